@@ -1,0 +1,369 @@
+"""The one place that names, reads and atomically writes the stages' files."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.errors import ArtifactError
+
+SPLITS = ("train", "validation", "test")
+REFERENCE = "tfidf_logistic_regression"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where every file of the project is, below its root."""
+
+    root: Path
+
+    @classmethod
+    def current(cls) -> "Workspace":
+        """The workspace of the current folder: DVC runs every stage in the project's root."""
+        return cls(Path.cwd())
+
+    @property
+    def home(self) -> Path:
+        """The project's own folder, also while `dvc exp run --temp` runs in a copy of it.
+
+        Input paths of the user's and the tracking store are found from here.
+        """
+        return Path(os.environ.get("DVC_ROOT") or self.root).resolve()
+
+    @property
+    def params(self) -> Path:
+        return self.root / "params.yaml"
+
+    @property
+    def lock(self) -> Path:
+        """DVC's record of what every stage read and wrote."""
+        return self.root / "dvc.lock"
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "data" / "raw"
+
+    @property
+    def encoded(self) -> Path:
+        return self.root / "data" / "encoded"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    def model(self, model: str, seed: int) -> Path:
+        return self.results / "models" / f"{model}-{seed}"
+
+    @property
+    def reference(self) -> Path:
+        return self.results / "reference"
+
+    @property
+    def metrics(self) -> Path:
+        return self.results / "metrics.json"
+
+    @property
+    def comparison(self) -> Path:
+        return self.results / "comparison.json"
+
+    @property
+    def plots(self) -> Path:
+        return self.results / "plots"
+
+    @property
+    def explanations(self) -> Path:
+        return self.results / "explanations"
+
+    @property
+    def report(self) -> Path:
+        return self.results / "report.html"
+
+    @property
+    def scratch(self) -> Path:
+        """Git-ignored and unknown to DVC: checkpoints, costs, the tracking marker."""
+        return self.root / ".spotlight"
+
+    def checkpoint(self, model: str, seed: int) -> Path:
+        return self.scratch / "checkpoints" / f"{model}-{seed}.npz"
+
+    def costs(self, model: str, seed: int) -> Path:
+        return self.scratch / "costs" / f"{model}-{seed}.json"
+
+
+# ── writing: whole or not at all ─────────────────────────────────────────────────────────
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that at any moment either the old or the new content is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON atomically; its bytes depend on the content alone."""
+    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder that takes `path`'s place when the block ends well, and never otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+# ── reading: a missing or damaged file names the stage that makes it ─────────────────────
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        ArtifactError: it is not there.
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ArtifactError(f"There is no {_shown(path)}.", fix="make it: dvc repro") from None
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 text."""
+    return read_bytes(path).decode("utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    try:
+        return json.loads(read_bytes(path))
+    except ValueError as error:
+        raise _damaged(path, error) from None
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a parquet file.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    try:
+        return pq.read_table(path, columns=columns)
+    except FileNotFoundError:
+        raise ArtifactError(f"There is no {_shown(path)}.", fix="make it: dvc repro") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(path, error) from None
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _damaged(path: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        f"{_shown(path)} is damaged: {error}",
+        fix=f"delete it and make it again: rm -r {_shown(path)} && dvc repro",
+    )
+
+
+def _shown(path: Path) -> Path:
+    """The path as a person in the project's folder would write it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+# ── sequences and predictions ────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Rows of unequal length, laid end to end: `n` rows, `total` steps.
+
+    Attributes:
+        rows: <int64>[n], the row's number in `data/raw/SPLIT.parquet`.
+        targets: <int64>[n] class, or <float32>[n] where the task is regression.
+        starts: <int64>[n + 1]; row i is `values[starts[i]:starts[i + 1]]`.
+        values: <int32>[total] token ids, or <float32>[total, features].
+        spans: <int32>[total, 2], each token's characters in the raw text; None for series.
+    """
+
+    rows: NDArray[np.int64]
+    targets: NDArray[Any]
+    starts: NDArray[np.int64]
+    values: NDArray[Any]
+    spans: NDArray[np.int32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """<int64>[n], steps per row."""
+        return np.diff(self.starts)
+
+    def take(self, indices: NDArray[np.int64]) -> "Sequences":
+        """The rows at `indices`, in that order."""
+        lengths = self.lengths[indices]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        # steps: for each kept row its own run of positions in `values`.
+        steps = np.arange(starts[-1]) + np.repeat(self.starts[indices] - starts[:-1], lengths)
+        return Sequences(
+            rows=self.rows[indices],
+            targets=self.targets[indices],
+            starts=starts,
+            values=self.values[steps],
+            spans=None if self.spans is None else self.spans[steps],
+        )
+
+    @classmethod
+    def concatenate(cls, parts: list["Sequences"]) -> "Sequences":
+        """The parts' rows, one part after the other."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        spans = [part.spans for part in parts if part.spans is not None]
+        return cls(
+            rows=np.concatenate([part.rows for part in parts]),
+            targets=np.concatenate([part.targets for part in parts]),
+            starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            values=np.concatenate([part.values for part in parts]),
+            spans=np.concatenate(spans) if spans else None,
+        )
+
+
+def write_sequences(path: Path, sequences: Sequences) -> None:
+    """Write sequences as a parquet file of one row each: row, target, values, spans."""
+    offsets = pa.array(sequences.starts, pa.int64())
+    values = pa.array(sequences.values.reshape(-1))
+    if sequences.values.ndim == 2:
+        values = pa.FixedSizeListArray.from_arrays(values, sequences.values.shape[1])
+    columns = {
+        "row": pa.array(sequences.rows),
+        "target": pa.array(sequences.targets),
+        "values": pa.LargeListArray.from_arrays(offsets, values),
+    }
+    if sequences.spans is not None:
+        pairs = pa.FixedSizeListArray.from_arrays(pa.array(sequences.spans.reshape(-1)), 2)
+        columns["spans"] = pa.LargeListArray.from_arrays(offsets, pairs)
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def read_sequences(path: Path) -> Sequences:
+    """Read what `write_sequences` wrote.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    table = read_table(path).combine_chunks()
+
+    def flat(column: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        chunks = table[column].chunks
+        if not chunks:  # no row at all
+            return np.zeros(1, np.int64), np.zeros(0, np.int32)
+        inner = chunks[0].values
+        starts = chunks[0].offsets.to_numpy()
+        if isinstance(inner, pa.FixedSizeListArray):
+            return starts, inner.values.to_numpy().reshape(-1, inner.type.list_size)
+        return starts, inner.to_numpy()
+
+    starts, values = flat("values")
+    return Sequences(
+        rows=table["row"].to_numpy(),
+        targets=table["target"].to_numpy(),
+        starts=starts,
+        values=values,
+        spans=flat("spans")[1] if "spans" in table.column_names else None,
+    )
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of each row of a split.
+
+    Attributes:
+        rows: <int64>[n], the row's number in `data/raw/SPLIT.parquet`.
+        targets: <int64>[n] class, or <float32>[n].
+        outputs: <float32>[n, classes] probabilities (two columns when binary), or, where the
+            task is regression, <float32>[n].
+    """
+
+    rows: NDArray[np.int64]
+    targets: NDArray[Any]
+    outputs: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """<int64>[n], the most probable class of each row."""
+        return np.asarray(self.outputs.argmax(axis=1), np.int64)
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write predictions as parquet: row, target, and p0, p1, … or prediction."""
+    outputs = predictions.outputs
+    named = (
+        {"prediction": outputs}
+        if outputs.ndim == 1
+        else {f"p{number}": outputs[:, number] for number in range(outputs.shape[1])}
+    )
+    columns = {"row": predictions.rows, "target": predictions.targets, **named}
+    pq.write_table(
+        pa.table({name: np.ascontiguousarray(column) for name, column in columns.items()}),
+        path,
+        compression="zstd",
+    )
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read what `write_predictions` wrote.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    table = read_table(path)
+    names = [name for name in table.column_names if name not in {"row", "target"}]
+    columns = [table[name].to_numpy() for name in names]
+    return Predictions(
+        rows=table["row"].to_numpy(),
+        targets=table["target"].to_numpy(),
+        outputs=columns[0] if names == ["prediction"] else np.stack(columns, axis=1),
+    )

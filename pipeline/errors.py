@@ -1,0 +1,48 @@
+"""Failures that a user can mend.
+
+Every error says what is wrong, where, what was received and what to do next. The command
+line prints it and leaves with its exit code; a traceback is reserved for our own mistakes.
+"""
+
+
+class SpotlightError(Exception):
+    """A failure that the user can mend.
+
+    Args:
+        message: what is wrong, where (file, row, key) and what was received.
+        fix: what to do next, preferably a command.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, fix: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  → {self.fix}"
+
+
+class ParamsError(SpotlightError):
+    """`params.yaml` is missing, unreadable, or holds something that it may not."""
+
+    exit_code = 2
+
+
+class DataError(SpotlightError):
+    """A dataset can't be read, or can't be trained on."""
+
+    exit_code = 3
+
+
+class ArtifactError(SpotlightError):
+    """A file that another stage writes is missing or damaged."""
+
+    exit_code = 4
+
+
+class TrackingError(SpotlightError):
+    """The MLflow store can't be reached or used."""
+
+    exit_code = 5

@@ -1,0 +1,276 @@
+"""`params.yaml` as frozen, typed sections. An unknown key is an error."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import pydantic
+from pydantic import Field
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Position = Literal["anywhere", "start", "middle", "end"]
+
+
+class Section(pydantic.BaseModel):
+    """What every section has in common: frozen, and closed to unknown keys."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+T = TypeVar("T", bound=Section)
+
+
+# ── sources ──────────────────────────────────────────────────────────────────────────────
+
+
+class DemoSource(Section):
+    """The bundled corpus, made by a seeded generator."""
+
+    kind: Literal["demo"]
+    train: Count
+    test: Count
+    seed: int
+    noise: Share = 0.03
+    words: tuple[Count, Count] = (40, 200)
+    position: Position = "anywhere"
+
+
+class HubSource(Section):
+    """A dataset of the Hugging Face hub at a pinned revision, or a local copy of one."""
+
+    kind: Literal["hub"]
+    path: str
+    revision: str | None = None
+    config: str | None = None
+    train: str = "train"
+    validation: str | None = None
+    test: str | None = "test"
+    unsupervised: str | None = None
+    text_column: str = "text"
+    label_column: str = "label"
+    evidence_column: str | None = None
+    classes: tuple[str, ...] | None = None
+
+
+class FilesSource(Section):
+    """The user's own files: CSV, TSV, JSON lines, JSON, parquet, or a folder of them."""
+
+    kind: Literal["files"]
+    path: str
+    text_column: str = "text"
+    label_column: str = "label"
+    evidence_column: str | None = None
+    classes: tuple[str, ...] | None = None
+    test_share: Share = 0.2
+    seed: int = 0
+
+
+Source = Annotated[DemoSource | HubSource | FilesSource, Field(discriminator="kind")]
+
+
+# ── what is done with it ─────────────────────────────────────────────────────────────────
+
+
+class TextEncode(Section):
+    """How text becomes token ids, and how validation is split off."""
+
+    tokenizer: Literal["words"] = "words"
+    vocabulary: Annotated[int, Field(ge=3)]
+    max_len: Count
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seed: int = 0
+
+
+class Recipe(Section):
+    """One network and its optimisation: everything that training reads besides data and seed."""
+
+    pooling: Literal["last", "mean", "max", "additive", "dot", "dot_last"]
+    widened: bool = False
+    embedding: Count
+    units: Count
+    layers: Count = 1
+    merge: Literal["concat", "sum"] = "concat"
+    normalization: Literal["none", "layer", "batch"] = "none"
+    dropout: Share
+    spatial_dropout: Share = 0.0
+    l2: Annotated[float, Field(ge=0)] = 0.0
+    batch_size: Count
+    learning_rate: Annotated[float, Field(gt=0)]
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    epochs: Count
+    min_epochs: Count
+    patience: Count
+
+
+class Evaluate(Section):
+    """How certainty is measured."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    resamples: Annotated[int, Field(ge=100)] = 5000
+    length_bins: Count = 5
+    seed: int = 0
+
+
+class Explain(Section):
+    """Which test rows are shown, and how many are used to test the weights."""
+
+    samples: Count = 24
+    faithfulness_rows: Count = 400
+    seed: int = 0
+
+
+class Registry(Section):
+    """The gate that a model passes before it becomes the champion."""
+
+    minimum_validation_accuracy: Annotated[float, Field(ge=0, le=1)]
+
+
+class DatasetEntry(Section):
+    """One entry of `datasets`."""
+
+    source: Source
+    encode: TextEncode
+    training: dict[str, Any]
+
+
+class Params(Section):
+    """All of `params.yaml`.
+
+    `datasets` holds the selected entry alone: a mistake in another one stops nobody.
+    """
+
+    dataset: str
+    models: Annotated[tuple[str, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    threads: Count
+    datasets: dict[str, DatasetEntry]
+    training: dict[str, Any]
+    architectures: dict[str, dict[str, Any]]
+    evaluate: Evaluate
+    explain: Explain
+    registry: Registry
+
+    @property
+    def entry(self) -> DatasetEntry:
+        """The selected dataset's entry."""
+        return self.datasets[self.dataset]
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """Every (model, seed) that is compared, in the order of the file."""
+        return [(model, seed) for model in self.models for seed in self.seeds]
+
+    def recipe(self, model: str) -> Recipe:
+        """Merge training defaults < the dataset's `training` < the model's architecture.
+
+        Raises:
+            ParamsError: `model` has no architecture, or a key or value is not allowed.
+        """
+        if model not in self.architectures:
+            raise ParamsError(
+                f"params.yaml lists the model '{model}', which `architectures` does not define"
+                f"{_nearest(model, self.architectures)}. It defines: "
+                f"{', '.join(self.architectures)}.",
+                fix="add it under `architectures`, or take it out of `models`.",
+            )
+        merged = {**self.training, **self.entry.training, **self.architectures[model]}
+        where = f"training ← datasets.{self.dataset}.training ← architectures.{model}"
+        return _validated(Recipe, merged, where=where)
+
+
+def load(path: Path) -> Params:
+    """Read and validate `params.yaml`.
+
+    Raises:
+        ParamsError: it is missing, is not YAML, or holds something that it may not.
+    """
+    try:
+        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(
+            f"There is no {path.name} in {path.parent}.",
+            fix="run the command from the project's folder, or restore the file: "
+            "git checkout -- params.yaml",
+        ) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParamsError(
+            f"{path.name} is not valid YAML: {reason}", fix="correct that line."
+        ) from None
+    return parse(document)
+
+
+def parse(document: object) -> Params:
+    """Validate the content of `params.yaml`, of whose datasets only the selected one counts."""
+    if not isinstance(document, Mapping):
+        raise ParamsError(
+            f"params.yaml holds {type(document).__name__}, not keys and values.",
+            fix="restore it: git checkout -- params.yaml",
+        )
+    document = dict(document)
+    datasets = document.get("datasets")
+    selected = document.get("dataset")
+    if isinstance(datasets, Mapping):
+        if selected not in datasets:
+            raise ParamsError(
+                f"params.yaml selects the dataset '{selected}', which `datasets` does not define"
+                f"{_nearest(str(selected), datasets)}. It defines: {', '.join(datasets)}.",
+                fix="set `dataset:` to one of them, or add an entry (make add-data).",
+            )
+        document["datasets"] = {selected: datasets[selected]}
+    params = _validated(Params, document, where="params.yaml")
+    for field in ("models", "seeds"):
+        values = getattr(params, field)
+        if len(set(values)) < len(values):
+            raise ParamsError(
+                f"params.yaml: `{field}` names something twice: {list(values)}.",
+                fix="name each once.",
+            )
+    for model in params.models:
+        params.recipe(model)
+    return params
+
+
+def _validated(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
+    try:
+        return section.model_validate(values)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        keys = [str(part) for part in first["loc"] if part not in {"demo", "hub", "files"}]
+        key = ".".join(keys)
+        if first["type"] == "extra_forbidden":
+            known = _known_keys(section, values, keys[:-1])
+            raise ParamsError(
+                f"{where}: unknown key `{key}`{_nearest(keys[-1], known)}.",
+                fix="correct or remove it; the README's «Parameters» lists every key.",
+            ) from None
+        if first["type"] == "missing":
+            raise ParamsError(
+                f"{where}: the key `{key}` is missing.",
+                fix="add it; the README's «Parameters» lists every key.",
+            ) from None
+        raise ParamsError(
+            f"{where}: `{key}`: {first['msg']}. Received: {first['input']!r}.",
+            fix="correct the value.",
+        ) from None
+
+
+def _known_keys(section: type[Section], values: object, path: list[str]) -> list[str]:
+    """The keys allowed where an unknown one was found, as far as they can be told."""
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    sections = [section, *Section.__subclasses__()]
+    given = set(values) if isinstance(values, Mapping) else set()
+    best = max(sections, key=lambda candidate: len(given & set(candidate.model_fields)))
+    return list(best.model_fields)
+
+
+def _nearest(word: str, known: Iterable[object]) -> str:
+    matches = difflib.get_close_matches(word, [str(item) for item in known], n=1)
+    return f" (did you mean `{matches[0]}`?)" if matches else ""
