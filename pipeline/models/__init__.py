@@ -1,0 +1,1 @@
+"""The compared models: attention, the network around it, and the reference classifier."""

@@ -1,0 +1,208 @@
+"""Attention that pools a sequence of states into one vector.
+
+After Bahdanau, Cho & Bengio, "Neural Machine Translation by Jointly Learning to Align and
+Translate" (ICLR 2015), in its keys-only form: there is no decoder, so the score of a step rests
+on that step alone. Needs Keras and nothing else of this package:
+
+    from pipeline.models.attention import AdditiveAttention
+
+    context, weights = AdditiveAttention()(states)
+"""
+
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+Shape = tuple[int | None, ...]
+
+# Below any real score, yet finite: unlike -inf it gives no NaN when a whole row is masked.
+LOWEST_SCORE = -1e30
+
+
+def additive_score(states: Any, kernel: Any, bias: Any, vector: Any) -> Any:
+    """u · tanh(W h + b): (batch, time_steps, features) -> (batch, time_steps)."""
+    return ops.matmul(ops.tanh(ops.matmul(states, kernel) + bias), vector)
+
+
+def dot_score(states: Any, query: Any) -> Any:
+    """(q · h) / √features; q is one vector for all rows or one a row -> (batch, time_steps)."""
+    query = query / states.shape[-1] ** 0.5
+    if len(query.shape) == 1:
+        return ops.matmul(states, query)
+    return ops.einsum("btf,bf->bt", states, query)
+
+
+def masked_softmax(scores: Any, mask: Any = None) -> Any:
+    """Softmax over the real steps of each row, at least in float32: (batch, time_steps).
+
+    A masked step gets exactly 0, and so does every step of a row that has no real one.
+    """
+    # half precision -> float32; float64 stays
+    scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
+    if mask is None:
+        return ops.softmax(scores, axis=-1)
+    weights = ops.softmax(ops.where(mask, scores, LOWEST_SCORE), axis=-1)
+    return ops.where(mask, weights, 0.0)
+
+
+def weighted_sum(weights: Any, states: Any) -> Any:
+    """Σ αₜ hₜ: (batch, time_steps), (batch, time_steps, features) -> (batch, features)."""
+    return ops.einsum("bt,btf->bf", ops.cast(weights, states.dtype), states)
+
+
+def last_state(states: Any, mask: Any = None) -> Any:
+    """State of the last real step: (batch, time_steps, features) -> (batch, features)."""
+    if mask is None:
+        return states[:, -1]
+    steps = ops.arange(ops.shape(states)[1])
+    last = ops.max(ops.where(mask, steps, 0), axis=1)  # <int32>[batch]
+    return ops.squeeze(ops.take_along_axis(states, last[:, None, None], axis=1), axis=1)
+
+
+class _AttentionPooling(keras.layers.Layer):
+    """What both layers share: masks, shapes and the two outputs. A subclass gives the scores."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def score(self, states: Any, mask: Any) -> Any:
+        """Unnormalised score of every step: (batch, time_steps)."""
+        raise NotImplementedError
+
+    def build(self, input_shape: Shape) -> None:
+        self._check(input_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: input_shape[-1]})
+
+    def call(self, inputs: Any, mask: Any = None) -> tuple[Any, Any]:
+        if mask is not None:
+            if len(mask.shape) != 2:
+                raise ValueError(
+                    f"{self.name}: the mask must be of shape (batch, time_steps). "
+                    f"Received: mask of shape {tuple(mask.shape)}"
+                )
+            mask = ops.cast(mask, "bool")
+        weights = masked_softmax(self.score(inputs, mask), mask)
+        return weighted_sum(weights, inputs), weights
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> tuple[None, None]:
+        """No output has masked steps: the context has no time axis, the weights are 0 there."""
+        return None, None
+
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
+        self._check(input_shape)
+        batch, time_steps, features = input_shape
+        return (batch, features), (batch, time_steps)
+
+    def compute_output_spec(
+        self, inputs: Any, mask: Any = None
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        context, weights = self.compute_output_shape(inputs.shape)
+        precise = keras.backend.result_type(self.compute_dtype, "float32")
+        return (
+            keras.KerasTensor(context, dtype=self.compute_dtype),
+            keras.KerasTensor(weights, dtype=precise),
+        )
+
+    def _check(self, input_shape: Shape) -> None:
+        if len(input_shape) == 2:
+            raise ValueError(
+                f"{self.name}: the input must be of shape (batch, time_steps, features); this one "
+                "has no time axis, as when a recurrent layer returns its last state only. Set "
+                f"return_sequences=True in the layer before. Received: shape {tuple(input_shape)}"
+            )
+        if len(input_shape) != 3 or input_shape[-1] is None:
+            raise ValueError(
+                f"{self.name}: the input must be of shape (batch, time_steps, features) with a "
+                f"known number of features. Received: shape {tuple(input_shape)}"
+            )
+
+
+@keras.saving.register_keras_serializable(package="spotlight")
+class AdditiveAttention(_AttentionPooling):
+    """Weighs the steps of a sequence by what each one holds, and sums them.
+
+    For states h₁…h_T with d features:
+
+    1. v = tanh(W h + b)        (batch, time_steps, d)
+    2. e = u · v                (batch, time_steps)
+    3. α = softmax(e) over the unmasked steps, in float32
+    4. c = Σ αₜ hₜ               (batch, d)
+
+    Args:
+        l2: Strength of the L2 penalty on W and u.
+
+    Input: (batch, time_steps, features), and a mask (batch, time_steps) that is True on real
+    steps: given as `mask=` or left on the input by `mask_zero=True` or `Masking`.
+
+    Output: always `(context, weights)`, of shapes (batch, features) and (batch, time_steps).
+    A masked step has weight exactly 0; a row without a real step has zero weights and context.
+    """
+
+    def __init__(self, l2: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not l2 >= 0:
+            raise ValueError(f"{self.name}: l2 must be 0 or more. Received: l2={l2!r}")
+        self.l2 = float(l2)
+
+    def build(self, input_shape: Shape) -> None:
+        super().build(input_shape)
+        features = input_shape[-1]
+        penalty = keras.regularizers.L2(self.l2) if self.l2 else None
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(features, features),
+            initializer="glorot_uniform",
+            regularizer=penalty,
+        )
+        self.bias = self.add_weight(name="bias", shape=(features,), initializer="zeros")
+        self.vector = self.add_weight(
+            name="vector", shape=(features,), initializer="glorot_uniform", regularizer=penalty
+        )
+
+    def score(self, states: Any, mask: Any) -> Any:
+        return additive_score(states, self.kernel, self.bias, self.vector)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "l2": self.l2}
+
+
+@keras.saving.register_keras_serializable(package="spotlight")
+class DotAttention(_AttentionPooling):
+    """Weighs the steps of a sequence by their likeness to a query, and sums them.
+
+    For states h₁…h_T with d features:
+
+    1. q = a learned vector (d,), or the last real state of each row (batch, d)
+    2. e = (q · h) / √d         (batch, time_steps)
+    3. α = softmax(e) over the unmasked steps, in float32
+    4. c = Σ αₜ hₜ               (batch, d)
+
+    Args:
+        query: "learned" or "last".
+
+    Input, mask and output are those of `AdditiveAttention`.
+    """
+
+    def __init__(self, query: Literal["learned", "last"] = "learned", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if query not in ("learned", "last"):
+            raise ValueError(
+                f"{self.name}: query must be 'learned' or 'last'. Received: query={query!r}"
+            )
+        self.query = query
+
+    def build(self, input_shape: Shape) -> None:
+        super().build(input_shape)
+        if self.query == "learned":
+            self.vector = self.add_weight(
+                name="vector", shape=(input_shape[-1],), initializer="glorot_uniform"
+            )
+
+    def score(self, states: Any, mask: Any) -> Any:
+        query = self.vector if self.query == "learned" else last_state(states, mask)
+        return dot_score(states, query)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "query": self.query}
