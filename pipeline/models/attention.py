@@ -21,12 +21,15 @@ LOWEST_SCORE = -1e30
 
 
 def additive_score(states: Any, kernel: Any, bias: Any, vector: Any) -> Any:
-    """u · tanh(W h + b): (batch, time_steps, features) -> (batch, time_steps)."""
+    """Score each step by u · tanh(W h + b): (batch, time_steps, features) to (batch, time_steps)."""
     return ops.matmul(ops.tanh(ops.matmul(states, kernel) + bias), vector)
 
 
 def dot_score(states: Any, query: Any) -> Any:
-    """(q · h) / √features; q is one vector for all rows or one a row -> (batch, time_steps)."""
+    """Score each step by q · h / √features: (batch, time_steps, features) to (batch, time_steps).
+
+    The query is one vector for all rows, (features,), or one a row, (batch, features).
+    """
     query = query / states.shape[-1] ** 0.5
     if len(query.shape) == 1:
         return ops.matmul(states, query)
@@ -60,7 +63,7 @@ def last_state(states: Any, mask: Any = None) -> Any:
     return ops.squeeze(ops.take_along_axis(states, last[:, None, None], axis=1), axis=1)
 
 
-class _AttentionPooling(keras.layers.Layer):
+class _AttentionPooling(keras.layers.Layer):  # type: ignore[misc]  # Keras publishes no types
     """What both layers share: masks, shapes and the two outputs. A subclass gives the scores."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -72,32 +75,34 @@ class _AttentionPooling(keras.layers.Layer):
         raise NotImplementedError
 
     def build(self, input_shape: Shape) -> None:
-        self._check(input_shape)
+        """Make the weights, and from now on take this number of features only."""
+        self._check_input(input_shape)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: input_shape[-1]})
 
     def call(self, inputs: Any, mask: Any = None) -> tuple[Any, Any]:
+        """Return the context, (batch, features), and the weights, (batch, time_steps)."""
         if mask is not None:
-            if len(mask.shape) != 2:
-                raise ValueError(
-                    f"{self.name}: the mask must be of shape (batch, time_steps). "
-                    f"Received: mask of shape {tuple(mask.shape)}"
-                )
+            self._check_mask(mask.shape)
             mask = ops.cast(mask, "bool")
         weights = masked_softmax(self.score(inputs, mask), mask)
         return weighted_sum(weights, inputs), weights
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> tuple[None, None]:
-        """No output has masked steps: the context has no time axis, the weights are 0 there."""
+    def compute_mask(self, *_: Any) -> tuple[None, None]:
+        """End the mask here: the context has no time axis, and masked weights are 0 already."""
         return None, None
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
-        self._check(input_shape)
+        """Shapes of the context and the weights."""
+        self._check_input(input_shape)
         batch, time_steps, features = input_shape
         return (batch, features), (batch, time_steps)
 
     def compute_output_spec(
         self, inputs: Any, mask: Any = None
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Shapes and dtypes; under mixed precision the weights are still float32."""
+        if mask is not None:
+            self._check_mask(mask.shape)
         context, weights = self.compute_output_shape(inputs.shape)
         precise = keras.backend.result_type(self.compute_dtype, "float32")
         return (
@@ -105,7 +110,14 @@ class _AttentionPooling(keras.layers.Layer):
             keras.KerasTensor(weights, dtype=precise),
         )
 
-    def _check(self, input_shape: Shape) -> None:
+    def _check_mask(self, shape: Shape) -> None:
+        if len(shape) != 2:
+            raise ValueError(
+                f"{self.name}: the mask must be of shape (batch, time_steps). "
+                f"Received: mask of shape {tuple(shape)}"
+            )
+
+    def _check_input(self, input_shape: Shape) -> None:
         if len(input_shape) == 2:
             raise ValueError(
                 f"{self.name}: the input must be of shape (batch, time_steps, features); this one "
@@ -147,6 +159,7 @@ class AdditiveAttention(_AttentionPooling):
         self.l2 = float(l2)
 
     def build(self, input_shape: Shape) -> None:
+        """Make the weights."""
         super().build(input_shape)
         features = input_shape[-1]
         penalty = keras.regularizers.L2(self.l2) if self.l2 else None
@@ -162,9 +175,11 @@ class AdditiveAttention(_AttentionPooling):
         )
 
     def score(self, states: Any, mask: Any) -> Any:
+        """Unnormalised score of every step: (batch, time_steps)."""
         return additive_score(states, self.kernel, self.bias, self.vector)
 
     def get_config(self) -> dict[str, Any]:
+        """What the constructor needs to make this layer again."""
         return {**super().get_config(), "l2": self.l2}
 
 
@@ -194,6 +209,7 @@ class DotAttention(_AttentionPooling):
         self.query = query
 
     def build(self, input_shape: Shape) -> None:
+        """Make the weights."""
         super().build(input_shape)
         if self.query == "learned":
             self.vector = self.add_weight(
@@ -201,8 +217,10 @@ class DotAttention(_AttentionPooling):
             )
 
     def score(self, states: Any, mask: Any) -> Any:
+        """Unnormalised score of every step: (batch, time_steps)."""
         query = self.vector if self.query == "learned" else last_state(states, mask)
         return dot_score(states, query)
 
     def get_config(self) -> dict[str, Any]:
+        """What the constructor needs to make this layer again."""
         return {**super().get_config(), "query": self.query}
