@@ -1,0 +1,349 @@
+"""The demo corpus: film reviews put together from our own words by a seeded generator.
+
+It is an instrument as much as a sample. What decides a review's label is a verdict of one or
+two *evidence* passages, whose character spans are kept, amid plot, other people's opinions and
+polar words that belong to the story. Three grades say how much of it has to be read:
+
+- `word`: one word is enough («I loved every minute of it»);
+- `order`: a few words in a row («far from being a bore», «more of a bore than a joy»);
+- `whole`: who said it, what had been expected, or an answer to an opinion sentences before.
+
+The label is independent of the review's length and of where the evidence stands, since all
+three are drawn apart from one another.
+"""
+
+import itertools
+import random
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import datasets
+import numpy as np
+
+from pipeline.data import demo_phrases as phrases
+from pipeline.errors import DataError
+from pipeline.params import DemoSource, Position
+
+Grade = Literal["word", "order", "whole"]
+
+CLASSES = ("neg", "pos")
+SHARES: dict[Grade, float] = {"word": 0.3, "order": 0.4, "whole": 0.3}
+ANSWERED = 0.25  # of the `whole` reviews: somebody's opinion, and the reviewer's answer to it
+SHORTEST = 40  # words: room for two passages, an opinion and the film's name
+FEATURES = datasets.Features(
+    {
+        "text": datasets.Value("string"),
+        "label": datasets.ClassLabel(names=list(CLASSES)),
+        "evidence": datasets.List(
+            {"start": datasets.Value("int32"), "end": datasets.Value("int32")}
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Review:
+    """One review.
+
+    Attributes:
+        text: sentences, blank-separated.
+        label: 0 for negative, 1 for positive; what the evidence says unless `noisy`.
+        evidence: character spans `(start, end)` of the passages that decide, in order.
+        grade: how much of the review has to be read to know its label.
+        noisy: whether the label was flipped.
+    """
+
+    text: str
+    label: int
+    evidence: tuple[tuple[int, int], ...]
+    grade: Grade
+    noisy: bool
+
+
+def generate(
+    *,
+    rows: int,
+    seed: int,
+    noise: float = 0.03,
+    words: tuple[int, int] = (40, 200),
+    position: Position = "anywhere",
+    exclude: Collection[str] = (),
+) -> list[Review]:
+    """Write `rows` different reviews; equal arguments give equal reviews in any process.
+
+    Args:
+        rows: how many; both labels come equally often.
+        seed: of everything that is drawn.
+        noise: share of labels that are flipped, in both classes alike.
+        words: fewest and most words a review, between which its length is drawn evenly.
+            Longer reviews have more plot, not more evidence or more opinions.
+        position: where the evidence stands: `anywhere`, or together at the `start`, in the
+            `middle` or at the `end`.
+        exclude: texts that must not come up again, those of the other split.
+
+    Raises:
+        DataError: if `words` is no range, or too short for a review.
+    """
+    if not SHORTEST <= words[0] <= words[1]:
+        raise DataError(
+            f"The demo corpus needs `words: [fewest, most]` with {SHORTEST} <= fewest <= most. "
+            f"Received: {list(words)}.",
+            fix="Correct `words` in the demo entry's `source` in params.yaml.",
+        )
+    rng = random.Random(seed)
+    seen = set(exclude)
+    reviews = []
+    for truth, grade, noisy in _plan(rng, rows=rows, noise=noise):
+        text, evidence = _write(rng, truth=truth, grade=grade, words=words, position=position)
+        while text in seen:
+            text, evidence = _write(rng, truth=truth, grade=grade, words=words, position=position)
+        seen.add(text)
+        label = 1 - truth if noisy else truth
+        reviews.append(Review(text, label, evidence, grade, noisy))
+    return reviews
+
+
+def splits(source: DemoSource) -> dict[str, list[Review]]:
+    """Return the reviews of `train` and `test`, which share no text and no draw."""
+    options: dict[str, Any] = {
+        "noise": source.noise,
+        "words": source.words,
+        "position": source.position,
+    }
+    test = generate(rows=source.test, seed=2 * source.seed + 1, **options)
+    taken = {review.text for review in test}
+    train = generate(rows=source.train, seed=2 * source.seed, exclude=taken, **options)
+    return {"train": train, "test": test}
+
+
+def load(source: DemoSource) -> datasets.DatasetDict:
+    """Return the corpus as a `DatasetDict` with columns text, label and evidence."""
+    return datasets.DatasetDict(
+        {
+            name: datasets.Dataset.from_list(
+                [
+                    {
+                        "text": review.text,
+                        "label": review.label,
+                        "evidence": [{"start": a, "end": b} for a, b in review.evidence],
+                    }
+                    for review in reviews
+                ],
+                features=FEATURES,
+            )
+            for name, reviews in splits(source).items()
+        }
+    )
+
+
+def describe(reviews: Sequence[Review]) -> dict[str, Any]:
+    """Return what a data card states: balance, noise, lengths, and what labels depend on.
+
+    The two correlations are Pearson's r with the 0/1 label (point-biserial); the evidence's
+    position is its mean character offset as a share of the text.
+    """
+    labels = np.array([review.label for review in reviews])
+    lengths = np.array([len(review.text.split()) for review in reviews])
+    places = np.array(
+        [np.mean(review.evidence) / len(review.text) for review in reviews], dtype=np.float64
+    )
+    grades = Counter(review.grade for review in reviews)
+    return {
+        "rows": len(reviews),
+        "positive": round(float(labels.mean()), 4),
+        "flipped": round(float(np.mean([review.noisy for review in reviews])), 4),
+        "grades": {grade: round(grades[grade] / len(reviews), 4) for grade in SHARES},
+        "words": {
+            "fewest": int(lengths.min()),
+            "mean": round(float(lengths.mean()), 1),
+            "most": int(lengths.max()),
+        },
+        "correlation_with_label": {
+            "length": _correlation(labels, lengths),
+            "evidence_position": _correlation(labels, places),
+        },
+    }
+
+
+def _correlation(labels: np.ndarray, values: np.ndarray) -> float:
+    """Return Pearson's r, or 0 where one side is constant."""
+    if np.ptp(labels) == 0 or np.ptp(values) == 0:
+        return 0.0
+    return round(float(np.corrcoef(labels, values)[0, 1]), 4)
+
+
+# ── what is written ──────────────────────────────────────────────────────────────────────
+
+
+def _plan(rng: random.Random, *, rows: int, noise: float) -> list[tuple[int, Grade, bool]]:
+    """Return (truth, grade, noisy) a review: balanced, with exact shares, in random order."""
+    plan: list[tuple[int, Grade, bool]] = []
+    flips = round(noise * rows)
+    for truth in (0, 1):
+        count = (rows + truth) // 2
+        flipped = set(rng.sample(range(count), (flips + truth) // 2))
+        plan += [(truth, _grade((index + 0.5) / count), index in flipped) for index in range(count)]
+    rng.shuffle(plan)
+    return plan
+
+
+def _grade(share: float) -> Grade:
+    """Return the grade at `share` (0 to 1) of the cumulated `SHARES`."""
+    for grade, edge in zip(SHARES, itertools.accumulate(SHARES.values()), strict=True):
+        if share < edge:
+            return grade
+    return "whole"
+
+
+def _write(
+    rng: random.Random, *, truth: int, grade: Grade, words: tuple[int, int], position: Position
+) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Return a review's text, of exactly the length drawn, and the spans of its evidence."""
+    # A generator of its own: the same seed gives the same verdicts whatever the lengths.
+    draw = _Draw(random.Random(rng.getrandbits(64)))
+    while True:
+        verdicts = _verdicts(draw, truth=truth, grade=grade)
+        asides = _asides(draw)
+        length = draw.rng.randint(*words)
+        spare = length - sum(map(_length, verdicts + asides))
+        if spare == 0 or spare >= min(_BEATS):
+            break
+    context = _context(draw, spare)
+    for aside in asides:
+        context.insert(draw.rng.randint(0, len(context)), aside)
+    return _assemble(draw, _place(draw.rng, context, verdicts, position))
+
+
+class _Draw:
+    """The random draws of one review: its names, and its sentences filled in."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.title = " ".join(map(rng.choice, (phrases.TITLE_FIRST, phrases.TITLE_SECOND)))
+        self.names = {slot: rng.choice(values) for slot, values in phrases.NAMES.items()}
+        self.someones = itertools.cycle(rng.sample(phrases.SOMEONES, len(phrases.SOMEONES)))
+
+    def fill(self, template: str, *, side: int, someone: str | None = None) -> str:
+        """Fill a template, all but the film: `side` is what its polar words agree with."""
+        chosen = {
+            "verb": self.rng.choice(phrases.VERBS[side]),
+            "noun": self.rng.choice(phrases.NOUNS[side]),
+            "adjective": self.rng.choice(phrases.ADJECTIVES[side]),
+            "other_noun": self.rng.choice(phrases.NOUNS[1 - side]),
+            "other_adjective": self.rng.choice(phrases.ADJECTIVES[1 - side]),
+        }
+        incidentals = {
+            slot: self.rng.choice(values) for slot, values in phrases.INCIDENTALS.items()
+        }
+        if "{someone}" in template:
+            chosen["someone"] = someone or next(self.someones)
+        return template.format_map({**self.names, **incidentals, **chosen, "film": "{film}"})
+
+
+def _verdicts(draw: _Draw, *, truth: int, grade: Grade) -> list[str]:
+    """Return the sentences that decide: one or two passages of the review's grade."""
+    count = draw.rng.choice((1, 2))
+    if grade == "whole":
+        if draw.rng.random() < ANSWERED:
+            return _answered(draw, truth)
+        return [draw.fill(line, side=truth) for line in draw.rng.sample(phrases.WHOLE, count)]
+    if grade == "word":
+        lines = draw.rng.sample(phrases.WORD, count)
+    else:
+        lines = [draw.rng.choice(twins) for twins in draw.rng.sample(phrases.ORDER, count)]
+    return [draw.fill(draw.rng.choice(phrases.OPENERS) + line, side=truth) for line in lines]
+
+
+def _answered(draw: _Draw, truth: int) -> list[str]:
+    """Return somebody's claim and the reviewer's answer, which together side with `truth`."""
+    someone = next(draw.someones)
+    agrees = draw.rng.random() < 0.5
+    claim = draw.rng.choice(phrases.CLAIMS)
+    answer = draw.rng.choice(phrases.AGREEMENTS if agrees else phrases.DISAGREEMENTS)
+    return [
+        draw.fill(claim, side=truth if agrees else 1 - truth, someone=someone),
+        draw.fill(answer, side=truth, someone=someone),
+    ]
+
+
+def _asides(draw: _Draw) -> list[str]:
+    """Return polar words that decide nothing: others' opinions, and some within the story."""
+    return [
+        draw.fill(template, side=draw.rng.randint(0, 1))
+        for template in draw.rng.sample(phrases.OPINIONS, draw.rng.choice((1, 2)))
+        + draw.rng.sample(phrases.MISLEADING, draw.rng.choice((0, 1)))
+    ]
+
+
+_BEATS = {
+    length: tuple(group)
+    for length, group in itertools.groupby(
+        sorted(phrases.BEATS, key=lambda beat: len(beat.split())), lambda beat: len(beat.split())
+    )
+}
+
+
+def _context(draw: _Draw, spare: int) -> list[str]:
+    """Return sentences that take no side, `spare` words together, in the order of telling."""
+    told: list[tuple[int, float, str]] = []  # chapter, place within it, sentence
+    chapters = (phrases.VISIT, phrases.PLOT, phrases.CRAFT, phrases.AFTERWARDS)
+    pool = [(chapter, line) for chapter, lines in enumerate(chapters) for line in lines]
+    for chapter, line in _passes(draw.rng, pool):
+        if spare <= max(_BEATS):
+            break
+        sentence = draw.fill(line, side=0)
+        rest = spare - _length(sentence)
+        if rest == 0 or rest >= min(_BEATS):
+            told.append((chapter, draw.rng.random(), sentence))
+            spare = rest
+    if spare:
+        told.append((1, draw.rng.random(), draw.rng.choice(_BEATS[spare])))
+    return [sentence for _, _, sentence in sorted(told)]
+
+
+def _passes(rng: random.Random, pool: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Yield the pool again and again, newly shuffled each time: repeats stay far apart."""
+    while True:
+        yield from rng.sample(pool, len(pool))
+
+
+def _place(
+    rng: random.Random, context: list[str], verdicts: list[str], position: Position
+) -> list[str]:
+    """Return all sentences in order, the verdicts (in theirs) where `position` says."""
+    total = len(context) + len(verdicts)
+    if position == "anywhere":
+        places = sorted(rng.sample(range(total), len(verdicts)))
+    else:
+        first = {"start": 0, "middle": _halfway(context), "end": len(context)}[position]
+        places = list(range(first, first + len(verdicts)))
+    told, decided = iter(context), iter(verdicts)
+    return [next(decided) if place in places else next(told) for place in range(total)]
+
+
+def _halfway(context: list[str]) -> int:
+    """Return before which sentence half of the context's words are over."""
+    passed = [0, *itertools.accumulate(map(_length, context))]
+    return min(range(len(passed)), key=lambda index: abs(2 * passed[index] - passed[-1]))
+
+
+def _length(sentence: str) -> int:
+    """Return a filled template's number of words; the film counts as two."""
+    return len(sentence.replace("{film}", "the film").split())
+
+
+def _assemble(draw: _Draw, sentences: list[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Return the text, its film named and its sentences capitalised, and the evidence's spans."""
+    later = iter(lambda: draw.rng.choice(phrases.MENTIONS), None)
+    mentions = itertools.chain([draw.title], later)
+    text, evidence = "", []
+    for sentence in sentences:
+        named = re.sub(r"\{film\}", lambda _: next(mentions), sentence)
+        marked = re.sub(r"[a-zA-Z]", lambda letter: letter[0].upper(), named, count=1) + "."
+        if "[" in marked:
+            evidence.append((len(text) + marked.index("["), len(text) + marked.index("]") - 1))
+        text += re.sub(r"[\[\]]", "", marked) + " "
+    return text.rstrip(), tuple(evidence)
