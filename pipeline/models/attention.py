@@ -21,14 +21,18 @@ LOWEST_SCORE = -1e30
 
 
 def additive_score(states: Any, kernel: Any, bias: Any, vector: Any) -> Any:
-    """Score each step by u · tanh(W h + b): (batch, time_steps, features) to (batch, time_steps)."""
+    """Score every step by u · tanh(W h + b).
+
+    (batch, time_steps, features) -> (batch, time_steps).
+    """
     return ops.matmul(ops.tanh(ops.matmul(states, kernel) + bias), vector)
 
 
 def dot_score(states: Any, query: Any) -> Any:
-    """Score each step by q · h / √features: (batch, time_steps, features) to (batch, time_steps).
+    """Score every step by (q · h) / √features.
 
     The query is one vector for all rows, (features,), or one a row, (batch, features).
+    (batch, time_steps, features) -> (batch, time_steps).
     """
     query = query / states.shape[-1] ** 0.5
     if len(query.shape) == 1:
@@ -63,7 +67,7 @@ def last_state(states: Any, mask: Any = None) -> Any:
     return ops.squeeze(ops.take_along_axis(states, last[:, None, None], axis=1), axis=1)
 
 
-class _AttentionPooling(keras.layers.Layer):  # type: ignore[misc]  # Keras publishes no types
+class _AttentionPooling(keras.layers.Layer):
     """What both layers share: masks, shapes and the two outputs. A subclass gives the scores."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -157,7 +157,7 @@ def _pool(recipe: Recipe, states: Any) -> tuple[Any, Any]:
 
 
 @keras.saving.register_keras_serializable(package="spotlight")
-class MaskedMax(keras.layers.Layer):  # type: ignore[misc]  # Keras publishes no types
+class MaskedMax(keras.layers.Layer):
     """The largest value of each feature over the real steps; Keras's own takes no mask.
 
     (batch, time_steps, features) -> (batch, features); 0 in a row without a real step.
