@@ -1,0 +1,1 @@
+"""What the attention looks at, and how far that can be believed."""
