@@ -1,0 +1,87 @@
+# Every target works from any folder: make -C path/to/spotlight TARGET. ARGS=… is passed on.
+
+SHELL = /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The scripts in .venv/bin hold the path they were made under; -m works wherever the project lies.
+# dvc starts the stages with the `python` it finds first.
+PY = PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/python
+PIPELINE = $(PY) -m pipeline
+
+# No traffic, and no chatter; pipeline/runtime.py says the same to those who don't use make.
+export MLFLOW_DISABLE_TELEMETRY = true
+export DO_NOT_TRACK = true
+export DVC_NO_ANALYTICS = true
+export HF_HUB_DISABLE_TELEMETRY = 1
+export TF_CPP_MIN_LOG_LEVEL = 3
+
+.PHONY: help
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+.PHONY: setup
+setup: ## make .venv and install the locked dependencies (PYTHON=… names the interpreter)
+	@sh locks/install.sh
+
+.PHONY: repro
+repro: setup ## run the pipeline on params.yaml, complete MLflow, show the comparison
+	@$(PIPELINE) repro $(if $(ARGS),-- $(ARGS))
+
+.PHONY: ui
+ui: setup ## complete MLflow, then serve its UI on this machine
+	@$(PIPELINE) ui $(ARGS)
+
+.PHONY: report
+report: setup ## open the report, made again if need be
+	@$(PIPELINE) report --open $(ARGS)
+
+.PHONY: add-data
+add-data: setup ## take in your own data: FILE=reviews.csv NAME=reviews
+	@$(PIPELINE) data add "$$FILE" "$$NAME" $(ARGS)
+
+.PHONY: length-study
+length-study: setup ## vary length and evidence position, draw accuracy against length
+	@$(PIPELINE) length-study $(ARGS)
+
+# PyTorch comes by pip, which finds a CPU build where there is one.
+.PHONY: bench
+bench: setup ## compare speed and memory with stock Keras and PyTorch
+	@$(PY) -m uv pip install --quiet --python .venv/bin/python --require-hashes -r locks/bench.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(PIPELINE) bench $(ARGS)
+
+.PHONY: test
+test: setup ## run the tests
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: test-real
+test-real: setup ## run the slow tests on the real data under ../shared/data
+	@$(PY) -m pytest -m real $(ARGS)
+
+.PHONY: lint
+lint: setup ## check style, format and types
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+
+# A later lock takes its pins from the earlier one; ARGS=--upgrade looks for newer versions.
+COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --no-header
+.PHONY: lock
+lock: setup ## renew locks/ from pyproject.toml
+	@$(COMPILE) --group installer -o locks/installer.txt $(ARGS)
+	@$(COMPILE) pyproject.toml -o locks/run.txt $(ARGS)
+	@$(COMPILE) pyproject.toml --extra s3 --group dev -c locks/run.txt -o locks/dev.txt $(ARGS)
+	@$(COMPILE) pyproject.toml --extra s3 --group dev --group bench -c locks/dev.txt \
+		-o locks/bench.txt $(ARGS)
+
+.PHONY: clean
+clean: ## remove outputs and scratch; DVC's cache, MLflow's store and your data stay
+	@rm -rf data/raw data/encoded .spotlight
+	@find results -mindepth 1 ! -name metrics.json -delete 2>/dev/null || true
+	@find . -path ./.venv -prune -o -path ./.git -prune -o -path ./.dvc -prune -o -type d \
+		\( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache -o -name .ruff_cache \
+		-o -name .hypothesis \) -prune -exec rm -rf {} +
+	@echo 'Removed the outputs, scratch and caches. Kept: .venv, data/own, results/metrics.json,'
+	@echo 'mlflow.db and mlartifacts (the runs), .dvc/cache (dvc checkout brings the outputs back).'

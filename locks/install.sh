@@ -1,0 +1,89 @@
+#!/bin/sh
+# Makes .venv hold exactly what locks/dev.txt pins. `make setup` runs it from the project's root.
+#
+# A finished installation writes down what it was made of; nothing is done while that still holds.
+# A changed lock is installed over the old environment. A moved project, another Python or a
+# half-finished installation gets a new environment, because its scripts hold its own path.
+set -eu
+
+supported='3.11 3.12 3.13'
+finished=.venv/finished
+
+fail() {
+    printf 'error: %s\n  → %s\n' "$1" "$2" >&2
+    exit 1
+}
+
+version() { # of the interpreter $1; fails where it does not run
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+}
+
+find_python() { # sets `python`: $PYTHON, or the first supported one on PATH
+    found=
+    if [ -n "${PYTHON:-}" ]; then
+        set -- "$PYTHON"
+    else
+        set -- python3.11 python3.12 python3.13 python3 python
+    fi
+    for name; do
+        if ! is=$(version "$name"); then
+            [ -z "${PYTHON:-}" ] || found=" $name does not run"
+            continue
+        fi
+        case " $supported " in
+        *" $is "*)
+            # The base of an active environment: that one may be what is about to be replaced.
+            python=$("$name" -c 'import sys; print(sys._base_executable)')
+            return
+            ;;
+        esac
+        found="$found${found:+,} $name is $is"
+    done
+    fail "Spotlight runs on Python 3.11, 3.12 or 3.13. Found:${found:- no Python}." \
+        'Install one of them, or name it: make setup PYTHON=/path/to/python3.11'
+}
+
+environment() { # where .venv is and what runs in it
+    pwd -P
+    version .venv/bin/python || echo 'no Python'
+}
+
+locks() {
+    cat locks/installer.txt locks/dev.txt | cksum
+}
+
+make_environment() {
+    find_python
+    printf 'Making .venv with Python %s (%s)\n' "$(version "$python")" "$python"
+    rm -rf .venv
+    "$python" -m venv .venv || fail "$python could not make an environment." \
+        "See above; on Debian and Ubuntu: apt install python$(version "$python")-venv"
+}
+
+record=$(cat "$finished" 2>/dev/null || true)
+if [ -n "${PYTHON:-}" ] && [ "$(version "$PYTHON")" != "$(version .venv/bin/python)" ]; then
+    record=
+fi
+case $record in
+"$(environment)
+$(locks)") exit 0 ;;
+"$(environment)
+"*) ;; # only the locks changed
+*) make_environment ;;
+esac
+rm -f "$finished"
+
+printf 'Installing %s packages, every one checked against its hash\n' \
+    "$(grep -c '^[a-z0-9].*==' locks/dev.txt)"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check \
+    --require-hashes -r locks/installer.txt
+# Without bytecode every `import tensorflow` would take 15 seconds longer.
+UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-180} PYTHONDONTWRITEBYTECODE='' \
+    .venv/bin/python -m uv pip sync --quiet --python .venv/bin/python \
+    --require-hashes --build-constraints locks/dev.txt --compile-bytecode locks/dev.txt
+
+{
+    environment
+    locks
+} >"$finished.new"
+mv "$finished.new" "$finished"
