@@ -47,10 +47,13 @@ def masked_softmax(scores: Any, mask: Any = None) -> Any:
     """
     # half precision -> float32; float64 stays
     scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
-    if mask is None:
-        return ops.softmax(scores, axis=-1)
-    weights = ops.softmax(ops.where(mask, scores, LOWEST_SCORE), axis=-1)
-    return ops.where(mask, weights, 0.0)
+    if mask is not None:
+        scores = ops.where(mask, scores, LOWEST_SCORE)
+    # by hand: Keras's own softmax warns of a sequence of one step
+    peak = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
+    exponentials = ops.exp(scores - peak)
+    weights = exponentials / ops.sum(exponentials, axis=-1, keepdims=True)
+    return weights if mask is None else ops.where(mask, weights, 0.0)
 
 
 def weighted_sum(weights: Any, states: Any) -> Any:
@@ -86,8 +89,8 @@ class _AttentionPooling(keras.layers.Layer):
     def call(self, inputs: Any, mask: Any = None) -> tuple[Any, Any]:
         """Return the context, (batch, features), and the weights, (batch, time_steps)."""
         if mask is not None:
-            self._check_mask(mask.shape)
             mask = ops.cast(mask, "bool")
+            self._check_mask(mask.shape)
         weights = masked_softmax(self.score(inputs, mask), mask)
         return weighted_sum(weights, inputs), weights
 
