@@ -1,0 +1,1 @@
+"""Datasets: where they come from, what is checked, what is recorded."""

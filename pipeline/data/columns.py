@@ -1,0 +1,211 @@
+"""From whatever columns a source has to the one schema of `data/raw`: text, label, evidence."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+
+EVIDENCE = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())]))
+# More different labels than this are no classes but texts, identifiers or measurements.
+MANY_CLASSES = 1000
+
+# Row number (from 0) → where a person finds that row.
+Place = Callable[[int], str]
+
+
+def texts(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
+    """The text column as <string>[n]; its characters are not copied.
+
+    Raises:
+        DataError: it holds something else, or a null.
+    """
+    kind = column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
+        raise _wrong_type(column, name=name, wanted="text", place=place)
+    row = _first(pc.is_null(column))
+    if row is not None:
+        raise DataError(
+            f"{place(row)}: the column {name!r} is null, so there is no text.",
+            fix="write the text, or remove the row.",
+        )
+    return column.cast(pa.string())
+
+
+def labels(
+    columns: Mapping[str, pa.ChunkedArray],
+    *,
+    name: str,
+    classes: Sequence[str] | None,
+    places: Mapping[str, Place],
+) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
+    """The label columns of all splits as class numbers, and the classes' names.
+
+    Labels are names, or whole numbers. Given `classes`, names must be among them and numbers
+    count from 0 in their order; without, they are the labels themselves, sorted.
+
+    Args:
+        columns: split → labels [n].
+        name: the column's.
+        classes: the names given by the user or the dataset's own features.
+        places: split → where a row of it stands.
+
+    Returns:
+        split → <int64>[n], and the classes.
+
+    Raises:
+        DataError: a null or blank label, one that is no class, or far too many classes.
+    """
+    distinct = {
+        split: _distinct_labels(column, name=name, place=places[split])
+        for split, column in columns.items()
+    }
+    values = {value for found in distinct.values() for value in found}
+    if len(values) > MANY_CLASSES:
+        raise DataError(
+            f"The column {name!r} holds {len(values):,} different labels; that is no "
+            "classification.",
+            fix="name the column of the classes in `source.label_column` in params.yaml.",
+        )
+    whole = all(_is_whole(value) for value in values)
+    if classes is None:
+        classes = tuple(str(value) for value in sorted(values, key=int if whole else None))
+        numbers = {value: classes.index(str(value)) for value in values}
+    elif values <= set(classes):
+        numbers = {value: classes.index(value) for value in values}
+    elif whole:
+        numbers = {value: int(value) for value in values if 0 <= int(value) < len(classes)}
+    else:
+        numbers = {value: classes.index(value) for value in values if value in classes}
+
+    coded = {}
+    for split, column in columns.items():
+        found = distinct[split]
+        codes = np.array([numbers.get(value, -1) for value in found], np.int64)
+        each = pc.index_in(column, value_set=pc.unique(column)).to_numpy()
+        row = _first(pa.array(codes[each] < 0))
+        if row is not None:
+            rule = f"numbers from 0 to {len(classes) - 1}" if whole else "one of the classes"
+            raise DataError(
+                f"{places[split](row)}: the label {found[each[row]]!r} is out of range; labels are "
+                f"{rule} ({', '.join(classes[:10])}{', …' if len(classes) > 10 else ''}).",
+                fix="correct the row, or `source.classes` in params.yaml (left out, the classes "
+                "are taken from the labels).",
+            )
+        coded[split] = codes[each]
+    return coded, tuple(classes)
+
+
+def _distinct_labels(column: pa.ChunkedArray, *, name: str, place: Place) -> list[str]:
+    """The column's distinct values, in order of appearance, written as text."""
+    kind = column.type
+    known = (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_null(kind)
+    )
+    if not known:
+        raise _wrong_type(column, name=name, wanted="a label", place=place)
+    row = _first(pc.is_null(column, nan_is_null=True))
+    if row is not None:
+        raise _no_label("null", place(row), name=name)
+    written = []
+    for value in pc.unique(column).to_pylist():
+        if isinstance(value, str) and not value.strip():
+            raise _no_label("blank", place(pc.index(column, value).as_py()), name=name)
+        if isinstance(value, float) and not value.is_integer():
+            raise DataError(
+                f"{place(pc.index(column, value).as_py())}: the label {value!r} is no whole "
+                "number; a class is one, or a name.",
+                fix="name the column of the classes in `source.label_column` in params.yaml.",
+            )
+        written.append(str(int(value)) if isinstance(value, float) else str(value))
+    return written
+
+
+def _no_label(what: str, where: str, *, name: str) -> DataError:
+    return DataError(
+        f"{where}: the column {name!r} is {what}, so there is no label.",
+        fix="write the label, or remove the row.",
+    )
+
+
+def _is_whole(label: str) -> bool:
+    return label.removeprefix("-").isdecimal()
+
+
+def evidence(
+    column: pa.ChunkedArray, text: pa.ChunkedArray, *, name: str, place: Place
+) -> pa.ChunkedArray:
+    """The evidence column as lists of {start, end}: half-open spans of the text's characters.
+
+    A row holds a list of spans, each `{"start": …, "end": …}` or `[start, end]`; in a CSV file
+    this is written as JSON. Null is no evidence.
+
+    Raises:
+        DataError: a row holds something else, or a span outside its text.
+    """
+    lengths = pc.utf8_length(text).to_numpy()
+    rows = []
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            spans = _spans(value)
+        except (ValueError, TypeError, KeyError):
+            raise DataError(
+                f"{place(row)}: the column {name!r} holds no list of character spans: {value!r}.",
+                fix="write each span as [start, end], as in [[0, 12], [40, 55]].",
+            ) from None
+        for start, end in spans:
+            if not 0 <= start < end <= lengths[row]:
+                raise DataError(
+                    f"{place(row)}: the evidence [{start}, {end}] is no part of the text, which "
+                    f"has {lengths[row]} characters.",
+                    fix="count characters from 0, start included, end excluded.",
+                )
+        rows.append([{"start": start, "end": end} for start, end in spans])
+    return pa.chunked_array([pa.array(rows, EVIDENCE)])
+
+
+def _spans(value: object) -> list[tuple[int, int]]:
+    if isinstance(value, str):
+        value = json.loads(value) if value.strip() else None
+    if not isinstance(value, list | None):
+        raise TypeError
+    spans = []
+    for span in value or []:
+        start, end = (span["start"], span["end"]) if isinstance(span, dict) else span
+        if type(start) is not int or type(end) is not int:
+            raise TypeError
+        spans.append((start, end))
+    return spans
+
+
+def _first(mask: pa.ChunkedArray | pa.Array) -> int | None:
+    """The first row where the mask is true."""
+    row: int = pc.index(mask, True).as_py()
+    return None if row < 0 else row
+
+
+def _wrong_type(column: pa.ChunkedArray, *, name: str, wanted: str, place: Place) -> DataError:
+    """The error for a column of the wrong type, or of several types at once."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        # How `datasets` keeps a JSON column whose rows are of different types: as JSON.
+        kinds = [type(json.loads(value or "null")).__name__ for value in column.to_pylist()]
+        usual, _ = Counter(kinds).most_common(1)[0]
+        row = next(number for number, kind in enumerate(kinds) if kind != usual)
+        return DataError(
+            f"{place(row)}: the column {name!r} holds {kinds[row]} here, and {usual} elsewhere.",
+            fix="write the same type in every row.",
+        )
+    return DataError(
+        f"{place(0)}: the column {name!r} holds {column.type}, not {wanted}.",
+        fix="name another column in the dataset's `source` in params.yaml, or write it as text.",
+    )

@@ -1,0 +1,357 @@
+"""Where a dataset comes from: all of it is read through Hugging Face `datasets`."""
+
+import contextlib
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.data import columns, files, splitting
+from pipeline.data.columns import Place
+from pipeline.errors import DataError
+from pipeline.params import DemoSource, FilesSource, HubSource
+
+# Read once, when `huggingface_hub` is imported: seconds until the hub counts as out of reach.
+os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import datasets
+import huggingface_hub
+from datasets.exceptions import DatasetGenerationError
+
+TextSource = DemoSource | HubSource | FilesSource
+SPLITS = ("train", "validation", "test", "unsupervised")
+REACH = 10.0  # seconds until the hub counts as out of reach
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text dataset in the schema of `data/raw`.
+
+    Attributes:
+        name: the dataset's, in params.yaml.
+        classes: the names of the labels 0, 1, …
+        splits: train, validation (if the source has one), test, and unsupervised (if it has
+            one): tables of text, label and, where known, evidence; unsupervised has texts alone.
+        origin: what the source was, for the card.
+        made: split → how it was made, where the source has none.
+        facts: split → what its maker knows of it: the demo corpus's noise, for one.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, pa.Table]
+    origin: Mapping[str, Any]
+    made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def labels(self, split: str) -> NDArray[np.int64]:
+        """<int64>[n], the classes of a split's rows."""
+        return np.asarray(self.splits[split]["label"].to_numpy(), np.int64)
+
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """The splits that have labels."""
+        return tuple(name for name in self.splits if name != "unsupervised")
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Splits as a source has them, and how to tell where a row stands."""
+
+    splits: Mapping[str, datasets.Dataset]
+    places: Mapping[str, Place]
+    origin: Mapping[str, Any]
+
+
+def load(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
+    """Read a dataset.
+
+    Args:
+        name: the dataset's, in params.yaml.
+        source: its section there.
+        home: the folder where relative paths start.
+        cache: an empty folder, for `datasets`; the tables are read from it lazily, so it must
+            outlive them. A used one may serve old data.
+
+    Raises:
+        DataError: it can't be reached or read, or a row breaks the schema.
+    """
+    with _quiet():
+        if isinstance(source, DemoSource):
+            return _demo(name, source)
+        if isinstance(source, FilesSource):
+            path = files.existing(source.path, home=home)
+            read = _files(path, source, cache=cache)
+        elif (path := home / Path(source.path).expanduser()).exists():
+            read = _local_copy(path, source, cache=cache)
+        else:
+            read = _hub(source, cache=cache)
+    return _with_test(_normalised(name, read, source), source)
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────
+
+
+def _demo(name: str, source: DemoSource) -> Corpus:
+    from pipeline.data import demo
+
+    splits = demo.load(source)
+    read = _Read(
+        splits,
+        {split: _place(f"the demo corpus, {split}") for split in splits},
+        source.model_dump(mode="json"),
+    )
+    columns_of_ours = FilesSource(kind="files", path="", evidence_column="evidence")
+    facts = {split: demo.describe(reviews) for split, reviews in demo.splits(source).items()}
+    return replace(_normalised(name, read, columns_of_ours), facts=facts)
+
+
+def _hub(source: HubSource, *, cache: Path) -> _Read:
+    """A dataset of the hub, at its pinned revision."""
+    at = f"{source.path} at revision {source.revision}" if source.revision else source.path
+    copy = (
+        "use a local copy (`dvc exp run -S datasets.NAME.source.path=FOLDER`, or `source.path` in "
+        "params.yaml), or the bundled corpus (`dataset: demo`)."
+    )
+    try:
+        # One quick question first: left alone, `datasets` retries for half a minute.
+        found = huggingface_hub.HfApi().dataset_info(
+            source.path, revision=source.revision, timeout=REACH
+        )
+        loaded = datasets.load_dataset(
+            source.path, name=source.config, revision=found.sha, cache_dir=str(cache / "tables")
+        )
+    except huggingface_hub.errors.RevisionNotFoundError:
+        raise DataError(
+            f"The hub's dataset {source.path!r} has no revision {source.revision!r}.",
+            fix="correct `source.revision` in params.yaml: a commit, as its page's history shows.",
+        ) from None
+    except (
+        huggingface_hub.errors.RepositoryNotFoundError,
+        huggingface_hub.errors.HFValidationError,
+    ):
+        raise DataError(
+            f"There is no dataset {source.path!r} on the hub that is open to you, and no such "
+            "file or folder here.",
+            fix=f"correct `source.path` in params.yaml, or {copy}",
+        ) from None
+    except (ValueError, DatasetGenerationError) as error:
+        raise DataError(
+            f"The hub's dataset {at} can't be read: {files.reason(error)}",
+            fix="correct `source.config` in params.yaml, or choose another dataset or revision.",
+        ) from None
+    except Exception as error:  # httpx, OSError, offline mode: the network has many ways to fail
+        raise DataError(
+            f"The Hugging Face hub could not be reached for the dataset {at}: "
+            f"{files.reason(error)}",
+            fix=f"connect to the network and try again, {copy}",
+        ) from None
+    chosen = _chosen(loaded, source, where=f"The hub's dataset {source.path!r}")
+    origin = {
+        "kind": source.kind,
+        "path": source.path,
+        "config": source.config,
+        "revision": found.sha,
+    }
+    return _Read(
+        chosen, {split: _place(f"{source.path}, split {split}") for split in chosen}, origin
+    )
+
+
+def _local_copy(path: Path, source: HubSource, *, cache: Path) -> _Read:
+    """A copy of a hub dataset: its folder with a README, one saved to disk, or bare files."""
+    if (path / "dataset_dict.json").is_file():
+        read = functools.partial(datasets.load_from_disk, str(path))
+    elif (path / "README.md").is_file():
+        read = functools.partial(
+            datasets.load_dataset,
+            _plain(path, "copy", cache=cache),
+            name=source.config,
+            cache_dir=str(cache / "tables"),
+        )
+    else:
+        return _files(path, source, cache=cache)
+    try:
+        loaded = read()
+    except (ValueError, OSError, pa.ArrowException, DatasetGenerationError) as error:
+        raise files.damaged(path) or DataError(
+            f"The local copy {path} can't be read: {files.reason(error)}",
+            fix="copy it again, whole, with its README.md; or correct `source.config` in "
+            "params.yaml.",
+        ) from None
+    chosen = _chosen(loaded, source, where=f"The local copy {path}")
+    origin = {
+        "kind": source.kind,
+        "path": source.path,
+        "config": source.config,
+        "revision": None,
+        "files": files.hashes(path),
+    }
+    return _Read(chosen, {split: _place(f"{path}, split {split}") for split in chosen}, origin)
+
+
+def _files(path: Path, source: HubSource | FilesSource, *, cache: Path) -> _Read:
+    """Files: read by the builder of `datasets` that fits their suffix."""
+    names = (
+        {split: getattr(source, split) for split in SPLITS} if isinstance(source, HubSource) else {}
+    )
+    found = files.splits(path, names=names)
+    splits, places = {}, {}
+    for split, members in found.items():
+        wanted = _wanted(source, split)
+        parts = []
+        for number, file in enumerate(members):
+            options = files.checked(file, wanted=wanted)
+            link = _plain(file, f"{split}-{number}{file.suffix.lower()}", cache=cache)
+            try:
+                part = datasets.load_dataset(
+                    files.BUILDERS[file.suffix.lower()],
+                    data_files={"train": [link]},
+                    cache_dir=str(cache / "tables"),
+                    split="train",
+                    **options,
+                )
+            except (
+                ValueError,
+                OSError,
+                StopIteration,
+                pa.ArrowException,
+                DatasetGenerationError,
+            ) as error:
+                raise files.broken(file, error) from None
+            files.require(part.column_names, wanted, file=file)
+            parts.append(part.select_columns(wanted))
+        try:
+            splits[split] = datasets.concatenate_datasets(parts)
+        except ValueError as error:
+            raise DataError(
+                f"The files of the split {split} differ in their columns: {files.reason(error)}",
+                fix="write the same column with the same type in every file.",
+            ) from None
+        places[split] = functools.partial(files.place, members, wanted=wanted)
+    origin = {"kind": source.kind, "path": source.path, "files": files.hashes(path)}
+    return _Read(splits, places, origin)
+
+
+def _chosen(
+    loaded: Mapping[str, datasets.Dataset], source: HubSource, *, where: str
+) -> dict[str, datasets.Dataset]:
+    """The splits that the source names, under our names."""
+    chosen = {}
+    for split in SPLITS:
+        theirs = getattr(source, split)
+        if theirs is None:
+            continue
+        if theirs not in loaded:
+            raise DataError(
+                f"{where} has no split {theirs!r}. It has: {', '.join(loaded)}.",
+                fix=f"correct `source.{split}` in params.yaml, or set it to null.",
+            )
+        files.require(
+            loaded[theirs].column_names, _wanted(source, split), file=f"{where}, split {theirs}"
+        )
+        chosen[split] = loaded[theirs]
+    return chosen
+
+
+def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
+    """The columns of theirs that are read."""
+    if split == "unsupervised":
+        return [source.text_column]
+    extra = [source.evidence_column] if source.evidence_column else []
+    return [source.text_column, source.label_column, *extra]
+
+
+def _plain(path: Path, name: str, *, cache: Path) -> str:
+    """A path without special characters for a file or folder of any name, made of links.
+
+    `datasets` takes paths for patterns and URLs. The links have a folder of their own, as it
+    also writes beside what it reads.
+    """
+    link = cache / "links" / name
+    link.parent.mkdir(exist_ok=True)
+    if path.is_dir():
+        shutil.copytree(path.resolve(), link, copy_function=os.symlink)
+    else:
+        link.symlink_to(path.resolve())
+    return str(link)
+
+
+def _place(where: str) -> Place:
+    return lambda row: f"{where}, row {row + 1}"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No logging of `datasets`' own, and its bars on a terminal only."""
+    level = datasets.logging.get_verbosity()
+    bars = datasets.is_progress_bar_enabled()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(level)
+        if bars:
+            datasets.enable_progress_bars()
+
+
+# ── one schema ───────────────────────────────────────────────────────────────────────────
+
+
+def _normalised(name: str, read: _Read, source: HubSource | FilesSource) -> Corpus:
+    theirs = {split: dataset.with_format("arrow")[:] for split, dataset in read.splits.items()}
+    for split, table in theirs.items():
+        if not table.num_rows:
+            raise DataError(
+                f"{name}: the split {split} holds no rows.",
+                fix="put rows into its file, or take the split away.",
+            )
+    labelled = {split: table for split, table in theirs.items() if split != "unsupervised"}
+    feature = read.splits["train"].features[source.label_column]
+    labels, classes = columns.labels(
+        {split: table[source.label_column] for split, table in labelled.items()},
+        name=source.label_column,
+        classes=source.classes or getattr(feature, "names", None),
+        places=read.places,
+    )
+    splits = {}
+    for split in (split for split in SPLITS if split in theirs):
+        table, place = theirs[split], read.places[split]
+        text = columns.texts(table[source.text_column], name=source.text_column, place=place)
+        content: dict[str, Any] = {"text": text}
+        if split in labels:
+            content["label"] = labels[split]
+            if source.evidence_column:
+                content["evidence"] = columns.evidence(
+                    table[source.evidence_column], text, name=source.evidence_column, place=place
+                )
+        splits[split] = pa.table(content)
+    return Corpus(name=name, classes=classes, splits=splits, origin=read.origin)
+
+
+def _with_test(corpus: Corpus, source: HubSource | FilesSource) -> Corpus:
+    """Where there is no test split, one is held out of train: stratified, copies together."""
+    if "test" in corpus.splits:
+        return corpus
+    train = corpus.splits["train"]
+    copies = splitting.identities({"train": train["text"]})["train"]
+    held = splitting.hold_out(
+        corpus.labels("train"), copies, share=source.test_share, seed=source.seed
+    )
+    made = {**corpus.splits, "train": train.filter(~held), "test": train.filter(held)}
+    return replace(
+        corpus,
+        splits={split: made[split] for split in SPLITS if split in made},
+        made={"test": {"share": source.test_share, "seed": source.seed, "of": "train"}},
+    )
