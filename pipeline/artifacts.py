@@ -108,7 +108,9 @@ class Workspace:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that at any moment either the old or the new content is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
         temporary = Path(file.name)
         try:
             file.write(content)

@@ -56,6 +56,8 @@ class HubSource(Section):
     label_column: str = "label"
     evidence_column: str | None = None
     classes: tuple[str, ...] | None = None
+    test_share: Share = 0.2  # held out of train where `test` is null
+    seed: int = 0
 
 
 class FilesSource(Section):
@@ -242,7 +244,7 @@ def _validated(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
         return section.model_validate(values)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        keys = [str(part) for part in first["loc"] if part not in {"demo", "hub", "files"}]
+        keys = _keys(first["loc"])
         key = ".".join(keys)
         if first["type"] == "extra_forbidden":
             known = _known_keys(section, values, keys[:-1])
@@ -259,6 +261,12 @@ def _validated(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
             f"{where}: `{key}`: {first['msg']}. Received: {first['input']!r}.",
             fix="correct the value.",
         ) from None
+
+
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    """The path of keys in the file, without the tag that pydantic adds after `source`."""
+    pairs = zip(("", *location), location, strict=False)
+    return [str(part) for before, part in pairs if before != "source"]
 
 
 def _known_keys(section: type[Section], values: object, path: list[str]) -> list[str]:

@@ -1,0 +1,60 @@
+"""What a result is a function of: its data, its parameters, and the code that can change it."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+# Modules that never touch an output's bytes: a reworded message must not retrain every model.
+EXEMPT = frozenset({"__init__", "__main__", "errors", "progress", "tracking", "fingerprint"})
+
+
+def modules(entry: str) -> list[Path]:
+    """The files of ours that `pipeline.<entry>` imports, itself included, exempt ones left out.
+
+    Args:
+        entry: a dotted name below the package, such as `stages.train`.
+    """
+    found: set[Path] = set()
+    waiting = [entry]
+    while waiting:
+        name = waiting.pop()
+        path = _file(name)
+        if path is None or path in found or name.split(".")[0] in EXEMPT:
+            continue
+        found.add(path)
+        waiting.extend(_imports(path))
+    return sorted(found)
+
+
+def digest(files: Iterable[Path], values: object) -> str:
+    """SHA-256 over files' contents, in the order given, and JSON-able values."""
+    total = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+    for path in files:
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _file(name: str) -> Path | None:
+    path = PACKAGE.joinpath(*name.split("."))
+    if path.with_suffix(".py").is_file():
+        return path.with_suffix(".py")
+    initialiser = path / "__init__.py"
+    # An empty initialiser can change nothing.
+    return initialiser if initialiser.is_file() and initialiser.stat().st_size else None
+
+
+def _imports(path: Path) -> list[str]:
+    """Names below the package that a file imports, wherever in the file it does so."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    prefix = f"{PACKAGE.name}."
+    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]

@@ -1,0 +1,32 @@
+"""Progress on a terminal; one line each where there is none."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def bar(
+    items: Iterable[T], *, what: str, total: int | None = None, unit: str = "it"
+) -> Iterator[T]:
+    """Yield `items` under a progress bar with the time left."""
+    return iter(tqdm(items, desc=what, total=total, unit=unit, **_look()))
+
+
+def epoch_bar(*, what: str, total: int) -> "tqdm[Any]":
+    """A bar to be advanced by hand."""
+    return tqdm(desc=what, total=total, unit="batch", leave=False, **_look())
+
+
+def say(line: str = "") -> None:
+    """Print a line without tearing a progress bar."""
+    tqdm.write(line, file=sys.stdout)
+    sys.stdout.flush()
+
+
+def _look() -> dict[str, Any]:
+    # In a log file a bar would fill pages: there, lines from `say` tell how far it is.
+    return {"disable": not sys.stderr.isatty(), "dynamic_ncols": True, "mininterval": 0.2}

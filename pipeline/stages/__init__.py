@@ -1,0 +1,1 @@
+"""One thin entry per DVC stage: read, one pure call, write."""

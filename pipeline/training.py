@@ -1,0 +1,252 @@
+"""The loop: one compiled step over batches of like length, early stopping, exact resumption.
+
+It is our own because Keras's `fit` can neither resume exactly nor cross machines; Keras's
+callbacks are called as `fit` would call them.
+"""
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipeline import progress
+from pipeline.artifacts import Sequences, write_bytes
+from pipeline.batching import batches, pad
+from pipeline.inference import predict
+from pipeline.params import Recipe
+
+Epoch = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training leaves behind, besides the model's weights.
+
+    Attributes:
+        history: one entry per epoch: epoch (from 1), loss, val_loss, val_accuracy or val_mae,
+            learning_rate.
+        best_epoch: the epoch, from 1, whose weights the model now has.
+        seconds: wall time of each epoch that this process ran.
+    """
+
+    history: list[Epoch]
+    best_epoch: int
+    seconds: list[float]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the state after each epoch is kept, and for which inputs it is valid."""
+
+    path: Path
+    fingerprint: str
+
+
+def fit(
+    model: keras.Model,
+    train: Sequences,
+    validation: Sequences,
+    recipe: Recipe,
+    *,
+    task: str,
+    seed: int,
+    name: str = "model",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoint: Checkpoint | None = None,
+) -> Fitted:
+    """Train `model` in place; it ends with the weights of the epoch of least validation loss.
+
+    Args:
+        model: what `models.network.build` returned as predictor.
+        train: the rows to learn from.
+        validation: the rows that decide when to stop and which epoch is best.
+        recipe: sizes of batches and steps, epochs, patience.
+        task: "binary", "multiclass" or "regression".
+        seed: of the order of the rows. Epoch e's order depends on (seed, e) alone.
+        name: shown beside the progress.
+        callbacks: Keras callbacks; one that sets `model.stop_training` ends the training.
+        checkpoint: state is kept here after every epoch, and training that was killed goes
+            on from here to the same bytes, if the fingerprint is the same.
+    """
+    optimizer = keras.optimizers.Adam(recipe.learning_rate, clipnorm=recipe.clip_norm)
+    model.compile(optimizer=optimizer)
+    optimizer.build(model.trainable_variables)
+    step = _compiled_step(model, _loss(task), train)
+    state = _State(model, optimizer)
+    if checkpoint and state.restore(checkpoint):
+        progress.say(f"{name}: going on after epoch {len(state.history)}, which was kept")
+
+    calls = keras.callbacks.CallbackList(list(callbacks), model=model)
+    model.stop_training = False
+    calls.on_train_begin()
+    seconds: list[float] = []
+    while not _finished(state, recipe, stopped=model.stop_training):
+        begun = time.perf_counter()
+        number = len(state.history)
+        calls.on_epoch_begin(number)
+        loss = _epoch(step, train, recipe, seed=seed, epoch=number, name=name, calls=calls)
+        outputs = predict(model, validation)
+        logs = {"loss": loss, **_scores(outputs, validation.targets, task=task)}
+        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        state.record({"epoch": number + 1, **logs, "learning_rate": rate})
+        calls.on_epoch_end(number, logs)
+        if checkpoint:
+            state.keep(checkpoint)
+        seconds.append(time.perf_counter() - begun)
+        left = (recipe.epochs - number - 1) * float(np.mean(seconds))
+        shown = "  ".join(f"{key} {value:.4f}" for key, value in logs.items())
+        progress.say(
+            f"{name}  epoch {number + 1}/{recipe.epochs}  {shown}  "
+            f"{seconds[-1]:.0f} s, at most {left:.0f} s left"
+        )
+    state.use_best()
+    calls.on_train_end()
+    return Fitted(history=state.history, best_epoch=state.best_epoch, seconds=seconds)
+
+
+def _epoch(
+    step: Callable[..., Any],
+    train: Sequences,
+    recipe: Recipe,
+    *,
+    seed: int,
+    epoch: int,
+    name: str,
+    calls: keras.callbacks.CallbackList,
+) -> float:
+    """One pass over the rows; returns the mean loss per row."""
+    order = batches(train.lengths, recipe.batch_size, np.random.default_rng([seed, epoch]))
+    total, seen = tf.zeros(()), 0
+    with progress.epoch_bar(what=f"{name} epoch {epoch + 1}", total=len(order)) as bar:
+        for number, indices in enumerate(order):
+            calls.on_train_batch_begin(number)
+            loss = step(tf.constant(pad(train, indices)), tf.constant(train.targets[indices]))
+            total += loss * len(indices)
+            seen += len(indices)
+            calls.on_train_batch_end(number, {"loss": loss})
+            bar.update()
+            if not bar.disable and number % 20 == 0:
+                bar.set_postfix(loss=f"{float(total) / seen:.4f}", refresh=False)
+    return float(total) / seen
+
+
+def _compiled_step(
+    model: keras.Model, loss: Callable[..., tf.Tensor], train: Sequences
+) -> Callable[..., Any]:
+    """One optimisation step as a graph, traced once for every batch size and length."""
+    # inputs: <int32>[batch, time_steps] or <float32>[batch, time_steps, features]
+    inputs = tf.TensorSpec([None, None, *train.values.shape[1:]], train.values.dtype)
+    targets = tf.TensorSpec([None], train.targets.dtype)
+
+    def step(batch: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            outputs = model(batch, training=True)
+            data_loss = tf.reduce_mean(loss(labels, outputs))
+            total = tf.add_n([data_loss, *model.losses])
+        gradients = tape.gradient(total, model.trainable_variables)
+        model.optimizer.apply(gradients, model.trainable_variables)
+        return data_loss
+
+    compiled: Callable[..., Any] = tf.function(step, input_signature=[inputs, targets])
+    return compiled
+
+
+def _loss(task: str) -> Callable[..., tf.Tensor]:
+    """The loss per row, from targets [batch] and the network's outputs."""
+    if task == "binary":
+        return lambda labels, outputs: keras.losses.binary_crossentropy(labels[:, None], outputs)
+    if task == "multiclass":
+        return lambda labels, outputs: keras.losses.sparse_categorical_crossentropy(labels, outputs)
+    return lambda targets, outputs: keras.losses.mean_squared_error(targets[:, None], outputs)
+
+
+def _scores(outputs: NDArray[np.float32], targets: NDArray[Any], *, task: str) -> dict[str, float]:
+    """The validation loss, and the measure that people read."""
+    if task == "regression":
+        errors = outputs - targets
+        return {
+            "val_loss": float(np.mean(errors**2)),
+            "val_mae": float(np.mean(np.abs(errors))),
+        }
+    given = outputs[np.arange(len(targets)), targets]
+    return {
+        "val_loss": float(-np.mean(np.log(np.clip(given, 1e-7, 1.0)))),
+        "val_accuracy": float(np.mean(outputs.argmax(axis=1) == targets)),
+    }
+
+
+def _finished(state: "_State", recipe: Recipe, *, stopped: bool) -> bool:
+    done = len(state.history)
+    waited = done - state.best_epoch
+    patient = done < recipe.min_epochs or waited < recipe.patience
+    return done > 0 and (stopped or done >= recipe.epochs or not patient)
+
+
+class _State:
+    """All that the next epoch depends on, and the best weights so far."""
+
+    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+        # Among a model's variables are its dropout layers' generators: without them a
+        # resumed run would drop other units than the run that was killed.
+        self._variables = [*model.variables, *optimizer.variables]
+        self._weights = len(model.variables)
+        self.history: list[Epoch] = []
+        self._best: list[NDArray[Any]] = []
+
+    @property
+    def best_epoch(self) -> int:
+        losses = [epoch["val_loss"] for epoch in self.history]
+        return int(np.argmin(losses)) + 1 if losses else 0
+
+    def record(self, epoch: Epoch) -> None:
+        self.history.append(epoch)
+        if self.best_epoch == len(self.history):
+            self._best = [
+                keras.ops.convert_to_numpy(variable)
+                for variable in self._variables[: self._weights]
+            ]
+
+    def use_best(self) -> None:
+        self._assign(self._variables[: self._weights], self._best)
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        current = [keras.ops.convert_to_numpy(variable) for variable in self._variables]
+        columns = list(self.history[0])
+        buffer = io.BytesIO()
+        arrays: dict[str, Any] = {
+            "fingerprint": checkpoint.fingerprint,
+            "columns": columns,
+            "history": np.array([[epoch[key] for key in columns] for epoch in self.history]),
+            **{f"current_{number}": value for number, value in enumerate(current)},
+            **{f"best_{number}": value for number, value in enumerate(self._best)},
+        }
+        np.savez(buffer, **arrays)
+        write_bytes(checkpoint.path, buffer.getvalue())
+
+    def restore(self, checkpoint: Checkpoint) -> bool:
+        """Take up what `keep` wrote; False where there is nothing that fits."""
+        try:
+            with np.load(checkpoint.path) as kept:
+                if str(kept["fingerprint"]) != checkpoint.fingerprint:
+                    return False
+                columns = [str(column) for column in kept["columns"]]
+                history = [dict(zip(columns, row, strict=True)) for row in kept["history"].tolist()]
+                current = [kept[f"current_{number}"] for number in range(len(self._variables))]
+                best = [kept[f"best_{number}"] for number in range(self._weights)]
+        except (OSError, ValueError, KeyError):
+            return False
+        self.history, self._best = history, best
+        self._assign(self._variables, current)
+        return True
+
+    @staticmethod
+    def _assign(variables: list[Any], values: list[NDArray[Any]]) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
