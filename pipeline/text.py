@@ -18,7 +18,7 @@ PAD_ID, UNKNOWN_ID = 0, 1
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 # A character of an unspaced script, or a word with its inner apostrophes, or one symbol.
 _TOKEN = rf"[{_UNSPACED}]|[\w&&[^{_UNSPACED}]]+(?:['’][\w&&[^{_UNSPACED}]]+)*|[^\w\s]"
-_LINE_BREAK = r"<br\s*/?>"
+_LINE_BREAK = r"(?i:<br\s*/?>)"
 
 
 class Encoded(NamedTuple):
