@@ -1,5 +1,6 @@
 """Trained networks on whole data sets: outputs and attention weights in the order of the rows."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -45,7 +46,7 @@ def load(folder: Path) -> Loaded:
             vocabulary_size=card.get("vocabulary_size") or 0,
             features=card.get("features") or 0,
         )
-        network.predictor.load_weights(weights)
+        _load_weights(network.predictor, weights)
     except (KeyError, OSError, ValueError) as error:
         raise ArtifactError(
             f"{folder} does not hold a model that can be loaded: {error}",
@@ -95,6 +96,16 @@ def attend(
         for index, row in zip(indices, result["weights"].numpy(), strict=True):
             weights[index] = row[: sequences.lengths[index]]
     return _as_task(network.predictor, outputs), weights
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    """Load all weights or fail: Keras merely warns of layers that it leaves as they were."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        model.load_weights(path)
+    for warning in caught:
+        if warning.category is UserWarning:
+            raise ValueError(str(warning.message))
 
 
 def _run(
