@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import keras
@@ -49,7 +50,7 @@ def load(folder: Path) -> Loaded:
         _load_weights(network.predictor, weights)
     except (KeyError, OSError, ValueError) as error:
         raise ArtifactError(
-            f"{folder} does not hold a model that can be loaded: {error}",
+            f"{folder} does not hold a model that can be loaded: {shorten(str(error), 300)}",
             fix=f"delete it and make it again: rm -r '{folder}' && dvc repro",
         ) from None
     return Loaded(network, card)
