@@ -34,7 +34,7 @@ def texts(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArra
             f"{place(row)}: the column {name!r} is null, so there is no text.",
             fix="write the text, or remove the row.",
         )
-    return column.cast(pa.string())
+    return _in_unicode(column, name=name, place=place).cast(pa.string())
 
 
 def labels(
@@ -117,6 +117,7 @@ def _distinct_labels(column: pa.ChunkedArray, *, name: str, place: Place) -> lis
     row = _first(pc.is_null(column, nan_is_null=True))
     if row is not None:
         raise _no_label("null", place(row), name=name)
+    column = _in_unicode(column, name=name, place=place)
     written = []
     for value in pc.unique(column).to_pylist():
         if isinstance(value, str) and not value.strip():
@@ -192,6 +193,24 @@ def _first(mask: pa.ChunkedArray | pa.Array) -> int | None:
     """The first row where the mask is true."""
     row: int = pc.index(mask, True).as_py()
     return None if row < 0 else row
+
+
+def _in_unicode(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
+    """The column itself, if its text is valid: neither JSON's reader nor parquet's looks."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        for row, value in enumerate(column):
+            try:
+                value.as_py()
+            except UnicodeDecodeError:
+                raise DataError(
+                    f"{place(row)}: the column {name!r} is not UTF-8.",
+                    fix="save the file as UTF-8; if it is ISO-8859-1: "
+                    "iconv -f ISO-8859-1 -t UTF-8 OLD > NEW.",
+                ) from None
+        raise
+    return column
 
 
 def _wrong_type(column: pa.ChunkedArray, *, name: str, wanted: str, place: Place) -> DataError:

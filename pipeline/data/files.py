@@ -4,6 +4,7 @@ Hugging Face `datasets` reads them. What it leaves out is done here: it neither 
 line a file breaks, nor notices a CSV row with too many fields (pandas cuts it off in silence).
 """
 
+import codecs
 import contextlib
 import csv
 import difflib
@@ -133,31 +134,38 @@ def checked(file: Path, *, wanted: Sequence[str]) -> dict[str, object]:
             tab and semicolon that finds them in its header.
 
     Raises:
-        DataError: it is empty, lacks a wanted column, is not UTF-8, or a row's number of
+        DataError: it has no rows, lacks a wanted column, is not UTF-8, or a row's number of
             fields differs from the header's.
     """
     if file.stat().st_size == 0:
-        raise DataError(f"{file} is empty.", fix="put rows into it, or name another file.")
+        raise _no_rows(file)
     match BUILDERS[file.suffix.lower()]:
         case "csv":
             separator = _separator(file, wanted)
-            for _ in _csv_rows(file, separator, wanted):
-                pass
+            if not sum(1 for _ in _csv_rows(file, separator, wanted)):
+                raise _no_rows(file)
             return {
                 "sep": separator,
                 # As text, and nothing else: pandas would turn the word «NA» into a null, and
                 # guess each chunk's type anew.
                 "converters": dict.fromkeys(wanted, str),
+                "keep_default_na": False,
                 "usecols": list(wanted),
             }
         case "parquet":
             try:
-                columns = pq.read_schema(file).names
+                metadata = pq.read_metadata(file)
             except (pa.ArrowInvalid, OSError) as error:
                 raise broken(file, error) from None
-            require(columns, wanted, file=file)
+            require(metadata.schema.to_arrow_schema().names, wanted, file=file)
+            if not metadata.num_rows:
+                raise _no_rows(file)
             return {"columns": list(wanted)}
     return {}
+
+
+def _no_rows(file: Path) -> DataError:
+    return DataError(f"{file} holds no rows.", fix="put rows into it, or name another file.")
 
 
 def require(columns: Iterable[str], wanted: Iterable[str], *, file: Path | str) -> None:
@@ -225,39 +233,53 @@ def _records(file: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 def broken(file: Path, error: BaseException) -> DataError:
     """What to tell of a file that `datasets` could not read: the place and the reason."""
-    builder = BUILDERS.get(file.suffix.lower())
-    text = None if builder == "parquet" else _not_utf8(file)
-    if text is not None:
-        return text
-    if file.suffix.lower() in {".jsonl", ".ndjson"}:
-        for number, line in _json_lines(file):
-            try:
-                content = json.loads(line)
-            except ValueError as fault:
-                return DataError(
-                    f"{file}, line {number}: not valid JSON: {fault}.",
-                    fix="correct or remove that line; every line holds one object, like "
-                    '{"text": "…", "label": 1}.',
-                )
-            if not isinstance(content, dict):
-                return DataError(
-                    f"{file}, line {number}: not an object but {type(content).__name__}.",
-                    fix='write every line as one object, like {"text": "…", "label": 1}.',
-                )
-    if file.suffix.lower() == ".json":
+    suffix = file.suffix.lower()
+    known = None
+    if suffix != ".parquet":
+        known = _not_utf8(file)
+    if BUILDERS[suffix] == "json":
+        known = known or (_broken_lines(file) if _of_lines(file) else _broken_json(file))
+    where = f"{file}, after row {_rows_readable(file):,}," if suffix == ".parquet" else f"{file}"
+    return known or DataError(
+        f"{where} can't be read: {reason(error)}",
+        fix=f"it is damaged, cut off or not what {suffix} says: copy or export it again.",
+    )
+
+
+def _broken_lines(file: Path) -> DataError | None:
+    """The first line that is no JSON object."""
+    number = 0
+    for number, line in _json_lines(file):
         try:
-            json.loads(file.read_bytes())
+            content = json.loads(line)
         except ValueError as fault:
             return DataError(
-                f"{file} is not valid JSON: {fault}.",
-                fix="correct it there. Is it cut off? One object a line belongs in a .jsonl file.",
+                f"{file}, line {number}: not valid JSON: {fault}.",
+                fix="correct or remove that line; every line holds one object, like "
+                '{"text": "…", "label": 1}.',
             )
-    name = "parquet file" if builder == "parquet" else "file"
-    where = f"{file}, after row {_rows_readable(file):,}," if builder == "parquet" else f"{file}"
-    return DataError(
-        f"{where} can't be read: {reason(error)}",
-        fix=f"it is damaged, cut off or no {name}: copy or export it again.",
-    )
+        if not isinstance(content, dict):
+            return DataError(
+                f"{file}, line {number}: not an object but {type(content).__name__}.",
+                fix='write every line as one object, like {"text": "…", "label": 1}.',
+            )
+    return None if number else _no_rows(file)
+
+
+def _broken_json(file: Path) -> DataError | None:
+    """What a JSON file is, if it is no list of objects."""
+    try:
+        content = json.loads(file.read_bytes())
+    except ValueError as fault:
+        return DataError(
+            f"{file} is not valid JSON: {fault}.",
+            fix="correct it there. Is it cut off? One object a line belongs in a .jsonl file.",
+        )
+    if content == []:
+        return _no_rows(file)
+    if isinstance(content, list) and all(isinstance(row, dict) for row in content):
+        return None
+    return DataError(f"{file} is no list of objects.", fix='write [{"text": "…", "label": 1}, …].')
 
 
 def _rows_readable(file: Path) -> int:
@@ -304,8 +326,16 @@ def _not_utf8(file: Path) -> DataError | None:
     return None
 
 
-def _json_lines(file: Path) -> Iterator[tuple[int, str]]:
-    with file.open(encoding="utf-8-sig") as lines:
+def _of_lines(file: Path) -> bool:
+    """Whether a JSON file holds one object a line: some name such a file .json as well."""
+    if file.suffix.lower() != ".json":
+        return True
+    with file.open("rb") as content:
+        return content.read(1000).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
+
+
+def _json_lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield number, line
@@ -320,7 +350,7 @@ def place(file_list: Sequence[Path], row: int, *, wanted: Sequence[str]) -> str:
         suffix = file.suffix.lower()
         if BUILDERS[suffix] == "csv":
             lines = list(_csv_rows(file, _separator(file, wanted), wanted))
-        elif suffix in {".jsonl", ".ndjson"}:
+        elif BUILDERS[suffix] == "json" and _of_lines(file):
             lines = [number for number, _ in _json_lines(file)]
         else:
             rows = (

@@ -5,6 +5,7 @@ import functools
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -85,14 +86,14 @@ def load(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
     Raises:
         DataError: it can't be reached or read, or a row breaks the schema.
     """
-    with _quiet():
+    with _quiet(), tempfile.TemporaryDirectory() as links:
         if isinstance(source, DemoSource):
             return _demo(name, source)
         if isinstance(source, FilesSource):
             path = files.existing(source.path, home=home)
-            read = _files(path, source, cache=cache)
+            read = _files(path, source, links=Path(links), cache=cache)
         elif (path := home / Path(source.path).expanduser()).exists():
-            read = _local_copy(path, source, cache=cache)
+            read = _local_copy(path, source, links=Path(links), cache=cache)
         else:
             read = _hub(source, cache=cache)
     return _with_test(_normalised(name, read, source), source)
@@ -128,7 +129,7 @@ def _hub(source: HubSource, *, cache: Path) -> _Read:
             source.path, revision=source.revision, timeout=REACH
         )
         loaded = datasets.load_dataset(
-            source.path, name=source.config, revision=found.sha, cache_dir=str(cache / "tables")
+            source.path, name=source.config, revision=found.sha, cache_dir=str(cache)
         )
     except huggingface_hub.errors.RevisionNotFoundError:
         raise DataError(
@@ -167,19 +168,19 @@ def _hub(source: HubSource, *, cache: Path) -> _Read:
     )
 
 
-def _local_copy(path: Path, source: HubSource, *, cache: Path) -> _Read:
+def _local_copy(path: Path, source: HubSource, *, links: Path, cache: Path) -> _Read:
     """A copy of a hub dataset: its folder with a README, one saved to disk, or bare files."""
     if (path / "dataset_dict.json").is_file():
         read = functools.partial(datasets.load_from_disk, str(path))
     elif (path / "README.md").is_file():
         read = functools.partial(
             datasets.load_dataset,
-            _plain(path, "copy", cache=cache),
+            _plain(path, links / "copy"),
             name=source.config,
-            cache_dir=str(cache / "tables"),
+            cache_dir=str(cache),
         )
     else:
-        return _files(path, source, cache=cache)
+        return _files(path, source, links=links, cache=cache)
     try:
         loaded = read()
     except (ValueError, OSError, pa.ArrowException, DatasetGenerationError) as error:
@@ -199,7 +200,7 @@ def _local_copy(path: Path, source: HubSource, *, cache: Path) -> _Read:
     return _Read(chosen, {split: _place(f"{path}, split {split}") for split in chosen}, origin)
 
 
-def _files(path: Path, source: HubSource | FilesSource, *, cache: Path) -> _Read:
+def _files(path: Path, source: HubSource | FilesSource, *, links: Path, cache: Path) -> _Read:
     """Files: read by the builder of `datasets` that fits their suffix."""
     names = (
         {split: getattr(source, split) for split in SPLITS} if isinstance(source, HubSource) else {}
@@ -211,12 +212,12 @@ def _files(path: Path, source: HubSource | FilesSource, *, cache: Path) -> _Read
         parts = []
         for number, file in enumerate(members):
             options = files.checked(file, wanted=wanted)
-            link = _plain(file, f"{split}-{number}{file.suffix.lower()}", cache=cache)
+            link = _plain(file, links / f"{split}-{number}{file.suffix.lower()}")
             try:
                 part = datasets.load_dataset(
                     files.BUILDERS[file.suffix.lower()],
                     data_files={"train": [link]},
-                    cache_dir=str(cache / "tables"),
+                    cache_dir=str(cache),
                     split="train",
                     **options,
                 )
@@ -271,14 +272,11 @@ def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
     return [source.text_column, source.label_column, *extra]
 
 
-def _plain(path: Path, name: str, *, cache: Path) -> str:
-    """A path without special characters for a file or folder of any name, made of links.
+def _plain(path: Path, link: Path) -> str:
+    """Stand `link` in for a file or folder of any name: `datasets` reads `[` as a pattern.
 
-    `datasets` takes paths for patterns and URLs. The links have a folder of their own, as it
-    also writes beside what it reads.
+    A folder becomes one of links, since `datasets` follows a link to a folder to its name.
     """
-    link = cache / "links" / name
-    link.parent.mkdir(exist_ok=True)
     if path.is_dir():
         shutil.copytree(path.resolve(), link, copy_function=os.symlink)
     else:
