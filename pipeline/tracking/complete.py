@@ -1,0 +1,68 @@
+"""Make MLflow hold what the workspace's files tell of: each run once, and only what is missing."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from pipeline import progress
+from pipeline.artifacts import Workspace
+from pipeline.params import Params
+from pipeline.tracking import records, registry, runs, store
+from pipeline.tracking.provenance import data_version
+from pipeline.tracking.runs import Experiment, Pack, State
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `complete` did.
+
+    Attributes:
+        store: where the runs are.
+        experiment: the dataset's name, which is the experiment's.
+        states: run → what was done with it.
+        champion: what became of the registry, in a sentence or two.
+    """
+
+    store: str
+    experiment: str
+    states: Mapping[str, State]
+    champion: str
+
+    def __str__(self) -> str:
+        count = Counter(self.states.values())
+        done = ", ".join(f"{count[state]} {state}" for state in get_args(State) if count[state])
+        head = f"MLflow, experiment '{self.experiment}': {len(self.states)} runs ({done})"
+        return f"{head}\n{self.champion}" if self.champion else head
+
+
+def complete(workspace: Workspace, settings: Params, *, pack: Pack) -> Summary:
+    """Make MLflow hold every run that the workspace's files tell of.
+
+    Args:
+        workspace: the project's files.
+        settings: which models and seeds are looked for, and the registry's gate.
+        pack: `serving.pack`.
+
+    Raises:
+        ArtifactError: a file is damaged.
+        TrackingError: MLflow can't be reached or used. What it has got by then stays, and the
+            next call goes on from there.
+    """
+    found = records.collect(workspace, settings.runs)
+    place = store.locate(workspace.home)
+    client = store.connect(place)
+    if not found:
+        return Summary(str(place), settings.dataset, {}, "")
+    data = data_version(workspace)
+    with store.readable_errors(place):
+        experiment = Experiment(client, store.experiment(client, place, data.name), data)
+        ids: dict[str, str] = {}
+        states: dict[str, State] = {}
+        for record in progress.bar(found, what="MLflow", total=len(found), unit="run"):
+            parent = ids.get(record.parent or "")
+            ids[record.fingerprint], states[record.name] = runs.synchronize(
+                experiment, record, parent=parent, pack=pack
+            )
+        champion = registry.promote(experiment, workspace, settings, found)
+    return Summary(str(place), data.name, states, champion)

@@ -1,0 +1,133 @@
+"""Epochs in MLflow while a model trains. Never raises, never holds the training up."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+from pipeline import progress
+from pipeline.artifacts import Workspace
+from pipeline.errors import TrackingError
+from pipeline.params import Params
+
+_END = None
+
+
+class EpochLogger:
+    """Writes a run's epochs to MLflow, from a thread of its own.
+
+    The first failure ends it, with one line: `track` completes the run from the files later.
+    MLflow's import and a slow server cost the training no time.
+
+        with EpochLogger(workspace, settings, model="bilstm", seed=1, fingerprint=…) as logger:
+            logger.epoch(1, {"loss": 0.61, "val_loss": 0.55})
+
+    Args:
+        workspace: the project's files.
+        settings: of which the dataset, the model's recipe and the threads are shown.
+        model: what is trained.
+        seed: with what.
+        fingerprint: the run's identity.
+        patience: seconds that the end of the training waits for what MLflow has yet to take.
+        say: prints a line.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        settings: Params,
+        *,
+        model: str,
+        seed: int,
+        fingerprint: str,
+        patience: float = 10.0,
+        say: Callable[[str], None] = progress.say,
+    ) -> None:
+        self._workspace, self._patience, self._say = workspace, patience, say
+        self._dataset = settings.dataset
+        self._card = {
+            "model": model,
+            "seed": seed,
+            "recipe": settings.recipe(model).model_dump(),
+            "threads": settings.threads,
+            "fingerprint": fingerprint,
+        }
+        self._epochs: queue.SimpleQueue[tuple[int, dict[str, float], int] | None]
+        self._epochs = queue.SimpleQueue()
+        self._failure: str | None = None
+        self._told = False
+        self._status = "KILLED"
+        self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+
+    def __enter__(self) -> "EpochLogger":
+        self._thread.start()
+        return self
+
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Hand over the metrics of an epoch, counted from 1."""
+        now = int(1000 * time.time())
+        values = {key: float(value) for key, value in metrics.items()}
+        self._epochs.put((number, values, now))
+        self._tell()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._status = "FINISHED"
+        self._epochs.put(_END)
+        self._thread.join(self._patience)
+        if self._thread.is_alive() and self._failure is None:
+            self._failure = "MLflow did not answer in time"
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say what failed, once, from the thread that prints everything else."""
+        if self._failure is not None and not self._told:
+            self._told = True
+            self._say(
+                f"{self._failure}. Training goes on without it, and "
+                "`python -m pipeline track` completes the run later."
+            )
+
+    def _work(self) -> None:
+        try:
+            self._log()
+        except TrackingError as error:
+            self._failure = error.message
+        except Exception as error:  # tracking never decides a result
+            self._failure = f"MLflow could not be used: {type(error).__name__}: {error}"
+
+    def _log(self) -> None:
+        from mlflow.entities import Metric
+
+        from pipeline.tracking import records, runs, store
+
+        place = store.locate(self._workspace.home)
+        with store.readable_errors(place):
+            client = store.connect(place)
+            experiment = store.experiment(client, place, self._dataset)
+            record = records.head(self._workspace, self._card)
+            run = runs.find(client, experiment, record.fingerprint) or runs.start(
+                client, experiment, record, int(1000 * time.time())
+            )
+            identity = run.info.run_id
+            known = {
+                (key, metric.step)
+                for key in run.data.metrics
+                for metric in client.get_metric_history(identity, key)
+            }
+            while (epoch := self._epochs.get()) is not _END:
+                number, values, now = epoch
+                missing = [
+                    Metric(key, value, now, number)
+                    for key, value in values.items()
+                    if (key, number) not in known
+                ]
+                client.log_batch(identity, metrics=missing)
+            if run.info.status == "RUNNING":
+                client.set_terminated(identity, self._status)

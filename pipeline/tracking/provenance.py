@@ -1,0 +1,124 @@
+"""What a run came from: commit, DVC stage and experiment, data version, libraries."""
+
+import getpass
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.artifacts import Workspace, read_json
+
+LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
+# `dvc repro` writes these itself: a change in them says nothing about the code.
+_WRITTEN_BY_DVC = (":!dvc.lock", ":!results")
+
+
+@dataclass(frozen=True)
+class DataVersion:
+    """The data that runs saw, as MLflow shows it.
+
+    Attributes:
+        name: the dataset's name in `params.yaml`.
+        digest: DVC's hash of `data/raw`, or the start of its content's where DVC has none.
+        source_type: "hugging_face", "local" or "code".
+        source: JSON, where it came from.
+        rows: of each split.
+        classes: their names; none for regression.
+    """
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    rows: Mapping[str, int]
+    classes: tuple[str, ...]
+
+
+def origin(root: Path, *, stage: str) -> dict[str, str]:
+    """Tags that tell where a run came from; they stay as its first making set them."""
+    tags = {
+        "mlflow.user": _user(),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.name": f"dvc repro {stage}",
+        "dvc.stage": stage,
+        **_commit(root),
+        **_versions(),
+    }
+    if experiment := os.environ.get("DVC_EXP_NAME"):
+        tags["dvc.experiment"] = experiment
+    return tags
+
+
+def data_version(workspace: Workspace) -> DataVersion:
+    """The version of the data in `data/raw`.
+
+    Raises:
+        ArtifactError: `data/raw/card.json` is missing or damaged.
+    """
+    card = read_json(workspace.raw / "card.json")
+    splits = card["splits"]
+    content = "".join(splits[name]["sha256"] for name in sorted(splits))
+    kinds = {"hub": "hugging_face", "demo": "code"}
+    return DataVersion(
+        name=card["dataset"],
+        digest=_dvc_hash(workspace.lock, "data/raw") or content[:36],
+        source_type=kinds.get(card["source"].get("kind"), "local"),
+        source=json.dumps({**card["source"], "revision": card.get("revision")}),
+        rows={name: split["rows"] for name, split in splits.items()},
+        classes=tuple(card["classes"]),
+    )
+
+
+def _dvc_hash(lock: Path, path: str) -> str | None:
+    """DVC's own hash of an output, `….dir` for a folder; None where DVC recorded none."""
+    try:
+        document: Any = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))
+    except (OSError, YAMLError):
+        return None
+    outs = (out for stage in document["stages"].values() for out in stage.get("outs", []))
+    return next((out.get("md5") for out in outs if out["path"] == path), None)
+
+
+@cache  # asked for every run of a workspace
+def _commit(root: Path) -> dict[str, str]:
+    """The checked-out commit, and whether tracked files differ from it; nothing without git."""
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        changed = _git(
+            root, "status", "--porcelain", "--untracked-files=no", "--", ".", *_WRITTEN_BY_DVC
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {
+        "mlflow.source.git.commit": commit,
+        "mlflow.source.git.dirty": str(bool(changed)).lower(),
+    }
+
+
+def _git(root: Path, *arguments: str) -> str:
+    finished = subprocess.run(
+        ["git", *arguments], cwd=root, check=True, capture_output=True, text=True, timeout=10
+    )
+    return finished.stdout.strip()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    libraries = {f"version.{name}": version(name) for name in LIBRARIES}
+    return {"version.python": platform.python_version(), **libraries}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"

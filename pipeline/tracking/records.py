@@ -1,0 +1,343 @@
+"""The stages' files → what each MLflow run should hold. Nothing here knows MLflow."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.artifacts import REFERENCE, Workspace, read_json, read_predictions, read_text
+from pipeline.evaluation.arms import Task
+from pipeline.evaluation.metrics import aggregate, measure
+from pipeline.tracking.provenance import origin
+
+_SPLITS = ("validation", "test")  # what models are measured on
+
+Kind = Literal["run", "model", "reference", "comparison"]
+
+
+@dataclass(frozen=True)
+class Servable:
+    """A trained model to be packed for serving, and the temperature that calibrates it."""
+
+    folder: Path
+    encoded: Path
+    temperature: float | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one MLflow run should hold.
+
+    Attributes:
+        name: the run's, as people see it.
+        kind: model and seed, all seeds of a model, the reference, or the comparison.
+        fingerprint: its identity: one run of an experiment has it.
+        params: flat.
+        tags: what its first making sets and later ones leave alone.
+        metrics: figures at the end; renewed when they change.
+        history: per epoch, its number (from 1) under `epoch`.
+        note: Markdown, shown on the run's page.
+        files: path among the run's artifacts → file.
+        parent: fingerprint of the run that it is shown under.
+        started: milliseconds since 1970.
+        ended: likewise.
+        servable: the model in it.
+    """
+
+    name: str
+    kind: Kind
+    fingerprint: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float]] = ()
+    note: str = ""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    parent: str | None = None
+    started: int = 0
+    ended: int = 0
+    servable: Servable | None = None
+
+
+# ── one model and seed ───────────────────────────────────────────────────────────────────
+
+
+def head(workspace: Workspace, card: Mapping[str, Any]) -> Record:
+    """What is known of a model's run before it has trained: `card` is its `model.json`."""
+    name = f"{card['model']}-{card['seed']}"
+    return Record(
+        name=name,
+        kind="run",
+        fingerprint=card["fingerprint"],
+        params={"model": card["model"], "seed": str(card["seed"]), **_settings(card)},
+        tags={
+            "kind": "run",
+            "model": card["model"],
+            "seed": str(card["seed"]),
+            "threads": str(card["threads"]),
+            **origin(workspace.root, stage=f"train@{name}"),
+        },
+    )
+
+
+def trained(
+    workspace: Workspace, card: Mapping[str, Any], comparison: Mapping[str, Any] | None
+) -> Record:
+    """A model that was trained with one seed, from its folder."""
+    model, seed = card["model"], card["seed"]
+    folder = workspace.model(model, seed)
+    history = _history(read_text(folder / "history.csv"))
+    costs = _costs(workspace.costs(model, seed), card["fingerprint"])
+    ended = _milliseconds(folder / "model.json")
+    metrics = {**_measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
+    pages = workspace.explanations / f"{model}-{seed}"
+    known = head(workspace, card)
+    return Record(
+        name=known.name,
+        kind="run",
+        fingerprint=known.fingerprint,
+        params={**known.params, "parameters": str(card["parameters"])},
+        tags=known.tags,
+        metrics=metrics,
+        history=history,
+        note=f"`{model}`, seed {seed}. Its attention page, samples, plots and predictions are "
+        "under *Artifacts*, at the same path in every run.",
+        files={
+            **_named("", [folder / name for name in ("history.csv", "summary.txt", "model.json")]),
+            **_named("predictions", sorted(folder.glob("*.parquet"))),
+            **_named("explanations", sorted(pages.glob("*"))),
+            **_named("plots", sorted((workspace.plots / f"{model}-{seed}").glob("*"))),
+        },
+        parent=_parent_fingerprint(card),
+        started=ended - int(1000 * costs.get("cost/wall_seconds", 0.0)),
+        ended=ended,
+        servable=Servable(folder, workspace.encoded, _temperature(comparison, model, seed)),
+    )
+
+
+def _settings(card: Mapping[str, Any]) -> dict[str, str]:
+    """The configuration without the seed, flat."""
+    inputs = ("vocabulary_size", "max_len", "features", "time_steps")
+    sizes = {key: card[key] for key in inputs if key in card}
+    return {key: _text(value) for key, value in {**card["recipe"], **sizes}.items()}
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str | int | float) else json.dumps(value)
+
+
+def _history(text: str) -> list[dict[str, float]]:
+    return [
+        {key: float(value) for key, value in row.items() if value}
+        for row in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def _costs(path: Path, fingerprint: str) -> dict[str, float]:
+    """What the run cost, where this machine trained it."""
+    if not path.exists():
+        return {}
+    costs = read_json(path)
+    if costs["fingerprint"] != fingerprint:
+        return {}
+    found = {
+        "cost/wall_seconds": costs["wall_seconds"],
+        "cost/peak_memory_mb": costs["peak_memory_mb"],
+    }
+    if seconds := costs["epoch_seconds"]:
+        found["cost/epoch_seconds"] = sum(seconds) / len(seconds)
+    return found
+
+
+def _measured(folder: Path, task: Task) -> dict[str, float]:
+    """Every metric of both splits as `test/accuracy`."""
+    return {
+        f"{split}/{name}": value
+        for split in _SPLITS
+        for name, value in measure(read_predictions(folder / f"{split}.parquet"), task).items()
+        if value is not None
+    }
+
+
+def _temperature(comparison: Mapping[str, Any] | None, model: str, seed: int) -> float | None:
+    """The temperature that `evaluate` fitted on validation for this fit."""
+    calibrations = (comparison or {}).get("calibration") or {}
+    fits = calibrations.get(model, {}).get("per_seed", [])
+    return next((float(fit["temperature"]) for fit in fits if fit["seed"] == seed), None)
+
+
+# ── all seeds of a model ─────────────────────────────────────────────────────────────────
+
+
+def model(runs: Sequence[Record], card: Mapping[str, Any]) -> Record:
+    """The run that a model's runs are shown under: the mean of each metric, and its sd."""
+    first = runs[0]
+    seeds = ", ".join(run.params["seed"] for run in runs)
+    shared = {key: value for key, value in first.params.items() if key != "seed"}
+    return Record(
+        name=card["model"],
+        kind="model",
+        fingerprint=_parent_fingerprint(card),
+        params=shared,
+        tags={
+            **{key: value for key, value in first.tags.items() if key != "seed"},
+            "kind": "model",
+            "dvc.stage": "train",
+            "mlflow.source.name": "dvc repro train",
+        },
+        metrics={**_spread([run.metrics for run in runs]), "seeds": float(len(runs))},
+        note=f"`{card['model']}` over the seeds {seeds}: each metric is their mean, and its "
+        "`_sd` their standard deviation.",
+        started=min(run.started for run in runs),
+        ended=max(run.ended for run in runs),
+    )
+
+
+def _parent_fingerprint(card: Mapping[str, Any]) -> str:
+    return _hash("model", card["configuration"])
+
+
+def _spread(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """`name` → mean, and for what was measured `name_sd` → sd, of what all runs have."""
+    found: dict[str, float | None] = {}
+    for name in runs[0]:
+        if all(name in run for run in runs):
+            spread = aggregate([run[name] for run in runs])
+            found[name] = spread["mean"]
+            if name.startswith(_SPLITS):
+                found[f"{name}_sd"] = spread["sd"]
+    return {name: value for name, value in found.items() if value is not None}
+
+
+# ── the reference and the comparison ─────────────────────────────────────────────────────
+
+
+def reference(workspace: Workspace) -> Record:
+    """TF-IDF + logistic regression."""
+    folder = workspace.reference
+    card = read_json(folder / "model.json")
+    ended = _milliseconds(folder / "model.json")
+    described = {"model", "task", "classes", "fingerprint"}
+    return Record(
+        name=REFERENCE,
+        kind="reference",
+        fingerprint=card["fingerprint"],
+        params={
+            "model": REFERENCE,
+            **{key: _text(value) for key, value in card.items() if key not in described},
+        },
+        tags={
+            "kind": "reference",
+            "model": REFERENCE,
+            **origin(workspace.root, stage="reference"),
+        },
+        metrics=_measured(folder, card["task"]),
+        note="TF-IDF + logistic regression: what a user would pick instead.",
+        files={
+            **_named("", [folder / "model.json", folder / "words.json"]),
+            **_named("predictions", sorted(folder.glob("*.parquet"))),
+            **_named("plots", sorted((workspace.plots / REFERENCE).glob("*"))),
+        },
+        started=ended,
+        ended=ended,
+    )
+
+
+def comparison(
+    workspace: Workspace, document: Mapping[str, Any], compared: Sequence[Record]
+) -> Record:
+    """All models of `results/comparison.json` beside one another."""
+    files = [workspace.comparison, workspace.metrics, workspace.report]
+    faithfulness = workspace.explanations / "faithfulness.json"
+    ended = _milliseconds(workspace.comparison)
+    return Record(
+        name="comparison",
+        kind="comparison",
+        fingerprint=_hash(
+            "comparison",
+            json.dumps(document["method"], sort_keys=True),
+            *sorted(run.fingerprint for run in compared),
+        ),
+        params={
+            "models": ", ".join(document["models"]),
+            **{f"method/{key}": _text(value) for key, value in document["method"].items()},
+        },
+        tags={"kind": "comparison", **origin(workspace.root, stage="evaluate")},
+        metrics=_differences(document),
+        note="\n\n".join([document["headline"], *(pair["sentence"] for pair in document["pairs"])]),
+        files={
+            **_named("", [path for path in files if path.exists()]),
+            **_named("explanations", [faithfulness] if faithfulness.exists() else []),
+            **_named("plots", sorted(path for path in workspace.plots.glob("*") if path.is_file())),
+        },
+        started=ended,
+        ended=ended,
+    )
+
+
+def _differences(document: Mapping[str, Any]) -> dict[str, float]:
+    """Each pair's difference on test, and the ends of its interval."""
+    parts = {"difference": "", "low": "_low", "high": "_high"}
+    return {
+        f"difference/{pair['first']} - {pair['second']}{suffix}": pair[part]
+        for pair in document["pairs"]
+        for part, suffix in parts.items()
+        if pair[part] is not None
+    }
+
+
+# ── all of it ────────────────────────────────────────────────────────────────────────────
+
+
+def collect(workspace: Workspace, runs: Sequence[tuple[str, int]]) -> list[Record]:
+    """Every run that the workspace's files tell of, parents before their children.
+
+    What has not been made yet is left out: a later call finds it.
+
+    Raises:
+        ArtifactError: a file is damaged.
+    """
+    document = read_json(workspace.comparison) if workspace.comparison.exists() else None
+    # By configuration: after an interruption some seeds may still have an older one.
+    children: dict[str, list[Record]] = {}
+    cards: dict[str, Any] = {}
+    for name, seed in runs:
+        path = workspace.model(name, seed) / "model.json"
+        if path.exists():
+            card = read_json(path)
+            cards[card["configuration"]] = card
+            run = trained(workspace, card, document)
+            children.setdefault(card["configuration"], []).append(run)
+    records: list[Record] = []
+    for configuration, siblings in children.items():
+        records += [model(siblings, cards[configuration]), *siblings]
+    if (workspace.reference / "model.json").exists():
+        records.append(reference(workspace))
+    if document is not None:
+        names = {record.name: record for record in records}
+        wanted = [
+            f"{name}-{seed}" if seed is not None else name
+            for name, described in document["models"].items()
+            for seed in described["seeds"] or [None]
+        ]
+        if all(name in names for name in wanted):
+            records.append(comparison(workspace, document, [names[name] for name in wanted]))
+    return records
+
+
+def _named(folder: str, paths: Sequence[Path]) -> dict[str, Path]:
+    """Files by their place among a run's artifacts."""
+    return {f"{folder}/{path.name}" if folder else path.name: path for path in paths}
+
+
+def _milliseconds(path: Path) -> int:
+    """When a file was written, in milliseconds since 1970."""
+    return path.stat().st_mtime_ns // 1_000_000
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

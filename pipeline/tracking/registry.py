@@ -1,0 +1,208 @@
+"""The champion: the best trained model by validation, behind a gate, in MLflow's registry."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from pipeline.artifacts import Predictions, Workspace, read_json, read_predictions
+from pipeline.evaluation.arms import scores
+from pipeline.evaluation.significance import paired_difference
+from pipeline.params import Params
+from pipeline.tracking import runs
+from pipeline.tracking.provenance import DataVersion
+from pipeline.tracking.records import Record
+from pipeline.tracking.runs import Experiment
+
+CHAMPION, PREVIOUS = "champion", "previous"
+_DATA = "data"
+_VALIDATION = "predictions/validation.parquet"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a model may become the champion, and why."""
+
+    passed: bool
+    reason: str
+
+
+def judge(
+    candidate: Predictions,
+    champion: Predictions | None,
+    *,
+    minimum: float,
+    confidence: float,
+    resamples: int,
+    seed: int,
+) -> Verdict:
+    """The gate. It sees validation rows alone.
+
+    Args:
+        candidate: the new model's predictions on validation.
+        champion: the present champion's; None where there is none, or it saw other data.
+            Predictions of other rows can't be compared either: then the minimum alone decides.
+        minimum: accuracy that a champion must have.
+        confidence: of the interval, such as 0.95.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    accuracy = float(np.mean(candidate.labels == candidate.targets))
+    if accuracy < minimum:
+        return Verdict(
+            False, f"its validation accuracy {accuracy:.1%} is below the minimum of {minimum:.1%}"
+        )
+    if champion is None or not np.array_equal(champion.rows, candidate.rows):
+        return Verdict(
+            True, f"its validation accuracy {accuracy:.1%} is at least the minimum of {minimum:.1%}"
+        )
+    difference = paired_difference(
+        scores([candidate], "multiclass"),
+        scores([champion], "multiclass"),
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+    )
+    interval = (
+        f"{100 * difference.estimate:+.1f} points of validation accuracy against the present "
+        f"champion, {confidence:.0%} interval {100 * difference.low:+.1f} to "
+        f"{100 * difference.high:+.1f}"
+    )
+    if difference.high < 0:
+        return Verdict(False, f"it is worse: {interval}")
+    return Verdict(True, f"it is not worse: {interval}")
+
+
+def promote(
+    experiment: Experiment, workspace: Workspace, settings: Params, found: Sequence[Record]
+) -> str:
+    """Register the comparison's champion if the gate lets it pass; say what was done and why."""
+    by_name = {record.name: record for record in found}
+    if "comparison" not in by_name:
+        return ""
+    document = read_json(workspace.comparison)
+    chosen = document["champion"]
+    record = by_name.get(f"{chosen['model']}-{chosen['seed']}")
+    if record is None or record.servable is None or document["task"] == "regression":
+        return ""
+    client, name = experiment.client, f"spotlight-{experiment.data.name}"
+    run = runs.find(client, experiment.id, record.fingerprint)
+    served = runs.identity(record, record.servable)
+    model = None if run is None else runs.packed(experiment, run, served)
+    if run is None or model is None:
+        return ""
+    aliases = _aliases(client, name)
+    found_versions = client.search_model_versions(f"name = '{name}'")
+    versions = {str(version.version): version for version in found_versions}
+    champion = versions.get(aliases.get(CHAMPION, ""))
+    if champion is not None and champion.tags.get(runs.SERVED) == served:
+        return f"Champion: {name} version {champion.version}, {record.name}, as before."
+
+    verdict = judge(
+        read_predictions(record.files[_VALIDATION]),
+        None if champion is None else _validation(client, champion, experiment.data),
+        minimum=settings.registry.minimum_validation_accuracy,
+        confidence=settings.evaluate.confidence,
+        resamples=settings.evaluate.resamples,
+        seed=settings.evaluate.seed,
+    )
+    if not verdict.passed:
+        stays = "there is none yet" if champion is None else f"version {champion.version} stays"
+        return f"Champion: {stays}. {record.name} was not registered: {verdict.reason}."
+    known = (version for version in versions.values() if version.tags.get(runs.SERVED) == served)
+    version = next(known, None) or client.create_model_version(
+        name,
+        source=f"models:/{model.model_id}",
+        run_id=run.info.run_id,
+        model_id=model.model_id,
+        tags={
+            runs.SERVED: served,
+            runs.FINGERPRINT: record.fingerprint,
+            _DATA: experiment.data.digest,
+            "gate": verdict.reason,
+        },
+        description=model_card(record, document, experiment.data),
+    )
+    if champion is not None:
+        client.set_registered_model_alias(name, PREVIOUS, champion.version)
+    client.set_registered_model_alias(name, CHAMPION, version.version)
+    return f"Champion: {name} version {version.version}, {record.name}: {verdict.reason}."
+
+
+def model_card(record: Record, document: Mapping[str, Any], data: DataVersion) -> str:
+    """What a user of the model should know, in Markdown."""
+    arm = record.params["model"]
+    described = document["models"][arm]
+    rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
+    table = "\n".join(
+        f"| {metric} | {_spread(described['validation'][metric])} | "
+        f"{_spread(described['test'][metric])} | {record.metrics.get(f'test/{metric}', 0):.4f} |"
+        for metric in described["test"]
+    )
+    longest = record.params.get("max_len")
+    cut = f"- It reads the first {longest} tokens of a text and nothing after.\n" if longest else ""
+    return f"""\
+# {record.name} on {data.name}
+
+**Intended use.** Tells {" from ".join(data.classes)} in texts like those of `{data.name}`, and
+shows which tokens it attended to. Not meant for decisions about people.
+
+**Data.** `{data.name}`, version `{data.digest}`: {rows} rows. Source: `{data.source}`.
+
+**How good.** Mean ± standard deviation over the seeds {", ".join(map(str, described["seeds"]))} of
+`{arm}`; the last column is this version. It was chosen on validation; test decided nothing.
+
+| metric | validation | test | this version, test |
+|---|---|---|---|
+{table}
+
+{document["headline"]}
+
+**Limits.**
+{cut}- Texts of another language, kind or time than its data's were not tested.
+- The probability is calibrated on validation rows of the same data, and holds for such data.
+- Attention weights show where the model looked, which need not be why it decided: see
+  `explanations/faithfulness.json` in the comparison run.
+
+**Where from.** Fingerprint `{record.fingerprint}`, commit
+`{record.tags.get("mlflow.source.git.commit", "unknown")}`.
+"""
+
+
+def _spread(metric: Mapping[str, float | None]) -> str:
+    if metric["mean"] is None:
+        return "undefined"
+    return f"{metric['mean']:.4f}" + ("" if metric["sd"] is None else f" ± {metric['sd']:.4f}")
+
+
+def _aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:
+    """Alias → version of a registered model, which is made if need be."""
+    try:
+        aliases = client.get_registered_model(name).aliases
+        return {alias: str(version) for alias, version in aliases.items()}
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    client.create_registered_model(
+        name,
+        description="The best trained model by validation. `champion` is the present one, "
+        "`previous` the one before it; each version's page holds its model card.",
+    )
+    return {}
+
+
+def _validation(
+    client: mlflow.MlflowClient, champion: ModelVersion, data: DataVersion
+) -> Predictions | None:
+    """The champion's predictions on validation; None where it saw other data than `data`."""
+    if champion.tags.get(_DATA) != data.digest or champion.run_id is None:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        path = client.download_artifacts(champion.run_id, _VALIDATION, scratch)
+        return read_predictions(Path(path))

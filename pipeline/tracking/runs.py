@@ -1,0 +1,242 @@
+"""One record → one MLflow run: found by its fingerprint, and given only what it lacks."""
+
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import mlflow
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModel,
+    LoggedModelOutput,
+    LoggedModelStatus,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
+from mlflow.models import Model
+
+from pipeline import artifacts
+from pipeline.tracking.provenance import DataVersion
+from pipeline.tracking.records import Record, Servable
+
+State = Literal["created", "completed", "unchanged"]
+FINGERPRINT = "fingerprint"
+SERVED = "served"
+_ARTIFACTS, _NOTE = "artifacts.sha256", "mlflow.note.content"
+_BATCH = 1000  # metrics that one request may carry
+
+
+class Pack(Protocol):
+    """Writes a model that MLflow can serve into a new folder."""
+
+    def __call__(
+        self, destination: Path, *, folder: Path, encoded: Path, temperature: float | None
+    ) -> None: ...
+
+
+# ── one run ──────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An MLflow experiment, and the data that all of its workspace's runs saw."""
+
+    client: mlflow.MlflowClient
+    id: str
+    data: DataVersion
+
+
+def find(client: mlflow.MlflowClient, experiment: str, fingerprint: str) -> Run | None:
+    """The run with that fingerprint; of several, which only a race can make, the first stays."""
+    runs = client.search_runs(
+        [experiment], f"tags.{FINGERPRINT} = '{fingerprint}'", order_by=["attributes.start_time"]
+    )
+    for run in runs[1:]:
+        client.delete_run(run.info.run_id)
+    return runs[0] if runs else None
+
+
+def start(client: mlflow.MlflowClient, experiment: str, record: Record, began: int) -> Run:
+    """A new run for a record, with what is known from the beginning."""
+    tags = {**record.tags, FINGERPRINT: record.fingerprint}
+    run = client.create_run(experiment, start_time=began, tags=tags, run_name=record.name)
+    _log(client, run, params=record.params)
+    return run
+
+
+def synchronize(
+    experiment: Experiment, record: Record, *, parent: str | None, pack: Pack
+) -> tuple[str, State]:
+    """Complete a record's run, or make it; a second call changes nothing.
+
+    Args:
+        experiment: where.
+        record: what the run should hold.
+        parent: id of the run that it is shown under.
+        pack: writes the model, where the record has one.
+
+    Returns:
+        The run's id, and what was done.
+    """
+    client = experiment.client
+    found = find(client, experiment.id, record.fingerprint)
+    run = found or start(client, experiment.id, record, record.started)
+    tags = {key: value for key, value in record.tags.items() if key not in run.data.tags}
+    renewed = {_NOTE: record.note, "mlflow.parentRunId": parent}
+    tags |= {key: value for key, value in renewed.items() if value and _tag(run, key) != value}
+    params = {key: value for key, value in record.params.items() if key not in run.data.params}
+    epochs = _missing_epochs(client, run, record)
+    model, new_model = _pack(experiment, run, record, pack)
+    metrics = [
+        Metric(key, value, record.ended, 0, model)
+        for key, value in record.metrics.items()
+        if not _same(run.data.metrics.get(key), value)
+    ]
+    _log(client, run, params=params, metrics=[*epochs, *metrics], tags=tags)
+    data = run.inputs is None or not run.inputs.dataset_inputs
+    if data:
+        client.log_inputs(run.info.run_id, [_dataset(experiment.data)])
+    uploaded = _upload(client, run, record.files)
+    ended = run.info.status == "FINISHED"
+    if not ended:
+        client.set_terminated(run.info.run_id, "FINISHED", record.ended)
+    changed = any([tags, params, epochs, metrics, data, uploaded, new_model, not ended])
+    return run.info.run_id, "created" if found is None else "completed" if changed else "unchanged"
+
+
+def _log(
+    client: mlflow.MlflowClient,
+    run: Run,
+    *,
+    params: Mapping[str, str] | None = None,
+    metrics: Iterable[Metric] = (),
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    described = [Param(key, value) for key, value in (params or {}).items()]
+    tagged = [RunTag(key, value) for key, value in (tags or {}).items()]
+    measured = list(metrics)
+    if described or tagged:
+        client.log_batch(run.info.run_id, params=described, tags=tagged)
+    for first in range(0, len(measured), _BATCH):
+        client.log_batch(run.info.run_id, metrics=measured[first : first + _BATCH])
+
+
+def _missing_epochs(client: mlflow.MlflowClient, run: Run, record: Record) -> list[Metric]:
+    """The (key, step) pairs of the history that the run lacks."""
+    keys = {key for epoch in record.history for key in epoch if key != "epoch"}
+    known = {
+        key: {metric.step for metric in client.get_metric_history(run.info.run_id, key)}
+        for key in keys & run.data.metrics.keys()
+    }
+    # When each epoch ended is not recorded: they are spread over the run's time.
+    share = (record.ended - record.started) / max(len(record.history), 1)
+    return [
+        Metric(key, value, record.started + int(share * epoch["epoch"]), int(epoch["epoch"]))
+        for epoch in record.history
+        for key, value in epoch.items()
+        if key != "epoch" and int(epoch["epoch"]) not in known.get(key, ())
+    ]
+
+
+def _same(known: float | None, value: float) -> bool:
+    return known is not None and (
+        math.isclose(known, value, rel_tol=1e-9, abs_tol=1e-12)
+        or (math.isnan(known) and math.isnan(value))
+    )
+
+
+def _tag(run: Run, key: str) -> str | None:
+    tag: str | None = run.data.tags.get(key)
+    return tag
+
+
+def _dataset(data: DataVersion) -> DatasetInput:
+    columns = [{"name": "text", "type": "string"}, {"name": "label", "type": "long"}]
+    dataset = Dataset(
+        name=data.name,
+        digest=data.digest,
+        source_type=data.source_type,
+        source=data.source,
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({"num_rows": sum(data.rows.values()), **data.rows}),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training and evaluation")])
+
+
+def _upload(client: mlflow.MlflowClient, run: Run, files: Mapping[str, Path]) -> bool:
+    """Upload a record's files, unless the run has just these."""
+    digest = hashlib.sha256()
+    for place, path in files.items():
+        digest.update(f"{place}\n{artifacts.sha256(path)}\n".encode())
+    if _tag(run, _ARTIFACTS) == digest.hexdigest():
+        present = {file.path for file in client.list_artifacts(run.info.run_id)}
+        if {place.split("/")[0] for place in files} <= present:
+            return False
+    for place, path in files.items():
+        client.log_artifact(run.info.run_id, str(path), str(Path(place).parent).removeprefix("."))
+    client.set_tag(run.info.run_id, _ARTIFACTS, digest.hexdigest())
+    return bool(files)
+
+
+# ── the model in it ──────────────────────────────────────────────────────────────────────
+
+
+def identity(record: Record, servable: Servable) -> str:
+    """What a packed model is a function of."""
+    return f"{record.fingerprint} at temperature {servable.temperature or 1:.6f}"
+
+
+def packed(experiment: Experiment, run: Run, served: str) -> LoggedModel | None:
+    """The run's model with that identity; what an interruption left half uploaded is deleted."""
+    models = experiment.client.search_logged_models(
+        [experiment.id], f"source_run_id = '{run.info.run_id}'"
+    )
+    for model in models:
+        if model.status != LoggedModelStatus.READY:
+            experiment.client.delete_logged_model(model.model_id)
+        elif model.tags.get(SERVED) == served:
+            return model
+    return None
+
+
+def _pack(experiment: Experiment, run: Run, record: Record, pack: Pack) -> tuple[str | None, bool]:
+    """The id of the run's model, and whether it was packed just now."""
+    if record.servable is None:
+        return None, False
+    client, servable = experiment.client, record.servable
+    served = identity(record, servable)
+    if known := packed(experiment, run, served):
+        return known.model_id, False
+    model = client.create_logged_model(
+        experiment.id,
+        name=record.name,
+        source_run_id=run.info.run_id,
+        params=dict(record.params),
+        tags={SERVED: served},
+        model_type=record.params["model"],
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        pack(
+            folder,
+            folder=servable.folder,
+            encoded=servable.encoded,
+            temperature=servable.temperature,
+        )
+        description = Model.load(str(folder))
+        description.model_id, description.run_id = model.model_id, run.info.run_id
+        description.artifact_path = model.artifact_location
+        description.save(str(folder / "MLmodel"))
+        client.log_model_artifacts(model.model_id, str(folder))
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
+    return model.model_id, True

@@ -1,0 +1,161 @@
+"""Which MLflow store is used, made once, and mended after the project was moved."""
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import sqlite3
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import sqlalchemy
+from mlflow.exceptions import MlflowException
+from mlflow.store.db.db_types import DATABASE_ENGINES
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipeline.errors import TrackingError
+
+# Where MLflow keeps an artifact's place, which is absolute: table, column.
+_PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow store.
+
+    Attributes:
+        uri: the tracking URI.
+        artifacts: the folder of the artifacts; None where a server decides.
+        database: the project's own SQLite file; None when the URI was given.
+    """
+
+    uri: str
+    artifacts: Path | None
+    database: Path | None
+
+    def __str__(self) -> str:
+        """The URI without a password."""
+        return re.sub(r"//[^/@]*@", "//", self.uri)
+
+
+def locate(home: Path) -> Store:
+    """The store of the project in `home`, or the one that MLFLOW_TRACKING_URI names."""
+    database, artifacts = home / "mlflow.db", home / "mlartifacts"
+    own = f"sqlite:///{database}"
+    given = os.environ.get("MLFLOW_TRACKING_URI") or own
+    if given == own:
+        return Store(own, artifacts, database)
+    return Store(given, artifacts if _is_database(given) else None, None)
+
+
+def connect(store: Store) -> mlflow.MlflowClient:
+    """A client of the store, which exists and answers from then on.
+
+    Raises:
+        TrackingError: it can't be reached or used.
+    """
+    # urllib3 announces every retry; the one error at the end says all of it.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    with readable_errors(store):
+        if store.database is not None and store.artifacts is not None:
+            if sqlalchemy.make_url(store.uri).database != str(store.database):
+                raise OSError(errno.EINVAL, "an SQLite address can't hold this folder's name")
+            if not store.database.exists():
+                _create(store.database, store.artifacts)
+            _mend(store.database, store.artifacts)
+        elif _is_database(store.uri):
+            # MLflow itself would go on trying for minutes.
+            sqlalchemy.create_engine(store.uri).connect().close()
+        # Not only the client: MLflow's own registry looks a model up through the global address.
+        mlflow.set_tracking_uri(store.uri)
+        client = mlflow.MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def experiment(client: mlflow.MlflowClient, store: Store, name: str) -> str:
+    """The id of the experiment `name`, which is made, or restored, if need be."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        place = None if store.artifacts is None else (store.artifacts / name).as_uri()
+        # The kind decides which columns and tabs MLflow's UI offers.
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        return str(client.create_experiment(name, artifact_location=place, tags=tags))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+@contextlib.contextmanager
+def readable_errors(store: Store) -> Iterator[None]:
+    """Turn whatever MLflow raises when its store fails into a TrackingError."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
+        raise TrackingError(
+            f"MLflow at {store} could not be used: {reason(error)}",
+            fix="correct or unset MLFLOW_TRACKING_URI, or start the server; no result is lost: "
+            "`python -m pipeline track` completes MLflow from the files.",
+        ) from error
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong at the bottom of a chain of exceptions, in one line."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    said = lines[0].strip().rstrip(".") if lines else type(error).__name__
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            said = inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return said if len(said) <= 200 else f"{said[:199]}…"
+
+
+def _create(database: Path, artifacts: Path) -> None:
+    """Make the database whole or not at all: its first migration takes seconds.
+
+    Parallel first starts each make their own, and the first to finish wins.
+    """
+    temporary = database.with_name(f".{database.name}.{os.getpid()}")
+    temporary.touch()  # fails at once where MLflow would go on trying for minutes
+    try:
+        uri = f"sqlite:///{temporary}"
+        mlflow.MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+        with contextlib.closing(sqlite3.connect(temporary)) as connection, connection:
+            # MLflow put its default experiment below the current folder.
+            place = (artifacts / "Default").as_uri()
+            connection.execute("UPDATE experiments SET artifact_location = ?", (place,))
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, database)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _mend(database: Path, artifacts: Path) -> None:
+    """Point every stored artifact place at this project's folder, wherever it was before."""
+    now = artifacts.as_uri()
+    with contextlib.closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+        places = connection.execute("SELECT artifact_location FROM experiments")
+        roots = {place.rpartition("/")[0] for (place,) in places if place}
+        moved = {root for root in roots if root != now and root.endswith(f"/{artifacts.name}")}
+        for before in moved:
+            for table, column in _PLACES:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                    f"WHERE substr({column}, 1, ?) = ?",
+                    (now, len(before) + 1, len(before) + 1, f"{before}/"),
+                )
+
+
+def _is_database(uri: str) -> bool:
+    return urllib.parse.urlsplit(uri).scheme.partition("+")[0] in DATABASE_ENGINES

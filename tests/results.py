@@ -1,0 +1,175 @@
+"""A workspace as the stages leave it, made up in a moment: small files with true figures."""
+
+import numpy as np
+
+from pipeline import artifacts, params
+from pipeline.artifacts import REFERENCE, Predictions, Workspace
+from pipeline.evaluation import comparison, metrics
+from pipeline.evaluation.arms import Arm
+
+CLASSES = ["neg", "pos"]
+MODELS, SEEDS = ("bilstm", "bilstm_attention"), (1, 2)
+ACCURACY = {"bilstm": 0.8, "bilstm_attention": 0.9, REFERENCE: 0.75}
+
+
+def settings(**changes):
+    """The repository's own parameters, with two seeds and a quick bootstrap."""
+    loaded = params.load(Workspace.current().params)
+    evaluate = loaded.evaluate.model_copy(update={"resamples": 100})
+    return loaded.model_copy(
+        update={"models": MODELS, "seeds": SEEDS, "evaluate": evaluate, **changes}
+    )
+
+
+def predictions(rows, accuracy, seed):
+    """Probabilities of two classes that are right in that share of the rows."""
+    rng = np.random.default_rng([rows, seed])
+    targets = np.arange(rows) % 2
+    right = np.arange(rows) < round(accuracy * rows)
+    said = np.where(rng.permutation(right), targets, 1 - targets)
+    sure = rng.uniform(0.6, 0.95, rows)
+    second = np.where(said == 1, sure, 1 - sure)
+    return Predictions(
+        np.arange(rows), targets, np.stack([1 - second, second], axis=1).astype(np.float32)
+    )
+
+
+def write(root, configured, *, accuracy=None, code="1"):
+    """Fill the workspace below `root`.
+
+    Args:
+        root: a folder.
+        configured: what `settings` returned.
+        accuracy: model → share of right predictions, where it isn't `ACCURACY`'s.
+        code: stands for the code's version, of which every fingerprint is a function.
+    """
+    workspace = Workspace(root)
+    shares = {**ACCURACY, **(accuracy or {})}
+    write_data(workspace, configured.dataset)
+    arms = []
+    for model in configured.models:
+        for seed in configured.seeds:
+            write_model(workspace, configured, model, seed, shares[model], code=code)
+        arms.append(_arm(workspace, model, configured.seeds))
+    write_reference(workspace, shares[REFERENCE])
+    arms.append(_arm(workspace, REFERENCE, ()))
+    document = comparison.comparison_document(
+        arms,
+        dataset=configured.dataset,
+        task="binary",
+        classes=CLASSES,
+        lengths=np.arange(60) + 1,
+        positions=None,
+        confidence=0.95,
+        resamples=100,
+        length_bins=2,
+        seed=0,
+    )
+    artifacts.write_json(workspace.comparison, document)
+    measured = metrics.metrics_document(arms, dataset=configured.dataset, task="binary")
+    artifacts.write_json(workspace.metrics, measured)
+    artifacts.write_text(workspace.report, "<!doctype html><title>report</title>")
+    artifacts.write_text(workspace.plots / "roc.csv", "x,y\n0,0\n1,1\n")
+    return workspace
+
+
+def write_data(workspace, dataset):
+    """The data's card, and DVC's record of its hash."""
+    splits = {
+        name: {"rows": rows, "sha256": f"{rows:064x}", "labels": {}}
+        for name, rows in {"train": 100, "test": 60}.items()
+    }
+    card = {
+        "dataset": dataset,
+        "kind": "text",
+        "task": "binary",
+        "classes": CLASSES,
+        "source": {"kind": "demo", "seed": 20},
+        "revision": None,
+        "splits": splits,
+    }
+    artifacts.write_json(workspace.raw / "card.json", card)
+    artifacts.write_text(
+        workspace.lock,
+        "schema: '2.0'\nstages:\n  download:\n    cmd: x\n    outs:\n    - path: data/raw\n"
+        "      md5: 0123456789abcdef0123456789abcdef.dir\n",
+    )
+
+
+def write_model(workspace, configured, model, seed, accuracy, *, code="1"):
+    """What `train` and `explain` leave of a model and seed."""
+    folder = workspace.model(model, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    card = {
+        "model": model,
+        "seed": seed,
+        "dataset": configured.dataset,
+        "kind": "text",
+        "task": "binary",
+        "classes": CLASSES,
+        "vocabulary_size": 30,
+        "max_len": 40,
+        "recipe": configured.recipe(model).model_dump(),
+        "parameters": 1234,
+        "best_epoch": 2,
+        "epochs": 3,
+        "threads": configured.threads,
+        "configuration": f"{model} {code}",
+        "fingerprint": fingerprint(model, seed, code),
+    }
+    artifacts.write_json(folder / "model.json", card)
+    artifacts.write_text(folder / "history.csv", HISTORY)
+    artifacts.write_text(folder / "summary.txt", "a model\n")
+    for split, rows in {"validation": 40, "test": 60}.items():
+        path = folder / f"{split}.parquet"
+        artifacts.write_predictions(path, predictions(rows, accuracy, seed))
+    costs = {
+        "fingerprint": card["fingerprint"],
+        "wall_seconds": 30.0,
+        "peak_memory_mb": 900.0,
+        "epoch_seconds": [10.0, 9.0, 9.0],
+    }
+    artifacts.write_json(workspace.costs(model, seed), costs)
+    page = workspace.explanations / f"{model}-{seed}"
+    artifacts.write_text(page / "attention.html", "<!doctype html><title>attention</title>")
+    artifacts.write_json(page / "samples.json", {"samples": []})
+
+
+def write_reference(workspace, accuracy):
+    """What `reference` leaves."""
+    folder = workspace.reference
+    card = {
+        "model": REFERENCE,
+        "C": 1.0,
+        "ngrams": [1, 2],
+        "features": 500,
+        "task": "binary",
+        "classes": CLASSES,
+        "fingerprint": fingerprint(REFERENCE, 0, "1"),
+    }
+    artifacts.write_json(folder / "model.json", card)
+    artifacts.write_json(folder / "words.json", {"neg": [], "pos": []})
+    for split, rows in {"validation": 40, "test": 60}.items():
+        artifacts.write_predictions(folder / f"{split}.parquet", predictions(rows, accuracy, 0))
+
+
+def fingerprint(model, seed, code="1"):
+    """A made-up identity, of the form of a real one."""
+    return f"{model}-{seed}-{code}".encode().hex().ljust(64, "0")[:64]
+
+
+HISTORY = """\
+epoch,loss,val_loss,val_accuracy,learning_rate
+1,0.68,0.6,0.7,0.001
+2,0.5,0.45,0.8,0.001
+3,0.4,0.47,0.79,0.001
+"""
+
+
+def _arm(workspace, model, seeds):
+    folders = [workspace.model(model, seed) for seed in seeds] or [workspace.reference]
+    validation, test = (
+        tuple(artifacts.read_predictions(folder / f"{split}.parquet") for folder in folders)
+        for split in ("validation", "test")
+    )
+    return Arm(model, tuple(seeds), 1234, validation, test)
