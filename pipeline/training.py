@@ -6,6 +6,7 @@ callbacks are called as `fit` would call them.
 
 import io
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,14 +234,14 @@ class _State:
     def restore(self, checkpoint: Checkpoint) -> bool:
         """Take up what `keep` wrote; False where there is nothing that fits."""
         try:
-            with np.load(checkpoint.path) as kept:
+            with np.load(io.BytesIO(checkpoint.path.read_bytes())) as kept:
                 if str(kept["fingerprint"]) != checkpoint.fingerprint:
                     return False
                 columns = [str(column) for column in kept["columns"]]
                 history = [dict(zip(columns, row, strict=True)) for row in kept["history"].tolist()]
                 current = [kept[f"current_{number}"] for number in range(len(self._variables))]
                 best = [kept[f"best_{number}"] for number in range(self._weights)]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return False
         self.history, self._best = history, best
         self._assign(self._variables, current)

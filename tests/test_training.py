@@ -1,0 +1,198 @@
+import keras
+import numpy as np
+import pytest
+
+from pipeline import training
+from pipeline.artifacts import Sequences
+from pipeline.inference import predict
+from pipeline.models import network
+from tests import strategies
+
+CLASSES = {"binary": 2, "multiclass": 3, "regression": 0}
+
+
+def rows(count, *, task="binary", seed=0):
+    """Rows whose target is decided by the first token: learnable in a few epochs."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(2, 9, count)
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    values = rng.integers(5, 20, starts[-1]).astype(np.int32)
+    targets = rng.integers(0, CLASSES[task] or 2, count)
+    values[starts[:-1]] = 2 + targets
+    if task == "regression":
+        targets = targets.astype(np.float32)
+    return Sequences(np.arange(count), targets, starts, values)
+
+
+def built(recipe, task="binary", seed=1):
+    """A freshly initialised predictor."""
+    keras.utils.set_random_seed(seed)
+    return network.build(
+        recipe, kind="text", task=task, classes=CLASSES[task], vocabulary_size=20
+    ).predictor
+
+
+def weights(model):
+    """All of a model's arrays, the dropout layers' generators among them."""
+    return [keras.ops.convert_to_numpy(variable) for variable in model.weights]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_learnable_task_is_learnt(task):
+    """Each head with its loss: validation loss falls to less than half."""
+    recipe = strategies.recipe(epochs=12, learning_rate=0.03, dropout=0.0, patience=12)
+    model = built(recipe, task)
+    fitted = training.fit(
+        model, rows(96, task=task), rows(32, task=task, seed=1), recipe, task=task, seed=1
+    )
+    losses = [epoch["val_loss"] for epoch in fitted.history]
+    assert min(losses) < losses[0] / 2
+    measure = "val_mae" if task == "regression" else "val_accuracy"
+    assert set(fitted.history[0]) == {"epoch", "loss", "val_loss", measure, "learning_rate"}
+    assert [epoch["epoch"] for epoch in fitted.history] == list(range(1, len(losses) + 1))
+
+
+def test_the_model_ends_with_the_best_epochs_weights():
+    """Its validation loss is the least of the history, not the last."""
+    recipe = strategies.recipe(epochs=6, learning_rate=0.2, dropout=0.0, patience=6)
+    model, validation = built(recipe), rows(40, seed=1)
+    fitted = training.fit(model, rows(64), validation, recipe, task="binary", seed=1)
+    outputs = predict(model, validation)
+    loss = -np.mean(np.log(np.clip(outputs[np.arange(40), validation.targets], 1e-7, 1)))
+    losses = [epoch["val_loss"] for epoch in fitted.history]
+    assert loss == pytest.approx(min(losses), rel=1e-4)
+    assert fitted.best_epoch == int(np.argmin(losses)) + 1
+
+
+@pytest.mark.parametrize(("min_epochs", "expected"), [(1, 3), (5, 5)])
+def test_training_stops_when_validation_no_longer_improves(min_epochs, expected, monkeypatch):
+    """After `patience` epochs without a better one, but not before `min_epochs`."""
+    losses = iter([0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1])
+    monkeypatch.setattr(
+        training, "_scores", lambda *_, **__: {"val_loss": next(losses), "val_accuracy": 0.5}
+    )
+    recipe = strategies.recipe(epochs=7, min_epochs=min_epochs, patience=2)
+    fitted = training.fit(built(recipe), rows(16), rows(8), recipe, task="binary", seed=1)
+    assert len(fitted.history) == expected
+    assert fitted.best_epoch == 1
+
+
+class KilledError(Exception):
+    """Stands for a signal that comes between two batches."""
+
+
+class Kill(keras.callbacks.Callback):
+    """Stops the process's training in the middle of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch, self.now = epoch, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.now == self.epoch and batch == 2:
+            raise KilledError
+
+
+def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path):
+    """Dropout, optimizer and order of rows included: equal, not close."""
+    recipe = strategies.recipe(epochs=4, patience=5, dropout=0.5)
+    train, validation = rows(64), rows(24, seed=1)
+    straight = built(recipe)
+    expected = training.fit(straight, train, validation, recipe, task="binary", seed=3)
+
+    checkpoint = training.Checkpoint(tmp_path / "kept.npz", "the same inputs")
+    with pytest.raises(KilledError):
+        training.fit(
+            built(recipe),
+            train,
+            validation,
+            recipe,
+            task="binary",
+            seed=3,
+            callbacks=[Kill(epoch=2)],
+            checkpoint=checkpoint,
+        )
+    resumed = built(recipe, seed=99)  # whatever it begins with is replaced
+    fitted = training.fit(
+        resumed, train, validation, recipe, task="binary", seed=3, checkpoint=checkpoint
+    )
+    assert len(fitted.seconds) == 2  # the other two were kept
+    assert fitted.history == expected.history
+    for one, other in zip(weights(resumed), weights(straight), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("state", ["of other inputs", "half-written", "missing"])
+def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, state):
+    """Changed data, parameters or code begin anew; so does a damaged file."""
+    checkpoint = training.Checkpoint(tmp_path / "kept.npz", "these inputs")
+    model, optimizer = built(strategies.recipe()), keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    kept = training._State(model, optimizer)
+    kept.record({"epoch": 1, "val_loss": 0.5})
+    kept.keep(checkpoint)
+    assert training._State(model, optimizer).restore(checkpoint)
+
+    if state == "of other inputs":
+        checkpoint = training.Checkpoint(checkpoint.path, "other inputs")
+    elif state == "half-written":
+        checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:1000])
+    else:
+        checkpoint.path.unlink()
+    begun = training._State(model, optimizer)
+    assert not begun.restore(checkpoint)
+    assert begun.history == []
+
+
+def test_keras_callbacks_are_called_as_fit_calls_them():
+    """Order, numbers and logs; schedules are obeyed; `stop_training` ends it after the epoch."""
+
+    class Recorder(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.calls = []
+
+        def on_train_begin(self, logs=None):
+            self.calls.append("begin")
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.calls.append(("epoch", epoch))
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.calls.append(("batch", batch))
+            assert "loss" in logs
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.calls.append(("end of epoch", epoch))
+            assert {"loss", "val_loss", "val_accuracy"} <= set(logs)
+            self.model.stop_training = epoch == 1
+
+        def on_train_end(self, logs=None):
+            self.calls.append("end")
+
+    recorder = Recorder()
+    recipe = strategies.recipe(epochs=5, patience=5, batch_size=8)
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / (epoch + 1))
+    calls = [recorder, schedule]
+    fitted = training.fit(
+        built(recipe), rows(16), rows(8), recipe, task="binary", seed=1, callbacks=calls
+    )
+    assert [epoch["learning_rate"] for epoch in fitted.history] == pytest.approx([0.01, 0.005])
+    epochs = [
+        [("epoch", number), ("batch", 0), ("batch", 1), ("end of epoch", number)]
+        for number in range(2)
+    ]
+    assert recorder.calls == ["begin", *epochs[0], *epochs[1], "end"]
+
+
+def test_one_epoch_changes_every_trainable_weight():
+    """Nothing is left out of the gradient; the padding's embedding aside."""
+    recipe = strategies.recipe(epochs=1)
+    model = built(recipe)
+    before = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_weights]
+    training.fit(model, rows(64), rows(8), recipe, task="binary", seed=1)
+    for variable, old in zip(model.trainable_weights, before, strict=True):
+        assert not np.array_equal(keras.ops.convert_to_numpy(variable), old), variable.path
