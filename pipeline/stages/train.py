@@ -13,15 +13,15 @@ from pipeline.models import network
 from pipeline.tracking import EpochLogger
 
 
-def identity(workspace: Workspace, settings: params.Params, model: str, seed: int) -> str:
-    """The fingerprint of a run: data, parameters, code and libraries."""
+def identity(workspace: Workspace, settings: params.Params, model: str) -> str:
+    """The fingerprint of a configuration: data, parameters, code and libraries, but no seed."""
     files = [
         *sorted(workspace.encoded.iterdir()),
         *fingerprint.modules("stages.train"),
         workspace.root / "locks" / "run.txt",
     ]
     recipe = settings.recipe(model).model_dump()
-    return fingerprint.digest(files, [model, seed, settings.threads, recipe])
+    return fingerprint.digest(files, [model, settings.threads, recipe])
 
 
 def run(workspace: Workspace, model: str, seed: int) -> None:
@@ -33,7 +33,8 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
     splits = {
         name: read_sequences(workspace.encoded / f"{name}.parquet") for name in artifacts.SPLITS
     }
-    run_identity = identity(workspace, settings, model, seed)
+    configuration = identity(workspace, settings, model)
+    run_identity = fingerprint.digest([], [configuration, seed])
 
     runtime.pin_threads(settings.threads)
     keras.utils.set_random_seed(seed)
@@ -45,23 +46,25 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
         vocabulary_size=about.get("vocabulary_size", 0),
         features=len(about.get("features", [])),
     )
-    logger = EpochLogger(workspace, settings, model=model, seed=seed, fingerprint=run_identity)
     checkpoint = training.Checkpoint(workspace.checkpoint(model, seed), run_identity)
-    fitted = training.fit(
-        built.predictor,
-        splits["train"],
-        splits["validation"],
-        recipe,
-        task=about["task"],
-        seed=seed,
-        name=f"{model}-{seed}",
-        callbacks=[
-            keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: logger.epoch(epoch + 1, logs)
-            )
-        ],
-        checkpoint=checkpoint,
-    )
+    with EpochLogger(
+        workspace, settings, model=model, seed=seed, fingerprint=run_identity
+    ) as logger:
+        fitted = training.fit(
+            built.predictor,
+            splits["train"],
+            splits["validation"],
+            recipe,
+            task=about["task"],
+            seed=seed,
+            name=f"{model}-{seed}",
+            callbacks=[
+                keras.callbacks.LambdaCallback(
+                    on_epoch_end=lambda epoch, logs: logger.epoch(epoch + 1, logs)
+                )
+            ],
+            checkpoint=checkpoint,
+        )
     with artifacts.new_folder(workspace.model(model, seed)) as folder:
         for name in ("validation", "test"):
             rows = splits[name]
@@ -84,6 +87,7 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
                 "best_epoch": fitted.best_epoch,
                 "epochs": len(fitted.history),
                 "threads": settings.threads,
+                "configuration": configuration,
                 "fingerprint": run_identity,
             },
         )
