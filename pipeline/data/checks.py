@@ -154,21 +154,21 @@ def _notes(findings: Findings) -> Iterator[str]:
         )
     for split, others in findings.dropped.items():
         for other, rows in others.items():
-            yield f"{rows:,} rows are left out of {split}: their text also stands in {other}."
+            yield f"Left out of {split}, as their text also stands in {other}: {rows:,} rows."
     if findings.two_labels:
-        yield f"{findings.two_labels:,} texts stand there with more than one label."
+        yield f"Texts that stand there with more than one label: {findings.two_labels:,}."
     for split, found in findings.splits.items():
         if found.repeated:
-            yield f"{found.repeated:,} rows of {split} repeat an earlier row's text."
+            yield f"Rows of {split} that repeat an earlier one's text: {found.repeated:,}."
         if found.blank:
-            yield f"{found.blank:,} rows of {split} have a blank text."
+            yield f"Rows of {split} whose text is blank: {found.blank:,}."
         missing = [label for label, rows in found.labels.items() if not rows]
         if missing:
             yield f"{split} has no row of: {', '.join(missing)}."
     for split, table in corpus.splits.items():
         garbled = pc.sum(pc.match_substring(table["text"], "\ufffd")).as_py()
         if garbled:
-            yield f"{garbled:,} rows of {split} hold �: once read in a wrong encoding."
+            yield f"Rows of {split} with a �, as a wrong encoding leaves it: {garbled:,}."
     most, fewest = max(train.labels.values()), min(train.labels.values())
     if most >= IMBALANCE * fewest:
         yield f"The classes are imbalanced: {most:,} rows of the largest, {fewest:,} of another."
