@@ -1,0 +1,161 @@
+"""Can a probability be taken at its word? Temperature scaling and calibration error.
+
+After Guo et al. 2017, «On Calibration of Modern Neural Networks»: the confidence of a
+prediction is the probability of the class that is predicted, and one number, fitted on the
+validation rows, divides the logits of every row. It never changes which class is predicted.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+from pipeline.evaluation.arms import Arm, aggregate
+
+BINS = 15
+TEMPERATURES = (0.05, 20.0)
+_SMALLEST = 1e-7  # a float32 sigmoid saturates to 0 or 1, whose logarithm is no number
+
+
+def log_probabilities(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """<float64>[n, classes], finite also where a probability was rounded to 0."""
+    return np.log(np.clip(outputs.astype(np.float64), _SMALLEST, 1.0))
+
+
+def negative_log_likelihood(outputs: NDArray[np.floating], targets: NDArray[np.int64]) -> float:
+    """The mean of -log of the probability that each row's true class was given."""
+    return float(-log_probabilities(outputs)[np.arange(len(targets)), targets].mean())
+
+
+def fit_temperature(outputs: NDArray[np.floating], targets: NDArray[np.int64]) -> float:
+    """The temperature that minimises the negative log-likelihood of the validation rows.
+
+    Args:
+        outputs: <float>[n, classes] probabilities on validation.
+        targets: <int64>[n] classes.
+
+    Returns:
+        T within `TEMPERATURES`; above 1 the model was too sure of itself. It is at the lower
+        end where every row is right, since the likelihood then has no maximum.
+    """
+    logits = log_probabilities(outputs)
+    rows = np.arange(len(targets))
+
+    def loss(log_temperature: float) -> float:
+        scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return float(-scaled[rows, targets].mean())
+
+    # The loss is convex in 1 / T, so it has one minimum in log T as well.
+    best = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
+    return float(np.exp(best.x))
+
+
+def calibrate(outputs: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    """<float64>[n, classes]: the probabilities with their logits divided by the temperature."""
+    scaled: NDArray[np.float64] = softmax(log_probabilities(outputs) / temperature, axis=1)
+    return scaled
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often predictions of like confidence are right, in bins of equal width.
+
+    Attributes:
+        rows: <int64>[bins], predictions in the bin ((b - 1) / bins, b / bins].
+        confidence: <float64>[bins], their mean confidence; NaN in an empty bin.
+        accuracy: <float64>[bins], the share of them that is right; NaN in an empty bin.
+    """
+
+    rows: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: |accuracy - confidence|, weighted by rows."""
+        gaps = np.abs(self.accuracy - self.confidence)[self.rows > 0]
+        return float(np.average(gaps, weights=self.rows[self.rows > 0]))
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """The bins that hold a prediction, as plain values."""
+        width = 1 / len(self.rows)
+        return [
+            {
+                "low": number * width,
+                "high": (number + 1) * width,
+                "rows": int(self.rows[number]),
+                "confidence": float(self.confidence[number]),
+                "accuracy": float(self.accuracy[number]),
+            }
+            for number in np.flatnonzero(self.rows).tolist()
+        ]
+
+
+def reliability(
+    outputs: NDArray[np.floating], targets: NDArray[np.int64], bins: int = BINS
+) -> Reliability:
+    """Bin predictions by their confidence."""
+    confidence = outputs.max(axis=1).astype(np.float64)
+    correct = outputs.argmax(axis=1) == targets
+    # Whole numbers on the edge belong to the bin below, as in the paper's half-open intervals.
+    number = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    rows = np.bincount(number, minlength=bins)
+    with np.errstate(invalid="ignore"):  # 0 / 0 of an empty bin is the NaN that it is
+        return Reliability(
+            rows=rows,
+            confidence=np.bincount(number, weights=confidence, minlength=bins) / rows,
+            accuracy=np.bincount(number, weights=correct, minlength=bins) / rows,
+        )
+
+
+def expected_calibration_error(
+    outputs: NDArray[np.floating], targets: NDArray[np.int64], bins: int = BINS
+) -> float:
+    """Guo et al. 2017, equation 3, with 15 bins unless told."""
+    return reliability(outputs, targets, bins).error
+
+
+def describe_calibration(arm: Arm) -> dict[str, Any]:
+    """Each fit's temperature, from validation, and what it does to test: errors and diagram."""
+    temperatures = [fit_temperature(fit.outputs, fit.targets) for fit in arm.validation]
+    outputs = {
+        "before": [fit.outputs.astype(np.float64) for fit in arm.test],
+        "after": [
+            calibrate(fit.outputs, temperature)
+            for fit, temperature in zip(arm.test, temperatures, strict=True)
+        ],
+    }
+    targets = arm.test[0].targets
+    errors = {
+        state: [
+            {
+                "ece": expected_calibration_error(of_fit, targets),
+                "log_loss": negative_log_likelihood(of_fit, targets),
+            }
+            for of_fit in fits
+        ]
+        for state, fits in outputs.items()
+    }
+    all_targets = np.tile(targets, len(arm.test))
+    return {
+        "temperature": aggregate(temperatures),
+        **{
+            state: {
+                metric: aggregate([fit[metric] for fit in fits]) for metric in ("ece", "log_loss")
+            }
+            for state, fits in errors.items()
+        },
+        "per_seed": [
+            {"seed": seed, "temperature": temperature, "before": before, "after": after}
+            for seed, temperature, before, after in zip(
+                arm.seed_names, temperatures, errors["before"], errors["after"], strict=True
+            )
+        ],
+        "reliability": {
+            state: reliability(np.concatenate(fits), all_targets).to_rows()
+            for state, fits in outputs.items()
+        },
+    }

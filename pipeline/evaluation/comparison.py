@@ -1,0 +1,85 @@
+"""The whole comparison as plain values, ready for `results/comparison.json`.
+
+The champion and the temperatures come from validation; all else describes the test rows and
+decides nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.evaluation.arms import Arm, Task, check_same_rows
+from pipeline.evaluation.calibration import describe_calibration
+from pipeline.evaluation.champion import choose_champion
+from pipeline.evaluation.metrics import per_class, rounded, summarise
+from pipeline.evaluation.pairs import MINIMUM_SEEDS, compare_pairs, headline
+from pipeline.evaluation.significance import Bootstrap
+from pipeline.evaluation.subgroups import by_length, by_position, disagreements
+
+
+def comparison_document(
+    arms: Sequence[Arm],
+    *,
+    dataset: str,
+    task: Task,
+    classes: Sequence[str],
+    lengths: NDArray[np.int64],
+    positions: NDArray[np.float64] | None,
+    length_bins: int,
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
+    """The content of `results/comparison.json`.
+
+    Args:
+        arms: what is compared, in the order in which it is shown; a model is compared with
+            each one before it, so the reference belongs first.
+        dataset: its name in `params.yaml`.
+        task: decides the score: accuracy, or squared error where it is regression.
+        classes: their names; none for regression.
+        lengths: <int64>[n], each test row's length in steps, before any truncation.
+        positions: <float64>[n], see `subgroups.by_position`; None if the dataset has no evidence.
+        length_bins: quantiles of length.
+        bootstrap: of every interval.
+
+    Raises:
+        ArtifactError: the arms' predictions are not about the same rows.
+    """
+    check_same_rows(arms)
+    regression = task == "regression"
+    champion = choose_champion(arms, task)
+    pairs = compare_pairs(arms, task, bootstrap)
+    document: dict[str, Any] = rounded(
+        {
+            "dataset": dataset,
+            "task": task,
+            "classes": list(classes),
+            "metric": "mse" if regression else "accuracy",
+            "higher_is_better": not regression,
+            "rows": {"validation": len(arms[0].validation[0]), "test": len(arms[0].test[0])},
+            "method": {**asdict(bootstrap), "minimum_seeds": MINIMUM_SEEDS},
+            "headline": headline(champion["model"], pairs),
+            "champion": champion,
+            "models": {
+                arm.name: {
+                    "seeds": arm.seeds,
+                    "deterministic": arm.deterministic,
+                    "parameters": arm.parameters,
+                    "validation": summarise(arm.validation, task),
+                    "test": summarise(arm.test, task),
+                    "per_class": None if regression else per_class(arm, classes),
+                }
+                for arm in arms
+            },
+            "pairs": pairs,
+            "calibration": None
+            if regression
+            else {arm.name: describe_calibration(arm) for arm in arms},
+            "by_length": by_length(arms, lengths, task, bins=length_bins, bootstrap=bootstrap),
+            "by_position": by_position(arms, positions, task, bootstrap=bootstrap),
+            "disagreements": disagreements(arms, lengths),
+        }
+    )
+    return document

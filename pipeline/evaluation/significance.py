@@ -1,0 +1,180 @@
+"""How sure a difference is: intervals over rows and seeds, McNemar's test, Holm's correction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+_CHUNK = 4_000_000  # counts held at a time while resampling: 32 MB
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How an interval is made.
+
+    Attributes:
+        confidence: of the interval, such as 0.95.
+        resamples: how many.
+        seed: of the draws.
+        block: rows that hang together, such as overlapping windows of a series, are drawn as
+            blocks of about this many neighbours.
+    """
+
+    confidence: float
+    resamples: int
+    seed: int
+    block: int = 1
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two means with its interval.
+
+    Attributes:
+        estimate: mean of the first minus mean of the second.
+        low, high: the interval's ends.
+        p_value: two-sided, of no difference.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    p_value: float
+
+
+def paired_difference(
+    first: NDArray[np.float64], second: NDArray[np.float64], bootstrap: Bootstrap
+) -> Difference:
+    """Bootstrap the difference of two models' mean scores, over rows and seeds.
+
+    Rows and seeds are crossed: every fit is asked every row. A resample
+
+    1. draws the rows with replacement, the same ones for both models, and
+    2. moves the difference by what other seeds would have given: a draw from Student's t with
+       the seeds' standard error, and Welch and Satterthwaite's degrees of freedom.
+
+    Seeds are not drawn with replacement like the rows, for they are too few: of three, such
+    draws have two thirds of the variance, and the interval held the truth in 85 % of our
+    simulations where seeds mattered most and in 99.7 % where they did not; this one in 94 to
+    97 % of either. The noise that rows already bring into each fit's mean is taken off the
+    seeds' variance, so that it isn't counted twice (two-way random effects, as in studies with
+    many readers and cases: Hillis 2007).
+
+    Args:
+        first: <float64>[fits, n] scores of the first model's fits on the rows; one fit where
+            the model is deterministic.
+        second: <float64>[its fits, n] scores of the second model on the same rows.
+        bootstrap: resamples, seed, confidence.
+    """
+    estimate = float(first.mean() - second.mean())
+    first, second = _block_means(first, bootstrap.block), _block_means(second, bootstrap.block)
+    random = np.random.default_rng(bootstrap.seed)
+    differences = first.mean(axis=0) - second.mean(axis=0)
+    draws = estimate + _row_deviations(differences, bootstrap.resamples, random)
+    error, freedom = _seed_error(first, second)
+    if error > 0:
+        draws += error * random.standard_t(freedom, size=bootstrap.resamples)
+    # Rounding noise must not decide on which side of zero an even draw lies.
+    draws = np.round(draws, 12)
+    tail = (1 - bootstrap.confidence) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    # The share of draws on the far side of zero, doubled; never exactly 0 (Davison & Hinkley
+    # 1997, 4.2.3).
+    beyond = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
+    p_value = min(1.0, 2 * (beyond + 1) / (bootstrap.resamples + 1))
+    return Difference(estimate, float(low), float(high), p_value)
+
+
+def _block_means(scores: NDArray[np.float64], block: int) -> NDArray[np.float64]:
+    """<float64>[fits, n] → [fits, n / block]: means of neighbouring rows."""
+    if block == 1:
+        return scores
+    rows = scores.shape[1]
+    blocks = max(2, rows // block)
+    starts = np.linspace(0, rows, blocks, endpoint=False).astype(np.int64)
+    sizes = np.diff(np.append(starts, rows))
+    means: NDArray[np.float64] = np.add.reduceat(scores, starts, axis=1) / sizes
+    return means
+
+
+def _row_deviations(
+    differences: NDArray[np.float64], resamples: int, random: np.random.Generator
+) -> NDArray[np.float64]:
+    """<float64>[resamples]: by how much the mean of resampled rows differs from the mean.
+
+    Rows with the same difference are exchangeable, so a resample needs only how often each
+    distinct value was drawn: a handful of counts for 25,000 rows of right and wrong.
+    """
+    rows = len(differences)
+    values, counts = np.unique(differences, return_counts=True)
+    deviations = values - differences.mean()
+    step = max(1, _CHUNK // len(values))
+    parts = [
+        random.multinomial(rows, counts / rows, size=min(step, resamples - start)) @ deviations
+        for start in range(0, resamples, step)
+    ]
+    return np.concatenate(parts) / rows
+
+
+def _seed_error(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
+    """The standard error that the seeds bring into the difference, and its degrees of freedom."""
+    total, noise, denominator = 0.0, 0.0, 0.0
+    for scores in (first, second):
+        fits, rows = scores.shape
+        if fits == 1:
+            continue
+        means = scores.mean(axis=1)
+        variance = means.var(ddof=1) / fits
+        # What is left of each score without its fit's and its row's mean.
+        residuals = scores - means[:, None] - scores.mean(axis=0) + means.mean()
+        noise += (residuals**2).sum() / ((fits - 1) * (rows - 1)) / (rows * fits)
+        total += variance
+        denominator += variance**2 / (fits - 1)
+    excess = max(0.0, total - noise)
+    return (excess**0.5, total**2 / denominator) if excess > 0 else (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """McNemar's exact test of two models on the same rows.
+
+    Attributes:
+        only_first: rows that the first model alone has right.
+        only_second: rows that the second model alone has right.
+        p_value: two-sided, of both being equally often alone.
+    """
+
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> McNemar:
+    """Test two fits by the rows on which only one of them is right.
+
+    Args:
+        first: <bool>[n], where the first fit is right.
+        second: <bool>[n], where the second is.
+    """
+    only_first = int(np.count_nonzero(first & ~second))
+    only_second = int(np.count_nonzero(second & ~first))
+    discordant = only_first + only_second
+    p_value = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    return McNemar(only_first, only_second, p_value)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment of a family of p-values."""
+    if not p_values:
+        return []
+    return [float(value) for value in multipletests(p_values, method="holm")[1]]
+
+
+def wilson(share: float, rows: int, confidence: float) -> tuple[float, float]:
+    """Wilson's interval of a proportion that was seen on `rows` rows."""
+    low, high = proportion_confint(share * rows, rows, alpha=1 - confidence, method="wilson")
+    return float(low), float(high)

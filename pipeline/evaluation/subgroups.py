@@ -1,0 +1,143 @@
+"""On which rows the models differ: by length, by place of the evidence, one by one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.evaluation.arms import Arm, Task, scores
+from pipeline.evaluation.pairs import compared
+from pipeline.evaluation.significance import Bootstrap, paired_difference, wilson
+
+POSITION_BINS = 5
+DISAGREEMENTS = 10
+
+
+def by_length(
+    arms: Sequence[Arm],
+    lengths: NDArray[np.int64],
+    task: Task,
+    *,
+    bins: int,
+    bootstrap: Bootstrap,
+) -> dict[str, Any] | None:
+    """Accuracy by quantile of length; None where all rows are equally long, and for regression.
+
+    Args:
+        arms: the models.
+        lengths: <int64>[n], steps of each test row.
+        task: the task.
+        bins: how many, of about equally many rows.
+        bootstrap: of the differences' intervals.
+    """
+    # Rows of one length stay together, so that a bin's ends say what is in it.
+    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, bins + 1), method="nearest"))
+    if task == "regression" or len(edges) < 3:
+        return None
+    groups = np.searchsorted(edges[1:-1], lengths, side="right")
+    members = [np.flatnonzero(groups == group) for group in range(len(edges) - 1)]
+    ends = [{"low": lengths[rows].min(), "high": lengths[rows].max()} for rows in members]
+    return _by_group(arms, ends, members, bootstrap)
+
+
+def by_position(
+    arms: Sequence[Arm], positions: NDArray[np.float64] | None, task: Task, *, bootstrap: Bootstrap
+) -> dict[str, Any] | None:
+    """Accuracy by where the evidence is, in equal parts of the row; None where none is known.
+
+    Args:
+        arms: the models.
+        positions: <float64>[n], 0 = the row's start, 1 = its end; NaN where it has no evidence.
+        task: the task.
+        bootstrap: of the differences' intervals.
+    """
+    if task == "regression" or positions is None or np.isnan(positions).all():
+        return None
+    edges = np.linspace(0, 1, POSITION_BINS + 1)
+    # NaN sorts after every edge, so it falls in no group.
+    groups = np.searchsorted(edges[1:-1], positions, side="right")
+    groups[np.isnan(positions)] = -1
+    members = [np.flatnonzero(groups == group) for group in range(POSITION_BINS)]
+    ends = [{"low": edges[group], "high": edges[group + 1]} for group in range(POSITION_BINS)]
+    return _by_group(arms, ends, members, bootstrap)
+
+
+def _by_group(
+    arms: Sequence[Arm],
+    ends: Sequence[dict[str, Any]],
+    members: Sequence[NDArray[np.int64]],
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
+    """Each model's accuracy in each group of rows, and each pair's difference there.
+
+    A model's interval is Wilson's for its mean accuracy over the group's rows. Two such
+    intervals may overlap although the paired difference is clear: the difference decides.
+    """
+    right = {arm.name: scores(arm.test, "binary") for arm in arms}
+    filled = [(where, rows) for where, rows in zip(ends, members, strict=True) if len(rows) > 1]
+    models: dict[str, list[dict[str, float]]] = {}
+    for arm in arms:
+        models[arm.name] = []
+        for _, rows in filled:
+            share = float(right[arm.name][:, rows].mean())
+            low, high = wilson(share, len(rows), bootstrap.confidence)
+            models[arm.name].append({"accuracy": share, "low": low, "high": high})
+    differences = []
+    for first, second in compared(arms):
+        found = [
+            paired_difference(right[first.name][:, rows], right[second.name][:, rows], bootstrap)
+            for _, rows in filled
+        ]
+        points = [{"difference": one.estimate, "low": one.low, "high": one.high} for one in found]
+        differences.append({"first": first.name, "second": second.name, "bins": points})
+    return {
+        "bins": [{**where, "rows": len(rows)} for where, rows in filled],
+        "models": models,
+        "differences": differences,
+    }
+
+
+def disagreements(
+    arms: Sequence[Arm], lengths: NDArray[np.int64], limit: int = DISAGREEMENTS
+) -> list[dict[str, Any]]:
+    """For each pair the test rows whose outputs differ most, by the mean over the fits.
+
+    The gap is the total variation between the two distributions, which for two classes is the
+    difference of the probabilities; for regression, the difference of the predictions.
+    """
+    outputs = {arm.name: arm.mean_outputs() for arm in arms}
+    test = arms[0].test[0]
+    described = []
+    for first, second in compared(arms):
+        gap = np.abs(outputs[first.name] - outputs[second.name])
+        if gap.ndim == 2:
+            gap = gap.sum(axis=1) / 2
+        rows = [
+            {
+                "row": test.rows[index],
+                "length": lengths[index],
+                "target": test.targets[index],
+                "gap": gap[index],
+                "outputs": {arm.name: outputs[arm.name][index] for arm in (first, second)},
+            }
+            for index in np.lexsort((test.rows, -gap))[:limit]
+        ]
+        described.append({"first": first.name, "second": second.name, "rows": rows})
+    return described
+
+
+def evidence_positions(
+    evidence: Sequence[Sequence[tuple[int, int]]], text_lengths: Sequence[int]
+) -> NDArray[np.float64]:
+    """<float64>[n]: the mean midpoint of each row's passages, as a share of its text.
+
+    Args:
+        evidence: per row its passages (start, end), in characters.
+        text_lengths: per row its number of characters.
+    """
+    middles = [
+        np.mean([(start + end) / 2 for start, end in passages]) / length if passages else np.nan
+        for passages, length in zip(evidence, text_lengths, strict=True)
+    ]
+    return np.array(middles, np.float64)

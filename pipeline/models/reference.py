@@ -1,0 +1,178 @@
+"""TF-IDF of words and word pairs + logistic regression: what one would pick instead."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from pipeline.artifacts import Predictions
+from pipeline.errors import DataError
+
+NGRAMS = (1, 2)
+GRID = (0.3, 1.0, 3.0, 10.0, 30.0)
+TELLING = 20
+_RAREST = 1 / 4000  # the share of training texts in which an n-gram must stand to count
+
+# Scripts without blanks, as in `pipeline.text`: Han, kana, Thai, Lao, Khmer, Myanmar.
+_UNSPACED = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3041-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U000323af"
+    "\u0e01-\u0e3a\u0e40-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9fe\uaa60-\uaa7f"
+)
+_LINE_BREAK = re.compile(r"<br\s*/?>")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One split as the reference reads it.
+
+    Attributes:
+        rows: <int64>[n], the row's number in `data/raw/SPLIT.parquet`.
+        texts: n strings.
+        labels: <int64>[n] classes.
+    """
+
+    rows: NDArray[np.int64]
+    texts: Sequence[str]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The fitted reference: what it says, and what it goes by.
+
+    Attributes:
+        validation, test: its predictions.
+        inverse_regularization: scikit-learn's C, the one of `GRID` with the best accuracy on
+            validation; of equals, the smallest.
+        validation_accuracy: what each C of `GRID` reached.
+        features: number of n-grams.
+        parameters: number of coefficients and intercepts.
+        words: per class name its most telling n-grams, the strongest first.
+    """
+
+    validation: Predictions
+    test: Predictions
+    inverse_regularization: float
+    validation_accuracy: dict[float, float]
+    features: int
+    parameters: int
+    words: dict[str, list[dict[str, Any]]]
+
+
+def fit_reference(
+    train: Texts, validation: Texts, test: Texts, *, classes: Sequence[str]
+) -> Reference:
+    """Fit on train, choose C on validation, predict validation and test.
+
+    The n-grams are of the tokens that the networks see too, but of the whole text.
+
+    Raises:
+        DataError: no training text holds a token.
+    """
+    vectorizer = TfidfVectorizer(
+        preprocessor=_normalized,
+        token_pattern=_token_pattern(),
+        ngram_range=NGRAMS,
+        min_df=_RAREST,
+        sublinear_tf=True,
+        dtype=np.float32,
+    )
+    try:
+        train_features = vectorizer.fit_transform(train.texts)
+    except ValueError as error:
+        raise DataError(
+            f"The reference finds no word in the {len(train.texts)} training texts: {error}",
+            fix="look at the text column of data/raw/train.parquet: `text_column` in params.yaml "
+            "may name the wrong one.",
+        ) from None
+    validation_features = vectorizer.transform(validation.texts)
+
+    # Each C starts from the one before it, which saves most of the steps.
+    model = LogisticRegression(warm_start=True, max_iter=1000, tol=1e-5)
+    accuracy: dict[float, float] = {}
+    best = -1.0
+    for candidate in GRID:
+        model.set_params(C=candidate).fit(train_features, train.labels)
+        outputs = _outputs(model, validation_features, len(classes))
+        accuracy[candidate] = float(np.mean(outputs.argmax(axis=1) == validation.labels))
+        if accuracy[candidate] > best:
+            best, chosen, validation_outputs = accuracy[candidate], candidate, outputs
+            coefficients, intercepts = model.coef_.copy(), model.intercept_.copy()
+    model.coef_, model.intercept_ = coefficients, intercepts
+    test_outputs = _outputs(model, vectorizer.transform(test.texts), len(classes))
+    return Reference(
+        validation=Predictions(validation.rows, validation.labels, validation_outputs),
+        test=Predictions(test.rows, test.labels, test_outputs),
+        inverse_regularization=chosen,
+        validation_accuracy=accuracy,
+        features=train_features.shape[1],
+        parameters=coefficients.size + intercepts.size,
+        words=telling_ngrams(
+            coefficients, vectorizer.get_feature_names_out(), [classes[k] for k in model.classes_]
+        ),
+    )
+
+
+def _outputs(model: LogisticRegression, features: csr_matrix, classes: int) -> NDArray[np.float32]:
+    """<float32>[n, classes]; a class without any training row has probability 0."""
+    outputs = np.zeros((features.shape[0], classes), np.float32)
+    outputs[:, model.classes_] = model.predict_proba(features)
+    return outputs
+
+
+def telling_ngrams(
+    coefficients: NDArray[np.float64],
+    ngrams: NDArray[np.object_],
+    classes: Sequence[str],
+    limit: int = TELLING,
+) -> dict[str, list[dict[str, Any]]]:
+    """The n-grams that speak most for each class, by coefficient, then in the order of text.
+
+    Args:
+        coefficients: <float>[classes, n], or [1, n] for two classes: those of the second.
+        ngrams: <str>[n].
+        classes: their names.
+        limit: how many of each at most; one that speaks against a class is left out.
+    """
+    if len(coefficients) == 1:
+        coefficients = np.concatenate([-coefficients, coefficients])
+    result = {}
+    for name, row in zip(classes, coefficients, strict=True):
+        strongest = [
+            number for number in np.argsort(-row, kind="stable")[:limit] if row[number] > 0
+        ]
+        result[name] = [
+            {"ngram": str(ngrams[number]), "coefficient": round(float(row[number]), 4)}
+            for number in strongest
+        ]
+    return result
+
+
+def _normalized(text: str) -> str:
+    """HTML line breaks to blanks, composed characters, lower case: as `pipeline.text` does."""
+    return unicodedata.normalize("NFC", _LINE_BREAK.sub(" ", text)).lower()
+
+
+@cache
+def _token_pattern() -> str:
+    r"""A character of an unspaced script, a word with its inner apostrophes, or one symbol.
+
+    Python's `\w` knows no combining marks, without which Hindi or pointed Arabic falls apart.
+    """
+    marks = "".join(
+        re.escape(character)
+        for character in map(chr, range(0x300, 0x1F000))
+        if unicodedata.category(character).startswith("M")
+        and not re.match(f"[{_UNSPACED}]", character)
+    )
+    word = rf"[^\W{_UNSPACED}]+(?:[{marks}]+[^\W{_UNSPACED}]*)*"
+    return rf"[{_UNSPACED}]|{word}(?:['’]{word})*|[^\w\s]"
