@@ -155,7 +155,12 @@ CASES: dict[str, tuple[str, bytes | None, dict[str, Any], list[str]]] = {
     "list as label": ("a.jsonl", with_labels([0], [1]), {}, ["'label' holds list"]),
     "single class": ("a.jsonl", with_labels(*[1] * 20), {}, ["one class", "'1'"]),
     "too few rows": ("a.csv", csv(["a,x", "b,y", "c,z"]), {}, ["too few", "3 classes", "6"]),
-    "class of one row": ("a.jsonl", with_labels(*[0, 1] * 9, 2), {}, ["class '2'", "two"]),
+    "class of one row": (
+        "a.jsonl",
+        with_labels(*[0, 1] * 9, 2),
+        {},
+        ["class '2' has 1 different", "two"],
+    ),
     "every text another label": (
         "a.jsonl",
         with_labels(*[f"label {number}" for number in range(1001)]),
@@ -256,7 +261,7 @@ FOLDERS: dict[str, tuple[dict[str, bytes], list[str]]] = {
     ),
     "class of test alone": (
         {"train.csv": csv(LINES), "test.csv": csv(["new,0", "newer,2"])},
-        ["class '2' has 0 rows"],
+        ["class '2' has 0 different"],
     ),
 }
 

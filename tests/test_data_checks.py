@@ -83,7 +83,8 @@ def test_imbalance_and_look_alike_classes_are_noted() -> None:
     [
         ([("a", 0), ("b", 0), ("c", 0)], ("x",), "one class"),
         ([("a", 0), ("b", 1), ("c", 1)], ("x", "y"), "too few"),
-        ([("a", 0), ("b", 1), ("c", 1), ("d", 1)], ("x", "y"), "class 'x' has 1 row"),
+        ([("a", 0), ("b", 1), ("c", 1), ("d", 1)], ("x", "y"), "class 'x' has 1 different"),
+        ([("a", 0), ("a", 0), ("c", 1), ("d", 1)], ("x", "y"), "class 'x' has 1 different"),
         ([(" ", 0), ("\n", 0), ("\t", 1), ("", 1)], ("x", "y"), "blank"),
     ],
 )

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline.data import splitting
 from pipeline.data.sources import Corpus
@@ -85,11 +85,11 @@ def examine(corpus: Corpus) -> Findings:
     clean = replace(corpus, splits=kept)
     splits = {name: _split(clean, name, identities[name]) for name in kept}
     findings = Findings(clean, splits, shared, dropped, two_labels, notes=())
-    _require_learnable(findings)
+    _require_learnable(findings, identities["train"])
     return replace(findings, notes=tuple(_notes(findings)))
 
 
-def _split(corpus: Corpus, name: str, identities: np.ndarray[Any, Any]) -> Split:
+def _split(corpus: Corpus, name: str, identities: NDArray[np.int64]) -> Split:
     text = corpus.splits[name]["text"]
     lengths = pc.utf8_length(text).to_numpy()
     quantiles = np.quantile(lengths, [0, 0.5, 0.95, 1]).astype(int) if len(lengths) else [0] * 4
@@ -107,7 +107,7 @@ def _split(corpus: Corpus, name: str, identities: np.ndarray[Any, Any]) -> Split
     )
 
 
-def _two_labels(corpus: Corpus, identities: Mapping[str, np.ndarray[Any, Any]]) -> int:
+def _two_labels(corpus: Corpus, identities: Mapping[str, NDArray[np.int64]]) -> int:
     texts = np.concatenate([identities[name] for name in corpus.labelled])
     labels = np.concatenate([corpus.labels(name) for name in corpus.labelled])
     pairs = np.unique(np.stack([texts, labels], axis=1), axis=0)
@@ -115,7 +115,7 @@ def _two_labels(corpus: Corpus, identities: Mapping[str, np.ndarray[Any, Any]]) 
     return int(np.sum(counts > 1))
 
 
-def _require_learnable(findings: Findings) -> None:
+def _require_learnable(findings: Findings, train_identities: NDArray[np.int64]) -> None:
     corpus, train = findings.corpus, findings.splits["train"]
     name, classes = corpus.name, corpus.classes
     without = sum(findings.dropped.get("train", {}).values())
@@ -131,18 +131,20 @@ def _require_learnable(findings: Findings) -> None:
             f"classes; at least {2 * len(classes)} are needed, two of each.",
             fix="add rows, or name another column in `source.label_column`.",
         )
-    few = [label for label, rows in train.labels.items() if rows < 2]
-    if few:
-        raise DataError(
-            f"{name}: the class {few[0]!r} has {train.labels[few[0]]} rows to train on{aside}; "
-            "every class needs two, one of them for validation.",
-            fix="add rows of this class, or take the class away from every split.",
-        )
     if train.blank == train.rows:
         raise DataError(
             f"{name}: every text in train is blank.",
             fix="name the column of the texts in `source.text_column`.",
         )
+    labels = corpus.labels("train")
+    for number, label in enumerate(classes):
+        different = len(np.unique(train_identities[labels == number]))
+        if different < 2:
+            raise DataError(
+                f"{name}: the class {label!r} has {different} different texts to train on{aside}; "
+                "every class needs two, one of them for validation.",
+                fix="add rows of this class, or take the class away from every split.",
+            )
 
 
 def _notes(findings: Findings) -> Iterator[str]:

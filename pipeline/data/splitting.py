@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 
 def identities(texts: Mapping[str, pa.ChunkedArray]) -> dict[str, NDArray[np.int64]]:
-    """Number the distinct texts of several splits.
-
-    The texts themselves are not copied: what is compared is a 128-bit hash of each.
+    """Number the distinct texts of several splits, without a copy of them.
 
     Args:
         texts: split → <string>[n].
@@ -19,19 +17,25 @@ def identities(texts: Mapping[str, pa.ChunkedArray]) -> dict[str, NDArray[np.int
     Returns:
         split → <int64>[n]; the same text has the same number, in whichever split it stands.
     """
-    hashed = {name: _hashes(column.chunks) for name, column in texts.items()}
+    return numbered(
+        {
+            name: (text.encode() for chunk in column.chunks for text in chunk.to_pylist())
+            for name, column in texts.items()
+        }
+    )
+
+
+def numbered(rows: Mapping[str, Iterable[bytes]]) -> dict[str, NDArray[np.int64]]:
+    """Number the distinct contents of several splits' rows; compared is a hash of 128 bits."""
+    hashed = {
+        name: np.frombuffer(
+            b"".join(blake2b(row, digest_size=16).digest() for row in members), dtype="S16"
+        )
+        for name, members in rows.items()
+    }
     _, numbers = np.unique(np.concatenate(list(hashed.values())), return_inverse=True)
     ends = np.cumsum([len(column) for column in hashed.values()])
     return dict(zip(hashed, np.split(numbers.astype(np.int64), ends[:-1]), strict=True))
-
-
-def _hashes(chunks: Iterable[pa.Array]) -> NDArray[np.bytes_]:
-    digests = b"".join(
-        blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        for chunk in chunks
-        for text in chunk.to_pylist()
-    )
-    return np.frombuffer(digests, dtype="S16")
 
 
 def hold_out(
