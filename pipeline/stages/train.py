@@ -7,7 +7,7 @@ import time
 
 import keras
 
-from pipeline import artifacts, fingerprint, inference, params, runtime, training
+from pipeline import artifacts, fingerprint, inference, params, progress, runtime, training
 from pipeline.artifacts import Workspace, read_sequences
 from pipeline.models import network
 from pipeline.tracking import EpochLogger
@@ -46,6 +46,7 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
         vocabulary_size=about.get("vocabulary_size", 0),
         features=len(about.get("features", [])),
     )
+    progress.say(_summary(built.predictor))
     checkpoint = training.Checkpoint(workspace.checkpoint(model, seed), run_identity)
     with EpochLogger(
         workspace, settings, model=model, seed=seed, fingerprint=run_identity

@@ -1,0 +1,143 @@
+"""`explain`: the trained models and a seeded sample → results/explanations."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import artifacts, inference, params, progress, runtime
+from pipeline.artifacts import Predictions, Sequences, Workspace
+from pipeline.explanations import faithfulness, page, samples
+
+Weights = list[NDArray[np.float32]]
+
+
+class _Rows(NamedTuple):
+    """Some test rows: tokens, texts, and the evidence in them where it is known."""
+
+    positions: NDArray[np.int64]
+    sequences: Sequences
+    texts: list[str]
+    evidence: list[list[tuple[int, int]]] | None
+
+
+def run(workspace: Workspace) -> None:
+    """Show what each model made of the same rows, and test how far its weights can be believed."""
+    settings = params.load(workspace.params)
+    runtime.pin_threads(settings.threads)
+    about = artifacts.read_json(workspace.encoded / "encoding.json")
+    comparison = artifacts.read_json(workspace.comparison)
+    test = artifacts.read_sequences(workspace.encoded / "test.parquet")
+    predictions = {
+        (model, seed): artifacts.read_predictions(workspace.model(model, seed) / "test.parquet")
+        for model, seed in settings.runs
+    }
+    disputed = {entry["row"] for _, _, entry in samples.disputed(comparison)}
+    chosen = samples.choose(
+        list(predictions.values()),
+        test.lengths,
+        count=settings.explain.samples,
+        seed=settings.explain.seed,
+    )
+    shown = _rows(
+        workspace, test, np.union1d(chosen, np.flatnonzero(np.isin(test.rows, [*disputed])))
+    )
+    tested = _rows(workspace, test, _sample(len(test), settings.explain))
+
+    with artifacts.new_folder(workspace.explanations) as folder:
+        believed: dict[str, dict[int, tuple[Weights, dict[str, Any]]]] = {}
+        for model, seed in progress.bar(
+            settings.runs, what="explaining", total=len(settings.runs), unit="run"
+        ):
+            network = inference.load(workspace.model(model, seed)).network
+            said = predictions[model, seed]
+            weights = None
+            if network.explainer is not None:
+                weights = inference.attend(network, shown.sequences)[1]
+                believed.setdefault(model, {})[seed] = _tested(network, tested, settings)
+            document = samples.document(
+                model=model,
+                seed=seed,
+                classes=about["classes"],
+                texts=shown.texts,
+                sequences=shown.sequences,
+                predictions=_at(said, shown.positions),
+                weights=weights,
+                max_len=about["max_len"],
+                evidence=shown.evidence,
+                disagreements=disputed,
+            )
+            own = folder / f"{model}-{seed}"
+            artifacts.write_json(own / "samples.json", document)
+            artifacts.write_text(own / "attention.html", page.render(document))
+            artifacts.write_bytes(own / "attention.png", page.draw(document))
+        artifacts.write_json(
+            folder / "faithfulness.json",
+            _faithfulness(believed, tested, predictions, about["classes"], settings),
+        )
+    progress.say(f"explained {len(shown.positions)} test rows by {len(settings.runs)} runs")
+
+
+def _tested(network: Any, rows: _Rows, settings: params.Params) -> tuple[Weights, dict[str, Any]]:
+    """One fit's weights on the tested rows, and what the tests say of them."""
+    _, weights = inference.attend(network, rows.sequences)
+    evidence = None
+    if rows.evidence is not None:
+        evidence = faithfulness.evidence_steps(rows.sequences, rows.evidence)
+    return weights, faithfulness.measure(
+        rows.sequences,
+        weights,
+        lambda sequences: inference.predict(network.predictor, sequences),
+        evidence=evidence,
+        confidence=settings.evaluate.confidence,
+        seed=settings.explain.seed,
+    )
+
+
+def _faithfulness(
+    believed: dict[str, dict[int, tuple[Weights, dict[str, Any]]]],
+    rows: _Rows,
+    predictions: dict[tuple[str, int], Predictions],
+    classes: list[str],
+    settings: params.Params,
+) -> dict[str, Any]:
+    """The tests of every model with attention, over its seeds."""
+    confidence, seed = settings.evaluate.confidence, settings.explain.seed
+    models = {}
+    for model, fits in believed.items():
+        weights = [fit_weights for fit_weights, _ in fits.values()]
+        said = [_at(predictions[model, fit_seed], rows.positions) for fit_seed in fits]
+        models[model] = faithfulness.summarise(
+            {fit_seed: measured for fit_seed, (_, measured) in fits.items()},
+            faithfulness.agreement(weights, confidence=confidence, seed=seed),
+            faithfulness.attended_words(
+                rows.texts, rows.sequences, list(zip(weights, said, strict=True)), classes
+            ),
+        )
+    return faithfulness.document(models, confidence=confidence)
+
+
+def _sample(count: int, settings: params.Explain) -> NDArray[np.int64]:
+    """Ascending positions of a seeded sample of the test rows."""
+    order = np.random.default_rng(settings.seed).permutation(count)
+    return np.sort(order[: settings.faithfulness_rows])
+
+
+def _rows(workspace: Workspace, test: Sequences, positions: NDArray[np.int64]) -> _Rows:
+    raw = artifacts.read_table(workspace.raw / "test.parquet")
+    sequences = test.take(positions)
+    kept = raw.take(pa.array(sequences.rows))
+    evidence = None
+    if "evidence" in kept.column_names:
+        evidence = [
+            [(span["start"], span["end"]) for span in spans]
+            for spans in kept["evidence"].to_pylist()
+        ]
+    return _Rows(positions, sequences, kept["text"].to_pylist(), evidence)
+
+
+def _at(predictions: Predictions, positions: NDArray[np.int64]) -> Predictions:
+    return Predictions(
+        predictions.rows[positions], predictions.targets[positions], predictions.outputs[positions]
+    )
