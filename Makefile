@@ -2,19 +2,11 @@
 
 SHELL = /bin/sh
 .DEFAULT_GOAL := help
-MAKEFLAGS += --no-print-directory
 
 # The scripts in .venv/bin hold the path they were made under; -m works wherever the project lies.
 # dvc starts the stages with the `python` it finds first.
 PY = PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/python
 PIPELINE = $(PY) -m pipeline
-
-# No traffic, and no chatter; pipeline/runtime.py says the same to those who don't use make.
-export MLFLOW_DISABLE_TELEMETRY = true
-export DO_NOT_TRACK = true
-export DVC_NO_ANALYTICS = true
-export HF_HUB_DISABLE_TELEMETRY = 1
-export TF_CPP_MIN_LOG_LEVEL = 3
 
 .PHONY: help
 help: ## show this
