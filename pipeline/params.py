@@ -14,6 +14,7 @@ from pipeline.errors import ParamsError
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
 Position = Literal["anywhere", "start", "middle", "end"]
 
 
@@ -73,7 +74,64 @@ class FilesSource(Section):
     seed: int = 0
 
 
-Source = Annotated[DemoSource | HubSource | FilesSource, Field(discriminator="kind")]
+class SeriesSplit(Section):
+    """How many steps go to each split, first to last: rows, or shares of all rows."""
+
+    train: Size
+    validation: Size
+    test: Size
+
+    @pydantic.model_validator(mode="after")
+    def _of_one_kind(self) -> "SeriesSplit":
+        sizes = (self.train, self.validation, self.test)
+        if len({type(size) for size in sizes}) > 1:
+            raise ValueError("all three are rows (2880) or all three are shares (0.2)")
+        if isinstance(self.train, float) and sum(sizes) > 1 + 1e-9:
+            raise ValueError("the three shares add up to more than 1")
+        return self
+
+
+class SeriesSource(Section):
+    """Numbers over time, a row each step, of the user's own files; windows are cut from it."""
+
+    kind: Literal["series"]
+    path: str
+    time_column: str | None = None
+    features: Annotated[tuple[str, ...], Field(min_length=1)]
+    target: str
+    split: SeriesSplit
+
+
+class SequencesSource(Section):
+    """A row for each whole sequence, of the user's own files: a list of numbers per feature."""
+
+    kind: Literal["sequences"]
+    path: str
+    features: Annotated[tuple[str, ...], Field(min_length=1)]
+    target: str
+    task: Literal["classification", "regression"] = "classification"
+    classes: tuple[str, ...] | None = None
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seed: int = 0
+
+
+class AddingSource(Section):
+    """Hochreiter & Schmidhuber's adding problem, generated."""
+
+    kind: Literal["adding"]
+    train: Count
+    validation: Count
+    test: Count
+    time_steps: Annotated[int, Field(ge=2)]
+    seed: int
+
+
+TextSource = Annotated[DemoSource | HubSource | FilesSource, Field(discriminator="kind")]
+NumericSource = Annotated[
+    SeriesSource | SequencesSource | AddingSource, Field(discriminator="kind")
+]
+NUMERIC = ("series", "sequences", "adding")  # the kinds of the second
 
 
 # ── what is done with it ─────────────────────────────────────────────────────────────────
@@ -87,6 +145,19 @@ class TextEncode(Section):
     max_len: Count
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     seed: int = 0
+
+
+class SeriesEncode(Section):
+    """How a series becomes windows. A source of whole sequences needs none of the first four.
+
+    `season` is the length in steps of the cycle that the naive forecast repeats.
+    """
+
+    window: Count | None = None
+    horizon: Count = 1
+    stride: Count = 1
+    season: Count | None = None
+    standardize: bool = True
 
 
 class Recipe(Section):
@@ -133,12 +204,33 @@ class Registry(Section):
     minimum_validation_accuracy: Annotated[float, Field(ge=0, le=1)]
 
 
-class DatasetEntry(Section):
-    """One entry of `datasets`."""
+class TextEntry(Section):
+    """One entry of `datasets` that holds text."""
 
-    source: Source
+    source: TextSource
     encode: TextEncode
     training: dict[str, Any]
+
+
+class SeriesEntry(Section):
+    """One entry of `datasets` that holds numbers."""
+
+    source: NumericSource
+    encode: SeriesEncode
+    training: dict[str, Any]
+
+
+def _entry_kind(entry: Any) -> str:
+    """Which of the two an entry is: its source says."""
+    source = entry.get("source") if isinstance(entry, Mapping) else getattr(entry, "source", None)
+    kind = source.get("kind") if isinstance(source, Mapping) else getattr(source, "kind", None)
+    return "series" if kind in NUMERIC else "text"
+
+
+DatasetEntry = Annotated[
+    Annotated[TextEntry, pydantic.Tag("text")] | Annotated[SeriesEntry, pydantic.Tag("series")],
+    pydantic.Discriminator(_entry_kind),
+]
 
 
 class Params(Section):
@@ -159,7 +251,7 @@ class Params(Section):
     registry: Registry
 
     @property
-    def entry(self) -> DatasetEntry:
+    def entry(self) -> TextEntry | SeriesEntry:
         """The selected dataset's entry."""
         return self.datasets[self.dataset]
 
@@ -264,9 +356,11 @@ def _validated(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
 
 
 def _keys(location: tuple[int | str, ...]) -> list[str]:
-    """The path of keys in the file, without the tag that pydantic adds after `source`."""
-    pairs = zip(("", *location), location, strict=False)
-    return [str(part) for before, part in pairs if before != "source"]
+    """The path of keys in the file, without the tags that pydantic adds for what kind it is."""
+    keys = [str(part) for part in location]
+    if keys[0] == "datasets":  # datasets, NAME, tag, source, tag, key
+        keys = keys[:2] + keys[3:4] + (keys[5:] if keys[3:4] == ["source"] else keys[4:])
+    return keys
 
 
 def _known_keys(section: type[Section], values: object, path: list[str]) -> list[str]:

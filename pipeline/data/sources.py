@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.data import columns, files, splitting
 from pipeline.data.columns import Place
 from pipeline.errors import DataError
-from pipeline.params import DemoSource, FilesSource, HubSource
+from pipeline.params import DemoSource, FilesSource, HubSource, TextSource
 
 # Read once, when `huggingface_hub` is imported: seconds until the hub counts as out of reach.
 os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
@@ -28,7 +28,6 @@ import datasets
 import huggingface_hub
 from datasets.exceptions import DatasetGenerationError
 
-TextSource = DemoSource | HubSource | FilesSource
 SPLITS = ("train", "validation", "test", "unsupervised")
 REACH = 10.0  # seconds until the hub counts as out of reach
 
@@ -65,7 +64,7 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class _Read:
+class Read:
     """Splits as a source has them, and how to tell where a row stands."""
 
     splits: Mapping[str, datasets.Dataset]
@@ -86,14 +85,14 @@ def load(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
     Raises:
         DataError: it can't be reached or read, or a row breaks the schema.
     """
-    with _quiet(), tempfile.TemporaryDirectory() as links:
+    with _quiet():
         if isinstance(source, DemoSource):
             return _demo(name, source)
         if isinstance(source, FilesSource):
             path = files.existing(source.path, home=home)
-            read = _files(path, source, links=Path(links), cache=cache)
+            read = _own_files(path, source, cache=cache)
         elif (path := home / Path(source.path).expanduser()).exists():
-            read = _local_copy(path, source, links=Path(links), cache=cache)
+            read = _local_copy(path, source, cache=cache)
         else:
             read = _hub(source, cache=cache)
     return _with_test(_normalised(name, read, source), source)
@@ -106,7 +105,7 @@ def _demo(name: str, source: DemoSource) -> Corpus:
     from pipeline.data import demo
 
     splits = demo.load(source)
-    read = _Read(
+    read = Read(
         splits,
         {split: _place(f"the demo corpus, {split}") for split in splits},
         source.model_dump(mode="json"),
@@ -116,7 +115,7 @@ def _demo(name: str, source: DemoSource) -> Corpus:
     return replace(_normalised(name, read, columns_of_ours), facts=facts)
 
 
-def _hub(source: HubSource, *, cache: Path) -> _Read:
+def _hub(source: HubSource, *, cache: Path) -> Read:
     """A dataset of the hub, at its pinned revision."""
     at = f"{source.path} at revision {source.revision}" if source.revision else source.path
     copy = (
@@ -163,26 +162,23 @@ def _hub(source: HubSource, *, cache: Path) -> _Read:
         "config": source.config,
         "revision": found.sha,
     }
-    return _Read(
+    return Read(
         chosen, {split: _place(f"{source.path}, split {split}") for split in chosen}, origin
     )
 
 
-def _local_copy(path: Path, source: HubSource, *, links: Path, cache: Path) -> _Read:
+def _local_copy(path: Path, source: HubSource, *, cache: Path) -> Read:
     """A copy of a hub dataset: its folder with a README, one saved to disk, or bare files."""
-    if (path / "dataset_dict.json").is_file():
-        read = functools.partial(datasets.load_from_disk, str(path))
-    elif (path / "README.md").is_file():
-        read = functools.partial(
-            datasets.load_dataset,
-            _plain(path, links / "copy"),
-            name=source.config,
-            cache_dir=str(cache),
-        )
-    else:
-        return _files(path, source, links=links, cache=cache)
+    if not any((path / name).is_file() for name in ("dataset_dict.json", "README.md")):
+        return _own_files(path, source, cache=cache)
     try:
-        loaded = read()
+        if (path / "dataset_dict.json").is_file():
+            loaded = datasets.load_from_disk(str(path))
+        else:
+            with tempfile.TemporaryDirectory() as links:
+                loaded = datasets.load_dataset(
+                    _plain(path, Path(links) / "copy"), name=source.config, cache_dir=str(cache)
+                )
     except (ValueError, OSError, pa.ArrowException, DatasetGenerationError) as error:
         raise files.damaged(path) or DataError(
             f"The local copy {path} can't be read: {files.reason(error)}",
@@ -197,50 +193,70 @@ def _local_copy(path: Path, source: HubSource, *, links: Path, cache: Path) -> _
         "revision": None,
         "files": files.hashes(path),
     }
-    return _Read(chosen, {split: _place(f"{path}, split {split}") for split in chosen}, origin)
+    return Read(chosen, {split: _place(f"{path}, split {split}") for split in chosen}, origin)
 
 
-def _files(path: Path, source: HubSource | FilesSource, *, links: Path, cache: Path) -> _Read:
-    """Files: read by the builder of `datasets` that fits their suffix."""
+def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path) -> Read:
+    """Bare files of text."""
     names = (
         {split: getattr(source, split) for split in SPLITS} if isinstance(source, HubSource) else {}
     )
-    found = files.splits(path, names=names)
-    splits, places = {}, {}
-    for split, members in found.items():
-        wanted = _wanted(source, split)
-        parts = []
-        for number, file in enumerate(members):
-            options = files.checked(file, wanted=wanted)
-            link = _plain(file, links / f"{split}-{number}{file.suffix.lower()}")
-            try:
-                part = datasets.load_dataset(
-                    files.BUILDERS[file.suffix.lower()],
-                    data_files={"train": [link]},
-                    cache_dir=str(cache),
-                    split="train",
-                    **options,
-                )
-            except (
-                ValueError,
-                OSError,
-                StopIteration,
-                pa.ArrowException,
-                DatasetGenerationError,
-            ) as error:
-                raise files.broken(file, error) from None
-            files.require(part.column_names, wanted, file=file)
-            parts.append(part.select_columns(wanted))
-        try:
-            splits[split] = datasets.concatenate_datasets(parts)
-        except ValueError as error:
-            raise DataError(
-                f"The files of the split {split} differ in their columns: {files.reason(error)}",
-                fix="write the same column with the same type in every file.",
-            ) from None
-        places[split] = functools.partial(files.place, members, wanted=wanted)
+    read = read_files(
+        files.splits(path, names=names), lambda split: _wanted(source, split), cache=cache
+    )
     origin = {"kind": source.kind, "path": source.path, "files": files.hashes(path)}
-    return _Read(splits, places, origin)
+    return replace(read, origin=origin)
+
+
+def read_files(
+    found: Mapping[str, Sequence[Path]],
+    wanted: Callable[[str], Sequence[str]],
+    *,
+    cache: Path,
+) -> Read:
+    """Read files with the builder of `datasets` that fits their suffix.
+
+    Args:
+        found: split → its files.
+        wanted: split → the columns to read.
+        cache: an empty folder, which must outlive what is read.
+
+    Raises:
+        DataError: a file can't be read, or lacks a column.
+    """
+    splits, places = {}, {}
+    with _quiet(), tempfile.TemporaryDirectory() as links:
+        for split, members in found.items():
+            names = list(wanted(split))
+            parts = []
+            for number, file in enumerate(members):
+                link = _plain(file, Path(links) / f"{split}-{number}{file.suffix.lower()}")
+                parts.append(_one_file(file, link, names, cache=cache))
+            try:
+                splits[split] = datasets.concatenate_datasets(parts)
+            except ValueError as error:
+                raise DataError(
+                    f"The files of the split {split} differ: {files.reason(error)}",
+                    fix="write the same column with the same type in every file.",
+                ) from None
+            places[split] = functools.partial(files.place, members, wanted=names)
+    return Read(splits, places, origin={})
+
+
+def _one_file(file: Path, link: str, wanted: list[str], *, cache: Path) -> datasets.Dataset:
+    options = files.checked(file, wanted=wanted)
+    try:
+        read = datasets.load_dataset(
+            files.BUILDERS[file.suffix.lower()],
+            data_files={"train": [link]},
+            cache_dir=str(cache),
+            split="train",
+            **options,
+        )
+    except (ValueError, OSError, StopIteration, pa.ArrowException, DatasetGenerationError) as error:
+        raise files.broken(file, error) from None
+    files.require(read.column_names, wanted, file=file)
+    return read.select_columns(wanted)
 
 
 def _chosen(
@@ -307,7 +323,7 @@ def _quiet() -> Iterator[None]:
 # ── one schema ───────────────────────────────────────────────────────────────────────────
 
 
-def _normalised(name: str, read: _Read, source: HubSource | FilesSource) -> Corpus:
+def _normalised(name: str, read: Read, source: HubSource | FilesSource) -> Corpus:
     theirs = {split: dataset.with_format("arrow")[:] for split, dataset in read.splits.items()}
     for split, table in theirs.items():
         if not table.num_rows:
