@@ -141,12 +141,13 @@ def _deletion(
     if not len(counted):
         return None
     kept = sequences.take(counted)
-    scores = {
-        "attention": np.concatenate([weights[row] for row in counted.tolist()]).astype(np.float64),
-        "random": np.random.default_rng(seed).random(len(kept.values)),
-    }
+    attended = np.concatenate([weights[row] for row in counted.tolist()]).astype(np.float64)
+    shuffle, ties = np.random.default_rng(seed).random((2, len(attended)))
     full = predict(kept)
-    changes = {name: _changes(kept, score, full, predict) for name, score in scores.items()}
+    changes = {
+        "attention": _changes(kept, _ranks(kept, attended, ties), full, predict),
+        "random": _changes(kept, _ranks(kept, shuffle, ties), full, predict),
+    }
     result: Document = {"rows": len(kept), "shares": list(SHARES)}
     for measure_number, name in enumerate(("comprehensiveness", "sufficiency")):
         attention, random = (changes[of][measure_number] for of in ("attention", "random"))
@@ -162,26 +163,39 @@ def _deletion(
     return result
 
 
-def _changes(
-    sequences: Sequences, scores: NDArray[np.float64], full: NDArray[np.float32], predict: Predict
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How the prediction changes without, and with only, the steps that score highest.
+def _ranks(
+    sequences: Sequences, scores: NDArray[np.float64], ties: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """<int64>[total]: each step's place in its row, 0 = highest score, ties by `ties`."""
+    row_of = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    order = np.lexsort((ties, -scores, row_of))
+    ranks = np.empty(len(scores), np.int64)
+    ranks[order] = np.arange(len(scores)) - np.repeat(sequences.starts[:-1], sequences.lengths)
+    return ranks
 
-    1. For each share s, the top of a row is its max(1, s · length) best steps, rounded up.
+
+def _changes(
+    sequences: Sequences, ranks: NDArray[np.int64], full: NDArray[np.float32], predict: Predict
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How the prediction changes without, and with only, the steps that rank highest.
+
+    1. For each share s, the top of a row is its s · length first-ranked steps, rounded up,
+       but never all of them.
     2. comprehensiveness = p(all steps) - p(all but the top), of the class first predicted
     3. sufficiency = p(all steps) - p(the top alone)
     For regression p is the prediction, and the changes are absolute.
 
+    Args:
+        ranks: <int64>[total], of each step in its row.
+        full: the outputs for all steps.
+
     Returns:
         Two <float64>[shares, n].
     """
-    rank = np.empty(len(scores), np.int64)  # of each step in its row, 0 = highest
-    for start, end in itertools.pairwise(sequences.starts):
-        rank[start:end][np.argsort(-scores[start:end], kind="stable")] = np.arange(end - start)
     without, alone = [], []
     for share in SHARES:
         size = np.ceil((share * sequences.lengths).round(9)).clip(1, sequences.lengths - 1)
-        top = rank < np.repeat(size, sequences.lengths)
+        top = ranks < np.repeat(size, sequences.lengths)
         without.append(_keep(sequences, ~top))
         alone.append(_keep(sequences, top))
     outputs = predict(Sequences.concatenate([*without, *alone])).astype(np.float64)

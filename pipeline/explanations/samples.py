@@ -195,3 +195,24 @@ def _unread(text: str, spans: Sequence[Span]) -> list[list[int]]:
         for start, end in gaps
         if any(character.isalnum() for character in LINE_BREAK.sub(" ", text[start:end]))
     ]
+
+
+def disputed(
+    comparison: Mapping[str, Any], *, per_pair: int = 5
+) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """The test rows on which the champion and each other model disagree most.
+
+    Args:
+        comparison: `comparison.json`.
+
+    Returns:
+        (first model, second model, the comparison's entry of the row), most disputed first
+        within each pair.
+    """
+    champion = comparison["champion"]["model"]
+    return [
+        (pair["first"], pair["second"], entry)
+        for pair in comparison["disagreements"]
+        if champion in (pair["first"], pair["second"])
+        for entry in pair["rows"][:per_pair]
+    ]

@@ -1,0 +1,435 @@
+"""What the stages found → the report. No time, path or revision goes in: its bytes are stable."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.evaluation.pairs import BETTER, NOT_TOLD_APART, TOO_FEW_SEEDS, WORSE
+from pipeline.explanations.page import environment
+from pipeline.explanations.samples import disputed
+from pipeline.report import charts
+from pipeline.report.charts import Chart, Line
+
+Document = Mapping[str, Any]
+Curves = Mapping[str, Sequence[tuple[float, float]]]
+
+WORDS = 15  # of a class, in each list
+_GRID = np.linspace(0, 1, 81) ** 2  # to which curves are thinned: denser where they rise
+
+_ANSWERS = {
+    BETTER: "Yes, on this data.",
+    WORSE: "No: on this data it is worse.",
+    NOT_TOLD_APART: "This data does not tell.",
+    TOO_FEW_SEEDS: "Too few seeds to tell.",
+}
+_OPPOSITE = {BETTER: WORSE, WORSE: BETTER}
+_METRICS = {
+    "accuracy": "accuracy, %",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+    "log_loss": "log loss",
+    "ece": "calibration error, %",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mse": "MSE",
+    "r2": "R²",
+}
+_AS_PERCENT = {"accuracy", "ece"}
+
+
+class Run(NamedTuple):
+    """One fit: its `model.json`, and its `history.csv` as one mapping an epoch."""
+
+    card: Document
+    history: Sequence[Mapping[str, float]]
+
+
+class Answer(NamedTuple):
+    """Whether attention helps: a few words, and the pair of models that they rest on."""
+
+    words: str
+    pair: Document
+
+
+class Dispute(NamedTuple):
+    """A test row on which two models disagree: the comparison's entry, and what to show of it.
+
+    Attributes:
+        shown: the samples to draw, with the name of the model whose attention each has; a
+            single one without a name where neither model has weights.
+    """
+
+    first: str
+    second: str
+    entry: Document
+    shown: Sequence[tuple[str | None, Document]]
+
+    @property
+    def versus(self) -> tuple[str, str]:
+        return self.first, self.second
+
+    @property
+    def attended(self) -> bool:
+        return self.shown[0][0] is not None
+
+    @property
+    def evidence(self) -> bool:
+        return bool(self.shown[0][1].get("evidence"))
+
+
+def build(
+    *,
+    comparison: Document,
+    card: Document,
+    encoding: Document,
+    runs: Sequence[Run],
+    samples: Sequence[Document] = (),
+    roc: Curves | None = None,
+    precision_recall: Curves | None = None,
+    faithfulness: Document | None = None,
+    words: Mapping[str, Sequence[Document]] | None = None,
+) -> str:
+    """The report as one HTML file that needs nothing else.
+
+    Args:
+        comparison: `comparison.json`.
+        card: the data's `card.json`.
+        encoding: `encoding.json`.
+        runs: every fit.
+        samples: every fit's `samples.json`; its rows hold those that `samples.disputed` names.
+        roc: for each model its (false positive rate, true positive rate), in any order.
+        precision_recall: for each model its (recall, precision), in any order.
+        faithfulness: `faithfulness.json`, if a model has attention.
+        words: the reference's `words.json`, if it read words.
+    """
+    style = {name: number % charts.STYLES for number, name in enumerate(comparison["models"])}
+    templates = environment(__package__ or "")
+    templates.filters.update(
+        zip=zip,
+        signed=_signed_for(comparison["task"]),
+        spread=_spread,
+        interval=_interval,
+        p=_p_value,
+    )
+    templates.globals["charts"] = charts
+    return templates.get_template("report.html").render(
+        comparison=comparison,
+        card=card,
+        encoding=encoding,
+        runs=runs,
+        faithfulness=faithfulness,
+        words=words,
+        style=style,
+        metric_names=_METRICS,
+        as_percent=_AS_PERCENT,
+        word_count=WORDS,
+        answer=_answer(comparison, _attended(samples, faithfulness)),
+        scale=_scale(comparison["pairs"]),
+        curves=[
+            *_learning(runs, style),
+            *_curve(roc, "ROC on test", "false positive rate", "true positive rate", style),
+            *_curve(precision_recall, "Precision and recall on test", "recall", "precision", style),
+        ],
+        by_length=_by_bin(comparison, "by_length", style),
+        by_position=_by_bin(comparison, "by_position", style),
+        reliability=_reliability(comparison, style),
+        deletion=_deletion(faithfulness, style),
+        attention_style=_attention_style(faithfulness, style),
+        knows_evidence=_top_of_evidence(faithfulness),
+        attended=_attended_words(faithfulness),
+        recipes={run.card["model"]: run.card["recipe"] for run in runs},
+        disputes=_disputes(comparison, samples),
+    )
+
+
+# ── the verdict ──────────────────────────────────────────────────────────────────────────
+
+
+def _attended(samples: Sequence[Document], faithfulness: Document | None) -> set[str]:
+    """The models that have attention weights."""
+    shown = {document["model"] for document in samples if document["has_weights"]}
+    return shown | set(faithfulness["models"] if faithfulness else ())
+
+
+def _answer(comparison: Document, attended: set[str]) -> Answer | None:
+    """Does attention help? The best model with it against the best one without, by validation.
+
+    None where only one of the two kinds was trained.
+    """
+    sign = 1 if comparison["higher_is_better"] else -1
+    candidates = comparison["champion"]["candidates"]
+    ranked = sorted(candidates, key=lambda name: -sign * candidates[name]["mean"])
+    best_with = next((name for name in ranked if name in attended), None)
+    best_without = next((name for name in ranked if name not in attended), None)
+    for pair in comparison["pairs"]:
+        if {pair["first"], pair["second"]} == {best_with, best_without}:
+            verdict = pair["verdict"]
+            if pair["first"] == best_without:
+                verdict = _OPPOSITE.get(verdict, verdict)
+            return Answer(_ANSWERS[verdict], pair)
+    return None
+
+
+# ── numbers ──────────────────────────────────────────────────────────────────────────────
+
+
+def _signed_for(task: str) -> Callable[[float], str]:
+    """A difference with its sign: percentage points of accuracy, or plain for regression."""
+
+    def signed(value: float) -> str:
+        text = f"{value:+.4g}" if task == "regression" else f"{100 * value:+.1f}"
+        return text.replace("-", "\N{MINUS SIGN}")
+
+    return signed
+
+
+def _spread(value: Document, metric: str) -> str:
+    """Mean ± sd of a metric, in its own digits; '–' where it is undefined."""
+    if value["mean"] is None:
+        return "–"
+    factor, digits = (100, 1) if metric in _AS_PERCENT else (1, 3)
+    text = f"{factor * value['mean']:.{digits}f}"
+    return text if value["sd"] is None else f"{text} ± {factor * value['sd']:.{digits}f}"
+
+
+def _interval(value: Document, factor: float = 1.0) -> str:
+    """0.123 (0.101 to 0.145), or, times 100, as a percentage with one digit less."""
+    digits = 1 if factor == 100 else 3
+    text = {
+        key: f"{factor * value[key]:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+        for key in ("mean", "low", "high")
+        if value[key] is not None
+    }
+    return f"{text['mean']} ({text['low']} to {text['high']})" if "low" in text else text["mean"]
+
+
+def _p_value(value: float) -> str:
+    """As in "p = 0.012" or "p < 0.001"."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def _scale(pairs: Sequence[Document]) -> Callable[[float], float]:
+    """Differences → pixels of the small interval drawings, 200 wide, with 0 in the middle."""
+    bounds = [abs(pair[key]) for pair in pairs for key in ("low", "high", "difference")
+              if pair[key] is not None]  # fmt: skip
+    widest = max([*bounds, 1e-9])
+    return lambda value: round(100 + 94 * value / widest, 1)
+
+
+# ── the charts ───────────────────────────────────────────────────────────────────────────
+
+
+def _learning(runs: Sequence[Run], style: Mapping[str, int]) -> list[Chart]:
+    """Loss and metric per epoch on validation, one line per fit."""
+    titles = {
+        "val_accuracy": ("Validation accuracy", "accuracy, %", 100),
+        "val_mae": ("Validation error", "MAE", 1),
+        "val_loss": ("Validation loss", "loss", 1),
+    }
+    drawn = []
+    for column, (title, y_title, factor) in titles.items():
+        lines = [
+            Line(
+                f"{run.card['model']}, seed {run.card['seed']}",
+                [
+                    (epoch["epoch"], factor * epoch[column])
+                    for epoch in run.history
+                    if math.isfinite(epoch[column])
+                ],
+                style[run.card["model"]],
+                markers=True,
+                faint=True,
+            )
+            for run in runs
+            if run.history and column in run.history[0]
+        ]
+        if lines:
+            drawn.append(charts.chart(title, "epoch", y_title, lines, whole_x=True))
+    return drawn
+
+
+def _curve(
+    curves: Curves | None, title: str, x_title: str, y_title: str, style: Mapping[str, int]
+) -> list[Chart]:
+    """Each model's curve in the unit square, thinned to `_GRID`."""
+    if not curves:
+        return []
+    lines = []
+    for name, points in curves.items():
+        x, y = np.array(sorted(points), float).T
+        thinned = zip(_GRID.tolist(), np.interp(_GRID, x, y).tolist(), strict=True)
+        lines.append(Line(name, list(thinned), style[name]))
+    return [charts.chart(title, x_title, y_title, lines, square=True, table=False)]
+
+
+def _by_bin(comparison: Document, what: str, style: Mapping[str, int]) -> list[Chart]:
+    """Each model's accuracy in each bin, and the champion's lead over the others there."""
+    found = comparison[what]
+    if found is None:
+        return []
+    if what == "by_length":
+        title, x_title = "by length", "length in tokens"
+        names = [f"{part['low']}–{part['high']}" for part in found["bins"]]
+    else:
+        title, x_title = "by position of the evidence", "where in the text, %"
+        names = [f"{100 * part['low']:.0f}–{100 * part['high']:.0f}" for part in found["bins"]]
+    accuracy = [
+        _interval_line(name, points, "accuracy", style[name])
+        for name, points in found["models"].items()
+    ]
+    champion = comparison["champion"]["model"]
+    lead = []
+    for pair in found["differences"]:
+        if champion in (pair["first"], pair["second"]):
+            other = pair["second"] if pair["first"] == champion else pair["first"]
+            sign = 1 if pair["first"] == champion else -1
+            points = [_turned(part, sign) for part in pair["bins"]]
+            lead.append(_interval_line(other, points, "difference", style[other]))
+    drawn = [
+        charts.chart(
+            f"Accuracy {title}", x_title, "test accuracy, %", accuracy,
+            categories=names,
+        )
+    ]  # fmt: skip
+    if lead:
+        drawn.append(
+            charts.chart(
+                f"Lead of {champion} {title}", x_title, "points of accuracy over the other", lead,
+            categories=names, include_zero=True,
+            )
+        )  # fmt: skip
+    return drawn
+
+
+def _turned(difference: Document, sign: int) -> Document:
+    """A difference and its interval, or, where `sign` is -1, the other way round."""
+    low, high = sorted([sign * difference["low"], sign * difference["high"]])
+    return {"difference": sign * difference["difference"], "low": low, "high": high}
+
+
+def _interval_line(name: str, points: Sequence[Document], value: str, style: int) -> Line:
+    """A share in each bin, in percent, with its interval."""
+    return Line(
+        name,
+        [(float(number), 100 * point[value]) for number, point in enumerate(points)],
+        style,
+        intervals=[(100 * point["low"], 100 * point["high"]) for point in points],
+        markers=True,
+    )
+
+
+def _reliability(comparison: Document, style: Mapping[str, int]) -> list[Chart]:
+    """How often predictions of like confidence are right, before and after temperature scaling."""
+    if comparison["calibration"] is None:
+        return []
+    return [
+        charts.chart(
+            f"{state.capitalize()} temperature scaling",
+            "confidence",
+            "share that is right",
+            [
+                Line(
+                    name,
+                    [
+                        (part["confidence"], part["accuracy"])
+                        for part in found["reliability"][state]
+                    ],
+                    style[name],
+                    markers=True,
+                )
+                for name, found in comparison["calibration"].items()
+            ],
+            square=True,
+            # The most probable of k classes has at least 1 / k.
+            corner=0.5 if comparison["task"] == "binary" else 0.0,
+            table=False,
+        )
+        for state in ("before", "after")
+    ]
+
+
+def _deletion(faithfulness: Document | None, style: Mapping[str, int]) -> list[Chart]:
+    """How much the prediction changes as more steps go, or as only so many are left.
+
+    Random steps have the same style, whichever model they were taken from.
+    """
+    fits = {
+        model: [fit["deletion"] for fit in found["seeds"].values() if fit["deletion"]]
+        for model, found in (faithfulness["models"] if faithfulness else {}).items()
+    }
+    fits = {model: deletions for model, deletions in fits.items() if deletions}
+    if not fits:
+        return []
+    titles = {
+        "comprehensiveness": ("Without the heaviest steps", "steps taken away, %"),
+        "sufficiency": ("With the heaviest steps alone", "steps that are left, %"),
+    }
+    drawn = []
+    for measure, (title, x_title) in titles.items():
+        lines, shares = [], []
+        for model, deletions in fits.items():
+            shares = [f"{100 * share:g}" for share in deletions[0]["shares"]]
+            for of in ("attention", "random"):
+                means = np.mean([found[measure]["by_share"][of] for found in deletions], axis=0)
+                points = list(enumerate(means.tolist()))
+                name = f"{model}: {'heaviest' if of == 'attention' else 'random'}"
+                number = style[model] if of == "attention" else charts.BESIDE
+                lines.append(Line(name, points, number, markers=True))
+        drawn.append(
+            charts.chart(
+                title, x_title, "change of the prediction", lines,
+            categories=shares, include_zero=True,
+            )
+        )  # fmt: skip
+    return drawn
+
+
+def _attention_style(faithfulness: Document | None, style: Mapping[str, int]) -> dict[str, int]:
+    models = faithfulness["models"] if faithfulness else ()
+    return {**{name: style[name] for name in models}, "as many random steps": charts.BESIDE}
+
+
+def _top_of_evidence(faithfulness: Document | None) -> int | None:
+    """How many heaviest tokens were looked up in the evidence; None where it isn't known."""
+    for model in (faithfulness["models"] if faithfulness else {}).values():
+        for fit in model["seeds"].values():
+            if fit["evidence"]:
+                return int(fit["evidence"]["top"])
+    return None
+
+
+def _attended_words(faithfulness: Document | None) -> dict[str, Document]:
+    """For each model with attention over words, its most attended ones by class."""
+    models = faithfulness["models"] if faithfulness else {}
+    return {name: found["words"] for name, found in models.items() if found["words"]}
+
+
+# ── disagreements ────────────────────────────────────────────────────────────────────────
+
+
+def _disputes(comparison: Document, samples: Sequence[Document]) -> list[Dispute]:
+    """The disputed rows that were sampled, with the attention of each model's first fit."""
+    by_model: dict[str, dict[int, Document]] = {}
+    weighted = set()
+    for document in samples:
+        if document["model"] not in by_model:
+            by_model[document["model"]] = {
+                sample["row"]: {**sample, "features": document.get("features")}
+                for sample in document["samples"]
+            }
+            if document["has_weights"]:
+                weighted.add(document["model"])
+    found = []
+    for first, second, entry in disputed(comparison):
+        row = entry["row"]
+        shown: list[tuple[str | None, Document]] = [
+            (model, by_model[model][row])
+            for model in (first, second)
+            if model in weighted and row in by_model[model]
+        ]
+        plain = [(None, rows[row]) for rows in by_model.values() if row in rows][:1]
+        if shown or plain:
+            found.append(Dispute(first, second, entry, shown or plain))
+    return found
