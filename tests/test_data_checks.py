@@ -63,7 +63,7 @@ def test_findings_count_what_a_reader_should_know() -> None:
     notes = " ".join(findings.notes)
     assert "Left out of train, as their text also stands in test: 1 rows." in notes
     assert "wrong encoding" in notes
-    shown = checks.render(findings)
+    shown = findings.render()
     assert "own: 2 classes" in shown
     assert all(name in shown for name in ("train", "validation", "test", "unsupervised", "pos"))
 
@@ -102,7 +102,7 @@ def test_card_says_what_the_folder_holds(tmp_path: Path) -> None:
     findings = checks.examine(CORPUS)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        card.write(tmp_path / name, findings)
+        card.write(tmp_path / name, findings.tables, findings.card())
     written = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
     content = json.loads(written["card.json"])

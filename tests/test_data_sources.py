@@ -241,7 +241,7 @@ def test_every_kind_of_local_copy_gives_the_same_bytes(
     def bytes_of(source: HubSource, name: str) -> list[bytes]:
         findings = checks.examine(load(source))
         (tmp_path / name).mkdir()
-        card.write(tmp_path / name, findings)
+        card.write(tmp_path / name, findings.tables, findings.card())
         return [file.read_bytes() for file in sorted((tmp_path / name).glob("*.parquet"))]
 
     expected = bytes_of(HUB, "one")

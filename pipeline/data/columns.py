@@ -1,8 +1,10 @@
 """From whatever columns a source has to the one schema of `data/raw`: text, label, evidence."""
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +16,9 @@ from pipeline.errors import DataError
 EVIDENCE = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())]))
 # More different labels than this are no classes but texts, identifiers or measurements.
 MANY_CLASSES = 1000
+
+_TEXT = (pa.types.is_string, pa.types.is_large_string)
+_NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
 
 # Row number (from 0) → where a person finds that row.
 Place = Callable[[int], str]
@@ -187,6 +192,108 @@ def _spans(value: object) -> list[tuple[int, int]]:
             raise TypeError
         spans.append((start, end))
     return spans
+
+
+def numbers(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.float64]:
+    """A numeric column as <float64>[n]; text is read as decimal numbers.
+
+    Raises:
+        DataError: a row holds something else, nothing, or no finite number.
+    """
+    if not any(kind(column.type) for kind in (*_TEXT, *_NUMBERS)):
+        raise _wrong_type(column, name=name, wanted="numbers", place=place)
+    try:
+        values = np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
+    except pa.ArrowInvalid:
+        values = np.array([_number(value) for value in column.to_pylist()])
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(
+            f"{place(row)}: the column {name!r} holds {column[row].as_py()!r}, no finite number.",
+            fix="write a number there, with a point as its decimal mark, remove the row, or name "
+            "another column in the dataset's `source` in params.yaml.",
+        )
+    return values
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]  # anything else is caught
+    except (TypeError, ValueError):
+        return np.nan
+
+
+def times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
+    """A time column as timestamps; whole numbers stay what they are.
+
+    Raises:
+        DataError: a row holds no time, or an earlier one than the row before.
+    """
+    if any(kind(column.type) for kind in _TEXT):
+        column = _parsed_times(column, name=name, place=place)
+    elif not (pa.types.is_integer(column.type) or pa.types.is_temporal(column.type)):
+        raise _wrong_type(column, name=name, wanted="times", place=place)
+    row = _first(pc.is_null(column))
+    if row is not None:
+        raise _no_time(None, place(row), name=name)
+    values = column.to_numpy()
+    back = np.flatnonzero(values[1:] < values[:-1])
+    if len(back):
+        row = int(back[0]) + 1
+        raise DataError(
+            f"{place(row)}: time goes back, from {values[row - 1]} to {values[row]}.",
+            fix=f"sort the rows by {name!r}.",
+        )
+    return column
+
+
+def _parsed_times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
+    """ISO 8601 as timestamps; as whole numbers if it is those."""
+    for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return column.cast(kind)
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise _no_time(value, place(row), name=name) from None
+    raise _no_time(column[0].as_py(), place(0), name=name)
+
+
+def _no_time(value: object, where: str, *, name: str) -> DataError:
+    return DataError(
+        f"{where}: the column {name!r} holds {value!r}, no time.",
+        fix="write times as 2026-01-31 18:00:00, all with or all without a time zone, or as "
+        "whole numbers.",
+    )
+
+
+def lists(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.float64]:
+    """A column of equally long lists of numbers as <float64>[n, time_steps].
+
+    Raises:
+        DataError: a row holds something else, or a list of another length.
+    """
+    kind = column.type
+    listed = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    if not any(check(kind) for check in listed):
+        raise _wrong_type(column, name=name, wanted="lists of numbers", place=place)
+    row = _first(pc.is_null(column))
+    if row is not None:
+        raise DataError(f"{place(row)}: the column {name!r} is null.", fix="write its list.")
+    lengths = pc.list_value_length(column).to_numpy()
+    odd = np.flatnonzero(lengths != lengths[0])
+    if len(odd) or not lengths[0]:
+        row = int(odd[0]) if len(odd) else 0
+        raise DataError(
+            f"{place(row)}: {lengths[row]} steps in the column {name!r}, {lengths[0]} in the "
+            "first row.",
+            fix="give every row equally many steps, one at least.",
+        )
+    steps = int(lengths[0])
+    values = numbers(pc.list_flatten(column), name=name, place=lambda item: place(item // steps))
+    return values.reshape(-1, steps)
 
 
 def _first(mask: pa.ChunkedArray | pa.Array) -> int | None:

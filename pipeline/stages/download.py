@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline import artifacts, params, progress
 from pipeline.artifacts import Workspace
-from pipeline.data import card, checks, sources
+from pipeline.data import card, checks, series, sources
 
 
 def run(workspace: Workspace) -> None:
@@ -14,10 +14,17 @@ def run(workspace: Workspace) -> None:
     workspace.scratch.mkdir(parents=True, exist_ok=True)
     # A cache of its own: `datasets` was seen to serve a changed file's old rows from a used one.
     with tempfile.TemporaryDirectory(dir=workspace.scratch) as cache:
-        corpus = sources.load(
-            settings.dataset, settings.entry.source, home=workspace.home, cache=Path(cache)
-        )
-        findings = checks.examine(corpus)
+        findings = _bring(settings, home=workspace.home, cache=Path(cache))
         with artifacts.new_folder(workspace.raw) as folder:
-            card.write(folder, findings)
-    progress.say(checks.render(findings))
+            card.write(folder, findings.tables, findings.card())
+    progress.say(findings.render())
+
+
+def _bring(
+    settings: params.Params, *, home: Path, cache: Path
+) -> checks.Findings | series.Findings:
+    """Read and check the selected dataset."""
+    name, entry = settings.dataset, settings.entry
+    if isinstance(entry, params.SeriesEntry):
+        return series.examine(series.load(name, entry.source, home=home, cache=cache))
+    return checks.examine(sources.load(name, entry.source, home=home, cache=cache))

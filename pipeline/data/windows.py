@@ -1,0 +1,234 @@
+"""From numeric splits to standardised sequences, and the naive forecasts that come with them.
+
+A split is cut by itself, so no window reaches from one split into another: validation and test
+each begin with a full window of their own. (The usual benchmark code for ETT lets the inputs of
+the first validation and test windows reach back.)
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.artifacts import Sequences
+from pipeline.errors import DataError
+from pipeline.params import SeriesEncode
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One column's mean and standard deviation in train."""
+
+    name: str
+    mean: float
+    deviation: float
+
+    def apply(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """To standard units."""
+        return np.asarray((values - self.mean) / self.deviation, np.float32)
+
+    def restore(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Back to the column's own unit."""
+        return np.asarray(values, np.float64) * self.deviation + self.mean
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """The scale of every feature, and of the target where it is a number."""
+
+    features: tuple[Scale, ...]
+    target: Scale | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in `scaler.json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Scaler":
+        """What `to_json` wrote."""
+        target = content["target"]
+        return cls(
+            features=tuple(Scale(**scale) for scale in content["features"]),
+            target=None if target is None else Scale(**target),
+        )
+
+    def standardise(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """<float64>[..., features] in their own units → <float32>[..., features]."""
+        columns = [scale.apply(values[..., number]) for number, scale in enumerate(self.features)]
+        return np.stack(columns, axis=-1)
+
+
+def fit(
+    train: pa.Table, *, features: list[str], target: str | None, standardize: bool = True
+) -> Scaler:
+    """Measure every column in train, and nowhere else; a constant one is only centred.
+
+    Args:
+        train: a row each step, or a row each sequence with a list per feature.
+        features: their columns.
+        target: its column; None where it is a class.
+        standardize: False leaves every number as it is.
+    """
+
+    def scale(name: str) -> Scale:
+        values = _flat(train[name])
+        if not standardize:
+            return Scale(name, 0.0, 1.0)
+        return Scale(name, float(values.mean()), float(values.std()) or 1.0)
+
+    return Scaler(
+        features=tuple(scale(name) for name in features),
+        target=None if target is None else scale(target),
+    )
+
+
+def cut(table: pa.Table, scaler: Scaler, *, window: int, horizon: int, stride: int) -> Sequences:
+    """Cut one split into windows; the target is the value `horizon` steps after a window's end.
+
+    Args:
+        table: a row each step, in the order of time.
+        scaler: fitted on train.
+        window: steps of input.
+        horizon: steps from the last of the input to the target.
+        stride: steps from a window's start to the next one's.
+
+    Returns:
+        Window i begins at row `i * stride` and has the number i.
+
+    Raises:
+        DataError: the split has no room for a window and its target.
+    """
+    values = scaler.standardise(_matrix(table, [scale.name for scale in scaler.features]))
+    assert scaler.target is not None, "windows predict a number"
+    targets = scaler.target.apply(_flat(table[scaler.target.name]))
+    starts = np.arange(0, len(values) - window - horizon + 1, stride)
+    if not len(starts):
+        raise DataError(
+            f"A split of {len(values)} steps has no room for a window of {window} and a target "
+            f"{horizon} later.",
+            fix="lower `encode.window` or `encode.horizon`, or enlarge the split.",
+        )
+    # (windows, features, window) → (windows, window, features)
+    views = np.lib.stride_tricks.sliding_window_view(values, window, axis=0)[starts]
+    return _equally_long(views.transpose(0, 2, 1), targets[starts + window - 1 + horizon])
+
+
+def whole(table: pa.Table, scaler: Scaler) -> Sequences:
+    """The rows of one split as sequences, a row holding a list per feature."""
+    columns = [_flat(table[scale.name]) for scale in scaler.features]
+    steps = len(columns[0]) // table.num_rows
+    values = scaler.standardise(np.stack(columns, axis=-1))
+    targets = (
+        table["label"].to_numpy()
+        if scaler.target is None
+        else scaler.target.apply(_flat(table[scaler.target.name]))
+    )
+    return _equally_long(values.reshape(table.num_rows, steps, -1), targets)
+
+
+def encode(
+    tables: Mapping[str, pa.Table], card: Mapping[str, Any], settings: SeriesEncode
+) -> tuple[dict[str, Sequences], Scaler]:
+    """All splits as sequences.
+
+    Args:
+        tables: split → its rows, of train, validation and test.
+        card: of `data/raw`.
+        settings: the dataset's `encode`.
+    """
+    scaler = fit(
+        tables["train"],
+        features=card["features"],
+        target=card["target"] if card["task"] == "regression" else None,
+        standardize=settings.standardize,
+    )
+    if card["layout"] == "sequences":
+        return {name: whole(table, scaler) for name, table in tables.items()}, scaler
+    if settings.window is None:
+        raise DataError(
+            f"{card['dataset']}: `encode.window` is not set.",
+            fix="set it in params.yaml: how many steps the model reads, such as 96.",
+        )
+    return {
+        name: cut(
+            table,
+            scaler,
+            window=settings.window,
+            horizon=settings.horizon,
+            stride=settings.stride,
+        )
+        for name, table in tables.items()
+    }, scaler
+
+
+def report(splits: Mapping[str, Sequences]) -> dict[str, Any]:
+    """What each split became."""
+    return {
+        name: {"rows": len(sequences), "time_steps": int(sequences.lengths[0])}
+        for name, sequences in splits.items()
+    }
+
+
+def naive(
+    train: Sequences,
+    sequences: Sequences,
+    *,
+    target: int | None,
+    horizon: int,
+    season: int | None,
+) -> dict[str, NDArray[np.float32]]:
+    """Forecasts that need no model, in the target's own scale.
+
+    - `mean`: the training targets' mean;
+    - `last_value`: the window's last value of the target;
+    - `seasonal`: the mean of the window's values at the same phase of the season as the target,
+      so `season`, 2 `season`, … steps before it.
+
+    Args:
+        train: the training sequences.
+        sequences: the windows to forecast.
+        target: its place among the features; None if it is none of them, and then there is
+            neither a last value nor a season.
+        horizon: steps from the window's end to the target.
+        season: the cycle's length in steps.
+
+    Returns:
+        name → <float32>[n]; `seasonal` only where a window reaches back that far.
+    """
+    forecasts = {"mean": np.full(len(sequences), train.targets.mean(), np.float32)}
+    if target is None:
+        return forecasts
+    steps = int(sequences.lengths[0])
+    # past: <float32>[n, time_steps]
+    past = sequences.values[:, target].reshape(len(sequences), steps)
+    forecasts["last_value"] = past[:, -1]
+    if season is not None:
+        before = steps - 1 + horizon - np.arange(steps)  # steps from each position to the target
+        same = before % season == 0
+        if same.any():
+            forecasts["seasonal"] = past[:, same].mean(axis=1)
+    return forecasts
+
+
+def _equally_long(values: NDArray[np.float32], targets: NDArray[Any]) -> Sequences:
+    rows, steps, features = values.shape
+    return Sequences(
+        rows=np.arange(rows, dtype=np.int64),
+        targets=targets,
+        starts=np.arange(rows + 1, dtype=np.int64) * steps,
+        values=np.ascontiguousarray(values).reshape(-1, features),
+    )
+
+
+def _matrix(table: pa.Table, names: list[str]) -> NDArray[np.float64]:
+    return np.stack([_flat(table[name]) for name in names], axis=-1)
+
+
+def _flat(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """A column's numbers, lists laid end to end."""
+    flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+    return np.asarray(flat.to_numpy(), np.float64)
