@@ -136,7 +136,7 @@ def examine(corpus: Corpus) -> Findings:
     clean = without_leaks(corpus.splits, identities)
     corpus = replace(corpus, splits=clean.tables)
     splits = {name: _split(corpus, name, clean.identities[name]) for name in clean.tables}
-    if splits["train"].blank == splits["train"].rows:
+    if splits["train"].rows and splits["train"].blank == splits["train"].rows:
         raise DataError(
             f"{corpus.name}: every text in train is blank.",
             fix="name the column of the texts in `source.text_column`.",

@@ -253,12 +253,21 @@ def _parsed_times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.Chu
     for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
         with contextlib.suppress(pa.ArrowInvalid):
             return column.cast(kind)
-    for row, value in enumerate(column.to_pylist()):
-        try:
-            datetime.fromisoformat(value)
-        except (TypeError, ValueError):
-            raise _no_time(value, place(row), name=name) from None
-    raise _no_time(column[0].as_py(), place(0), name=name)
+    kinds = [_time_kind(value) for value in column.to_pylist()]
+    row = next((row for row, kind in enumerate(kinds) if kind != (kinds[0] or "time")), 0)
+    raise _no_time(column[row].as_py(), place(row), name=name)
+
+
+def _time_kind(value: str | None) -> str | None:
+    """How a time is written: "number", "time", "time with zone", or None where it is no time."""
+    if value is None:
+        return None
+    if value.isdecimal():
+        return "number"
+    try:
+        return "time with zone" if datetime.fromisoformat(value).tzinfo else "time"
+    except ValueError:
+        return None
 
 
 def _no_time(value: object, where: str, *, name: str) -> DataError:
