@@ -24,5 +24,6 @@ def choose_champion(arms: Sequence[Arm], task: Task) -> dict[str, Any]:
         "model": best.name,
         "seed": best.seed_names[best_fit],
         "chosen_by": f"mean validation {metric}",
-        "validation": {name: aggregate(values) for name, values in per_fit.items()},
+        "validation": aggregate(per_fit[best.name].tolist()),
+        "candidates": {name: aggregate(values.tolist()) for name, values in per_fit.items()},
     }

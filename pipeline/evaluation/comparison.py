@@ -34,8 +34,8 @@ def comparison_document(
     """The content of `results/comparison.json`.
 
     Args:
-        arms: what is compared, in the order in which it is shown; a model is compared with
-            each one before it, so the reference belongs first.
+        arms: what is compared. The document has the reference first, and compares each model
+            with those before it.
         dataset: its name in `params.yaml`.
         task: decides the score: accuracy, or squared error where it is regression.
         classes: their names; none for regression.
@@ -48,6 +48,7 @@ def comparison_document(
         ArtifactError: the arms' predictions are not about the same rows.
     """
     check_same_rows(arms)
+    arms = sorted(arms, key=lambda arm: not arm.deterministic)
     regression = task == "regression"
     champion = choose_champion(arms, task)
     pairs = compare_pairs(arms, task, bootstrap)

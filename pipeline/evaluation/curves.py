@@ -1,0 +1,227 @@
+"""The numbers behind the plots: small tables in long form, a row per model and point.
+
+`dvc plots` reads them as CSV, `evaluation.plots` draws them. Curves are taken at fixed places
+and averaged over the fits; `low` and `high` are the fits' extremes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
+
+from pipeline.artifacts import Predictions
+from pipeline.evaluation.arms import Arm, Task
+
+Curve = Callable[[NDArray[np.bool_], NDArray[np.float32]], NDArray[np.float64]]
+
+_PLACES = np.linspace(0, 1, 101)  # where a curve is read off
+_POINTS = 500  # rows shown of a regression
+_ERROR_BINS = 41
+
+
+def plot_tables(
+    arms: Sequence[Arm],
+    histories: Mapping[tuple[str, int], pd.DataFrame],
+    comparison: Mapping[str, Any],
+    *,
+    task: Task,
+    classes: Sequence[str],
+) -> dict[str, pd.DataFrame]:
+    """Every table by its name; one that this task or dataset has no data for is left out.
+
+    Args:
+        arms: what is compared.
+        histories: of each (model, seed), its `history.csv`.
+        comparison: what `comparison_document` returned.
+        task: decides which tables there are.
+        classes: their names.
+    """
+    tables = {"learning_curves": learning_curves(histories), "differences": differences(comparison)}
+    if task == "regression":
+        tables["predicted"] = predicted(arms)
+        tables["errors"] = errors(arms)
+    else:
+        tables["roc"] = averaged(arms, task, _roc, x="fpr", y="tpr")
+        tables["precision_recall"] = averaged(
+            arms, task, _precision_recall, x="recall", y="precision"
+        )
+        tables["confusion"] = confusion(arms, classes)
+        tables["reliability"] = reliability(comparison)
+        tables["accuracy_by_length"] = by_group(comparison["by_length"])
+        tables["accuracy_by_position"] = by_group(comparison["by_position"])
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """A table as CSV whose bytes depend on its values alone."""
+    text: str = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return text
+
+
+# ── classification ───────────────────────────────────────────────────────────────────────
+
+
+def averaged(arms: Sequence[Arm], task: Task, curve: Curve, *, x: str, y: str) -> pd.DataFrame:
+    """A curve of each model: of class 1, or for more classes the mean of each against the rest."""
+    parts = []
+    for arm in arms:
+        curves = [_curve(fit, task, curve) for fit in arm.test]
+        if any(one is None for one in curves):
+            continue  # a single class in test has no such curve
+        values = np.stack([one for one in curves if one is not None])  # <float64>[fits, places]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "model": arm.name,
+                    x: _PLACES,
+                    y: values.mean(axis=0),
+                    "low": values.min(axis=0),
+                    "high": values.max(axis=0),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _curve(fit: Predictions, task: Task, curve: Curve) -> NDArray[np.float64] | None:
+    numbers = [1] if task == "binary" else range(fit.outputs.shape[1])
+    of_class = [(fit.targets == number, fit.outputs[:, number]) for number in numbers]
+    curves = [curve(true, score) for true, score in of_class if 0 < true.sum() < len(true)]
+    return np.mean(curves, axis=0) if curves else None
+
+
+def _roc(true: NDArray[np.bool_], score: NDArray[np.float32]) -> NDArray[np.float64]:
+    false_positives, true_positives, _ = roc_curve(true, score)
+    return _at_places(false_positives, true_positives)
+
+
+def _precision_recall(true: NDArray[np.bool_], score: NDArray[np.float32]) -> NDArray[np.float64]:
+    precision, recall, _ = precision_recall_curve(true, score)
+    return _at_places(recall[::-1], precision[::-1])
+
+
+def _at_places(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.interp(_PLACES, x, y), np.float64)
+
+
+def confusion(arms: Sequence[Arm], classes: Sequence[str]) -> pd.DataFrame:
+    """Rows by actual and predicted class, the mean over the fits, and their share of the class."""
+    numbers = np.arange(len(classes))
+    parts = []
+    for arm in arms:
+        counts = np.mean(
+            [confusion_matrix(fit.targets, fit.labels, labels=numbers) for fit in arm.test], axis=0
+        )  # <float64>[actual, predicted]
+        totals = counts.sum(axis=1, keepdims=True)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "model": arm.name,
+                    "actual": np.repeat(classes, len(classes)),
+                    "predicted": np.tile(classes, len(classes)),
+                    "rows": counts.ravel(),
+                    "share": (counts / np.maximum(totals, 1)).ravel(),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def reliability(comparison: Mapping[str, Any]) -> pd.DataFrame:
+    """The bins of every model's reliability diagram, before and after temperature scaling."""
+    return pd.DataFrame(
+        [
+            {"model": model, "state": state, **bin_}
+            for model, described in comparison["calibration"].items()
+            for state, bins in described["reliability"].items()
+            for bin_ in bins
+        ]
+    )
+
+
+def by_group(described: Mapping[str, Any] | None) -> pd.DataFrame:
+    """Accuracy of every model in every group of rows (by length, or by place of the evidence)."""
+    if described is None:
+        return pd.DataFrame()
+    return pd.DataFrame(
+        [
+            {
+                "model": model,
+                "from": group["low"],
+                "to": group["high"],
+                "rows": group["rows"],
+                **accuracy,
+            }
+            for model, accuracies in described["models"].items()
+            for group, accuracy in zip(described["bins"], accuracies, strict=True)
+        ]
+    )
+
+
+# ── every task ───────────────────────────────────────────────────────────────────────────
+
+
+def learning_curves(histories: Mapping[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
+    """All histories in one table."""
+    parts = [history.assign(model=model, seed=seed) for (model, seed), history in histories.items()]
+    if not parts:
+        return pd.DataFrame()
+    table = pd.concat(parts, ignore_index=True)
+    return table[["model", "seed", *(c for c in table.columns if c not in {"model", "seed"})]]
+
+
+def differences(comparison: Mapping[str, Any]) -> pd.DataFrame:
+    """Every pair's difference on test with its interval and verdict."""
+    columns = ["first", "second", "difference", "low", "high", "verdict"]
+    return pd.DataFrame([{c: pair[c] for c in columns} for pair in comparison["pairs"]])
+
+
+# ── regression ───────────────────────────────────────────────────────────────────────────
+
+
+def predicted(arms: Sequence[Arm]) -> pd.DataFrame:
+    """Actual and predicted values of evenly spaced test rows, the mean over the fits."""
+    rows = len(arms[0].test[0])
+    shown = np.unique(np.linspace(0, rows - 1, min(rows, _POINTS)).astype(np.int64))
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "model": arm.name,
+                    "row": arm.test[0].rows[shown],
+                    "actual": arm.test[0].targets[shown],
+                    "predicted": arm.mean_outputs()[shown],
+                }
+            )
+            for arm in arms
+        ],
+        ignore_index=True,
+    )
+
+
+def errors(arms: Sequence[Arm]) -> pd.DataFrame:
+    """How the errors (predicted less actual) are distributed: shares of the rows, all fits.
+
+    Errors beyond the outermost bins, which hold 99 % of all, are counted in them.
+    """
+    found = {
+        arm.name: np.concatenate([fit.outputs - fit.targets for fit in arm.test]) for arm in arms
+    }
+    reach = float(np.quantile(np.abs(np.concatenate(list(found.values()))), 0.99)) or 1.0
+    edges = np.linspace(-reach, reach, _ERROR_BINS + 1)
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "model": model,
+                    "error": (edges[:-1] + edges[1:]) / 2,
+                    "share": np.histogram(np.clip(error, -reach, reach), edges)[0] / len(error),
+                }
+            )
+            for model, error in found.items()
+        ],
+        ignore_index=True,
+    )

@@ -1,0 +1,430 @@
+"""The plots as PNG, drawn from the tables of `evaluation.curves`.
+
+A model has one colour, dash and marker in all of them, so that colour alone never tells. The
+same tables give the same bytes: no date, no version, none of the user's settings.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+# In the order in which models are compared, the reference first; the report has the same.
+COLOURS = ("#6a7178", "#1c69b0", "#c9660a", "#1f8a63", "#8d46a8", "#b53b45", "#7b7420")
+DASHES = ((0, (4, 2)), "-", (0, (7, 1)), "-.", ":", (0, (5, 1, 1, 1)), (0, (2, 1)))
+MARKERS = ("D", "o", "s", "^", "v", "P", "X")
+INK, SOFT, LINE = "#1d2126", "#5b636d", "#dcdfe3"
+FONT = "DejaVu Sans"  # comes with matplotlib
+_STYLE: dict[Any, Any] = {
+    "figure.facecolor": "white",
+    "font.family": FONT,
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": SOFT,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.7,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "legend.frameon": False,
+}
+_DOTS_PER_INCH = 130
+_FEWEST = 10  # rows in a bin below which its accuracy is mostly chance
+_MOST_CLASSES = 8  # with more, a confusion matrix has no room for numbers
+
+
+def plot_images(
+    tables: Mapping[str, pd.DataFrame], comparison: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """A PNG for each table, by the table's name.
+
+    Args:
+        tables: what `curves.plot_tables` returned.
+        comparison: what `comparison_document` returned, for figures in legends.
+    """
+    draw: dict[str, Callable[[pd.DataFrame, Mapping[str, Any]], Figure]] = {
+        "learning_curves": _learning_curves,
+        "differences": _differences,
+        "roc": _roc,
+        "precision_recall": _precision_recall,
+        "confusion": _confusion,
+        "reliability": _reliability,
+        "accuracy_by_length": _by_length,
+        "accuracy_by_position": _by_position,
+        "predicted": _predicted,
+        "errors": _errors,
+    }
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        return {name: _png(draw[name](table, comparison)) for name, table in tables.items()}
+
+
+def _png(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+    return content.getvalue()
+
+
+# ── what all plots share ─────────────────────────────────────────────────────────────────
+
+
+class _Pen:
+    """How each model is drawn, by its place among those compared."""
+
+    def __init__(self, comparison: Mapping[str, Any]) -> None:
+        self.models = list(comparison["models"])
+
+    def line(self, model: str) -> dict[str, Any]:
+        place = self.models.index(model) % len(COLOURS)
+        return {"color": COLOURS[place], "linestyle": DASHES[place]}
+
+    def marked(self, model: str) -> dict[str, Any]:
+        return {**self.line(model), "marker": MARKERS[self.models.index(model) % len(MARKERS)]}
+
+
+def _canvas(
+    title: str, note: str, *, panels: int = 1, size: tuple[float, float] = (6.2, 4.2)
+) -> tuple[Figure, list[Axes]]:
+    """A figure with its title and, below it, what one should know to read it.
+
+    Args:
+        title: says what is seen.
+        note: how it was made.
+        panels: side by side, four to a row.
+        size: of a panel, in inches.
+    """
+    columns = min(panels, 4)
+    rows = -(-panels // columns)
+    head = 0.62
+    width, height = columns * size[0], rows * size[1] + head
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - head / height))
+    figure = Figure(figsize=(width, height), layout=layout)
+    left = 0.12 / width
+    figure.text(left, 1 - 0.12 / height, title, va="top", size=12, weight="bold")
+    figure.text(left, 1 - 0.38 / height, note, va="top", color=SOFT)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in axes[panels:]:
+        unused.set_axis_off()
+    return figure, axes[:panels]
+
+
+def _by_model(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(str(model), part) for model, part in table.groupby("model", sort=False)]
+
+
+def _percent(axis: Any) -> None:
+    axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+
+
+def _seeds(comparison: Mapping[str, Any]) -> str:
+    counts = sorted({len(model["seeds"]) for model in comparison["models"].values()} - {0})
+    return f"mean of {' or '.join(map(str, counts))} seeds" if counts else "one fit"
+
+
+def _writable(name: str, number: int) -> str:
+    """A class's name, or its number where the font lacks a letter of it."""
+    letters = get_font(findfont(FontProperties(family=FONT))).get_charmap()
+    return name if all(ord(letter) in letters for letter in name) else f"class {number}"
+
+
+# ── the plots ────────────────────────────────────────────────────────────────────────────
+
+
+def _learning_curves(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    score = "val_mae" if "val_mae" in table else "val_accuracy"
+    shown = {
+        "loss": "training loss",
+        "val_loss": "validation loss",
+        score: "validation error (MAE)" if score == "val_mae" else "validation accuracy",
+    }
+    figure, panels = _canvas(
+        "Learning curves",
+        f"{_seeds(comparison)} at each epoch that any of them reached; band: lowest to highest",
+        panels=3,
+        size=(3.5, 3.2),
+    )
+    pen = _Pen(comparison)
+    for axes, (column, name) in zip(panels, shown.items(), strict=True):
+        for model, part in _by_model(table):
+            by_epoch = part.groupby("epoch")[column].agg(["mean", "min", "max"])
+            axes.plot(by_epoch.index, by_epoch["mean"], label=model, **pen.marked(model))
+            _band(axes, by_epoch.index, by_epoch["min"], by_epoch["max"], pen.line(model)["color"])
+        axes.set_title(name)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    panels[-1].legend()
+    return figure
+
+
+def _band(axes: Axes, x: Any, low: Any, high: Any, colour: str) -> None:
+    axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _differences(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    """One line a pair, the interval as a bar."""
+    regression = comparison["task"] == "regression"
+    scale = 1 if regression else 100
+    confidence = 100 * comparison["method"]["confidence"]
+    figure, [axes] = _canvas(
+        f"Differences in test {'MSE (lower is better)' if regression else 'accuracy'}",
+        f"{confidence:g} % interval over test rows and seeds; the verdict takes the number of "
+        "pairs into account",
+        size=(8.2, 0.9 + 0.42 * len(table)),
+    )
+    places = np.arange(len(table))[::-1]
+    values = table[["difference", "low", "high"]].to_numpy() * scale
+    axes.axvline(0, color=SOFT, linewidth=1)
+    axes.hlines(places, values[:, 1], values[:, 2], color=INK, linewidth=2)
+    axes.plot(values[:, 0], places, "o", color=INK)
+    names = table["first"] + " − " + table["second"]
+    axes.set_yticks(places, names, color=INK)
+    axes.set_ylim(-0.6, len(table) - 0.4)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("difference in MSE" if regression else "percentage points")
+    verdicts = axes.secondary_yaxis("right")
+    verdicts.set_yticks(places, table["verdict"])
+    verdicts.tick_params(length=0)
+    verdicts.spines["right"].set_visible(False)
+    return figure
+
+
+def _roc(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    return _curve(
+        table,
+        comparison,
+        title="ROC on test",
+        x=("fpr", "false positive rate"),
+        y=("tpr", "true positive rate"),
+        area="roc_auc",
+    )
+
+
+def _precision_recall(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    return _curve(
+        table,
+        comparison,
+        title="Precision and recall on test",
+        x=("recall", "recall"),
+        y=("precision", "precision"),
+    )
+
+
+def _curve(
+    table: pd.DataFrame,
+    comparison: Mapping[str, Any],
+    *,
+    title: str,
+    x: tuple[str, str],
+    y: tuple[str, str],
+    area: str | None = None,
+) -> Figure:
+    classes = comparison["classes"]
+    what = (
+        f"of the class «{_writable(classes[1], 1)}»"
+        if comparison["task"] == "binary"
+        else "mean of each class against the rest"
+    )
+    figure, [axes] = _canvas(
+        title, f"{what}; {_seeds(comparison)}, band: lowest to highest", size=(5.2, 4.4)
+    )
+    pen = _Pen(comparison)
+    for model, part in _by_model(table):
+        measured = comparison["models"][model]["test"].get(area)
+        label = model if measured is None else f"{model} (area {measured['mean']:.3f})"
+        axes.plot(part[x[0]], part[y[0]], label=label, **pen.line(model))
+        _band(axes, part[x[0]], part["low"], part["high"], pen.line(model)["color"])
+    if area:
+        axes.plot([0, 1], [0, 1], color=LINE, linewidth=1, zorder=0)
+    axes.set(xlabel=x[1], ylabel=y[1], xlim=(0, 1), ylim=(0, 1.01))
+    axes.legend(loc="lower right" if area else "lower left")
+    return figure
+
+
+def _confusion(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    classes = [_writable(name, number) for number, name in enumerate(comparison["classes"])]
+    count = len(classes)
+    parts = _by_model(table)
+    figure, panels = _canvas(
+        "Which classes are taken for which, on test",
+        f"share of each actual class, and rows; {_seeds(comparison)}",
+        panels=len(parts),
+        size=(2.9, 3.2) if count <= _MOST_CLASSES // 2 else (4.2, 4.6),
+    )
+    for axes, (model, part) in zip(panels, parts, strict=True):
+        share = part["share"].to_numpy().reshape(count, count)
+        rows = part["rows"].to_numpy().reshape(count, count)
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        axes.grid(visible=False)
+        if count <= _MOST_CLASSES:
+            for actual, predicted in np.ndindex(count, count):
+                part_of_class = share[actual, predicted]
+                axes.text(
+                    predicted,
+                    actual,
+                    f"{part_of_class:.1%}\n{rows[actual, predicted]:,.0f}".replace("%", " %"),
+                    ha="center",
+                    va="center",
+                    size=8 if count <= _MOST_CLASSES // 2 else 6,
+                    color="white" if part_of_class > 0.55 else INK,
+                )
+        axes.set_xticks(range(count), classes, rotation=0 if count <= 4 else 90)
+        axes.set_yticks(range(count), classes)
+        axes.tick_params(length=0)
+        axes.set(title=model, xlabel="predicted", ylabel="actual")
+    return figure
+
+
+def _reliability(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    figure, panels = _canvas(
+        "How often predictions of like confidence are right, on test",
+        f"the diagonal is perfect; bins of {_FEWEST} rows or more; ECE: expected calibration "
+        "error, mean over seeds; temperature fitted on validation",
+        panels=2,
+        size=(4.4, 4.2),
+    )
+    pen = _Pen(comparison)
+    names = {"before": "as trained", "after": "after temperature scaling"}
+    shown = table[table["rows"] >= min(_FEWEST, table["rows"].max())]
+    lowest = float(shown["low"].min())
+    floor = min(lowest, float(shown["accuracy"].min()) - 0.02)
+    for axes, (state, name) in zip(panels, names.items(), strict=True):
+        axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, zorder=1)
+        for model, part in _by_model(shown[shown["state"] == state]):
+            error = comparison["calibration"][model][state]["ece"]["mean"]
+            axes.plot(
+                part["confidence"],
+                part["accuracy"],
+                label=f"{model} (ECE {error:.3f})",
+                **pen.marked(model),
+            )
+        axes.set(title=name, xlabel="confidence", xlim=(lowest, 1), ylim=(floor, 1.02))
+        axes.legend(loc="best")
+    panels[0].set_ylabel("accuracy")
+    return figure
+
+
+def _by_length(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    groups = [f"{low:.0f}–{high:.0f}" for low, high in _ends(table)]
+    return _by_group(
+        table,
+        comparison,
+        groups,
+        "Test accuracy by length",
+        "steps, of a text its tokens; bins of about as many rows",
+    )
+
+
+def _by_position(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    groups = [f"{100 * low:.0f}–{100 * high:.0f} %" for low, high in _ends(table)]
+    return _by_group(
+        table,
+        comparison,
+        groups,
+        "Test accuracy by place of the evidence",
+        "middle of the evidence: start of the row = 0 %, end = 100 %",
+    )
+
+
+def _ends(table: pd.DataFrame) -> list[tuple[float, float]]:
+    unique = table[["from", "to"]].drop_duplicates()
+    return list(zip(unique["from"], unique["to"], strict=True))
+
+
+def _by_group(
+    table: pd.DataFrame,
+    comparison: Mapping[str, Any],
+    groups: Sequence[str],
+    title: str,
+    along: str,
+) -> Figure:
+    confidence = 100 * comparison["method"]["confidence"]
+    figure, [axes] = _canvas(
+        title, f"{_seeds(comparison)}; bars: Wilson's {confidence:g} % interval over the rows"
+    )
+    pen = _Pen(comparison)
+    parts = _by_model(table)
+    # Beside each other, so that no bar hides another.
+    offsets = np.linspace(-0.5, 0.5, len(parts)) * min(0.5, 0.12 * len(parts))
+    for offset, (model, part) in zip(offsets, parts, strict=True):
+        accuracy = part["accuracy"].to_numpy()
+        axes.errorbar(
+            np.arange(len(groups)) + offset,
+            accuracy,
+            yerr=[accuracy - part["low"], part["high"] - accuracy],
+            label=model,
+            elinewidth=1,
+            **pen.marked(model),
+        )
+    rows = parts[0][1]["rows"]
+    axes.set_xticks(
+        range(len(groups)), [f"{group}\nn = {n:,}" for group, n in zip(groups, rows, strict=True)]
+    )
+    axes.set(xlabel=along, ylabel="accuracy", xlim=(-0.5, len(groups) - 0.5))
+    _percent(axes.yaxis)
+    axes.grid(visible=False, axis="x")
+    # Outside, where it hides no bar.
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+def _predicted(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    parts = _by_model(table)
+    figure, panels = _canvas(
+        "Predicted and actual values on test",
+        f"evenly spaced rows; {_seeds(comparison)}; the diagonal is perfect",
+        panels=len(parts),
+        size=(3.2, 3.8),
+    )
+    pen = _Pen(comparison)
+    values = table[["actual", "predicted"]]
+    low, high = float(values.min().min()), float(values.max().max())
+    margin = 0.03 * (high - low) or 1
+    ends = [low - margin, high + margin]
+    for axes, (model, part) in zip(panels, parts, strict=True):
+        axes.plot(ends, ends, color=SOFT, linewidth=0.8)
+        axes.scatter(
+            part["actual"], part["predicted"], s=7, alpha=0.5, linewidth=0, **_dots(pen, model)
+        )
+        r2 = comparison["models"][model]["test"]["r2"]["mean"]
+        axes.set(title=f"{model} (R² {r2:.3f})", xlabel="actual", xlim=ends, ylim=ends)
+        axes.set_box_aspect(1)
+    panels[0].set_ylabel("predicted")
+    return figure
+
+
+def _dots(pen: _Pen, model: str) -> dict[str, Any]:
+    style = pen.marked(model)
+    return {"color": style["color"], "marker": style["marker"]}
+
+
+def _errors(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    figure, [axes] = _canvas(
+        "Errors on test",
+        "predicted less actual, share of the rows, all seeds; the outermost points hold all "
+        "that is beyond",
+    )
+    pen = _Pen(comparison)
+    for model, part in _by_model(table):
+        axes.plot(part["error"], part["share"], label=model, **pen.line(model))
+    axes.axvline(0, color=SOFT, linewidth=0.8)
+    axes.set(xlabel="error", ylabel="share of rows", ylim=(0, None))
+    _percent(axes.yaxis)
+    axes.legend()
+    return figure
