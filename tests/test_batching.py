@@ -58,7 +58,7 @@ def test_little_is_spent_on_padding(seed, limit):
 
 
 def test_training_batches_are_mixed():
-    """From epoch to epoch a row meets others, and lengths come in no order."""
+    """From epoch to epoch a row meets others, and a batch's length says nothing of the next one's."""
     lengths, rng = imdb_like(), np.random.default_rng(1)
     first, second = batches(lengths, 64, rng), batches(lengths, 64, rng)
 
@@ -68,7 +68,7 @@ def test_training_batches_are_mixed():
     kept = [len(companions(first, row) & companions(second, row)) for row in range(0, 2000, 20)]
     assert np.mean(kept) < 6  # of 63
     means = [lengths[batch].mean() for batch in first]
-    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.2
+    assert abs(np.corrcoef(means[:-1], means[1:])[0, 1]) < 0.2
 
 
 @given(st.data(), st.sampled_from([None, 2]))

@@ -16,7 +16,8 @@ from keras import ops
 
 Shape = tuple[int | None, ...]
 
-# Below any real score, yet finite: unlike -inf it gives no NaN when a whole row is masked.
+# Below any real score, yet finite: unlike -inf it makes no NaN on the way when a whole row is
+# masked.
 LOWEST_SCORE = -1e30
 
 
