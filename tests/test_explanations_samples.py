@@ -100,7 +100,8 @@ def test_document_keeps_every_tokens_place_in_the_original_text():
     words = [sample["text"][token["start"] : token["end"]] for token in sample["tokens"]]
     assert words == ["Ein", "GROßER", "Film"]
     assert [token["weight"] for token in sample["tokens"]] == [0.5, 0.25, 0.25]
-    assert not sample["truncated"] and sample["unread"] == []
+    assert not sample["truncated"]
+    assert sample["unread"] == []
 
 
 def test_document_tells_label_prediction_and_correctness():
@@ -120,8 +121,9 @@ def test_document_without_weights_says_so():
 
 def test_document_marks_what_truncation_cut_off():
     """The unread stretch begins after the last token; a tail without words is no loss."""
-    cut, whole = described(["one two three", "one two <br />!"[:-1]], max_len=2)["samples"]
-    assert cut["truncated"] and [cut["text"][a:b] for a, b in cut["unread"]] == [" three"]
+    cut, whole = described(["one two three", "one two <br />"], max_len=2)["samples"]
+    assert cut["truncated"]
+    assert [cut["text"][start:end] for start, end in cut["unread"]] == [" three"]
     assert not whole["truncated"]
 
 
@@ -143,7 +145,8 @@ def test_series_document_keeps_values_weights_and_target():
         weights=[np.float32([0.75, 0.25])],
     )
     (sample,) = made["samples"]
-    assert sample["values"] == [[1, 2], [3, 4]] and sample["weights"] == [0.75, 0.25]
+    assert sample["values"] == [[1, 2], [3, 4]]
+    assert sample["weights"] == [0.75, 0.25]
     assert (sample["label"], sample["predicted"], sample["correct"]) == (0.5, 0.25, None)
 
 

@@ -30,7 +30,7 @@ _METRICS = {
     "f1": "F1",
     "roc_auc": "ROC AUC",
     "log_loss": "log loss",
-    "ece": "calibration error, %",
+    "ece": "ECE, %",
     "mae": "MAE",
     "rmse": "RMSE",
     "mse": "MSE",
@@ -110,10 +110,11 @@ def build(
         zip=zip,
         signed=_signed_for(comparison["task"]),
         spread=_spread,
-        interval=_interval,
+        fixed=_fixed,
         p=_p_value,
+        p_statement=_p_statement,
     )
-    templates.globals["charts"] = charts
+    templates.globals.update(charts=charts, number=charts.number)
     return templates.get_template("report.html").render(
         comparison=comparison,
         card=card,
@@ -194,20 +195,19 @@ def _spread(value: Document, metric: str) -> str:
     return text if value["sd"] is None else f"{text} ± {factor * value['sd']:.{digits}f}"
 
 
-def _interval(value: Document, factor: float = 1.0) -> str:
-    """0.123 (0.101 to 0.145), or, times 100, as a percentage with one digit less."""
-    digits = 1 if factor == 100 else 3
-    text = {
-        key: f"{factor * value[key]:.{digits}f}".replace("-", "\N{MINUS SIGN}")
-        for key in ("mean", "low", "high")
-        if value[key] is not None
-    }
-    return f"{text['mean']} ({text['low']} to {text['high']})" if "low" in text else text["mean"]
+def _fixed(value: float, factor: float = 1.0) -> str:
+    """Three decimals, or, times 100, one, with a true minus sign."""
+    return f"{factor * value:.{1 if factor == 100 else 3}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _p_value(value: float) -> str:
+    return "<\N{NO-BREAK SPACE}0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _p_statement(value: float) -> str:
     """As in "p = 0.012" or "p < 0.001"."""
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+    relation = "" if value < 0.001 else "= "
+    return f"p {relation}{_p_value(value)}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _scale(pairs: Sequence[Document]) -> Callable[[float], float]:
@@ -324,6 +324,12 @@ def _reliability(comparison: Document, style: Mapping[str, int]) -> list[Chart]:
     """How often predictions of like confidence are right, before and after temperature scaling."""
     if comparison["calibration"] is None:
         return []
+    seen = [
+        (part["confidence"], part["accuracy"])
+        for found in comparison["calibration"].values()
+        for state in ("before", "after")
+        for part in found["reliability"][state]
+    ]
     return [
         charts.chart(
             f"{state.capitalize()} temperature scaling",
@@ -342,8 +348,7 @@ def _reliability(comparison: Document, style: Mapping[str, int]) -> list[Chart]:
                 for name, found in comparison["calibration"].items()
             ],
             square=True,
-            # The most probable of k classes has at least 1 / k.
-            corner=0.5 if comparison["task"] == "binary" else 0.0,
+            corner=min(map(min, seen)),
             table=False,
         )
         for state in ("before", "after")

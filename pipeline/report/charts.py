@@ -4,6 +4,7 @@ Drawn by hand so that they follow the reader's colours and keep their text as te
 has one style (colour, dash, marker) on all of them, so that colour alone never tells.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -126,7 +127,8 @@ def chart(
     """Settle the scales of a chart.
 
     Args:
-        square: both axes from `corner` to 1, with a diagonal.
+        square: both axes alike, up to 1, with a diagonal.
+        corner: the lowest number on a square chart; where there is much below, it starts at 0.
         whole_x: ticks at whole numbers only.
         include_zero: y = 0 is to be seen.
     """
@@ -134,7 +136,10 @@ def chart(
     ys += [bound for line in lines for interval in line.intervals or () for bound in interval]
     xs = [x for line in lines for x, _ in line.points]
     if square:
-        y_ticks = x_ticks = [corner + (1 - corner) * step / 5 for step in range(6)]
+        tenths = math.floor(10 * corner)
+        y_ticks = x_ticks = [
+            tenth / 10 for tenth in (range(0, 11, 2) if tenths < 3 else range(tenths, 11))
+        ]
     else:
         low, high = min(ys + [0.0] * include_zero), max(ys + [0.0] * include_zero)
         if low == high:
