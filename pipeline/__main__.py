@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         for name, about in COMMANDS.items()
     }
     other["repro"].add_argument("dvc", nargs="*", help="passed on to dvc repro", metavar="ARG")
-    other["repro"].set_defaults(run=_command("repro", "repro"))
+    other["repro"].set_defaults(run=_command("repro", "run"))
     other["track"].set_defaults(run=_command("stages.track", "run"))
     other["ui"].add_argument("--port", type=int, default=5000)
     other["ui"].set_defaults(run=_command("stages.track", "serve"))

@@ -63,8 +63,12 @@ class Workspace:
     def results(self) -> Path:
         return self.root / "results"
 
+    @property
+    def models(self) -> Path:
+        return self.results / "models"
+
     def model(self, model: str, seed: int) -> Path:
-        return self.results / "models" / f"{model}-{seed}"
+        return self.models / f"{model}-{seed}"
 
     @property
     def reference(self) -> Path:
@@ -94,6 +98,11 @@ class Workspace:
     def scratch(self) -> Path:
         """Git-ignored and unknown to DVC: checkpoints, costs, the tracking marker."""
         return self.root / ".spotlight"
+
+    @property
+    def tracked(self) -> Path:
+        """Tells DVC that MLflow has been told."""
+        return self.scratch / "tracked"
 
     def checkpoint(self, model: str, seed: int) -> Path:
         return self.scratch / "checkpoints" / f"{model}-{seed}.npz"
@@ -270,8 +279,16 @@ class Sequences:
         )
 
 
-def write_sequences(path: Path, sequences: Sequences) -> None:
-    """Write sequences as a parquet file of one row each: row, target, values, spans."""
+def write_sequences(
+    path: Path, sequences: Sequences, *, totals: NDArray[np.int64] | None = None
+) -> None:
+    """Write sequences as a parquet file of one row each: row, target, values, spans.
+
+    Args:
+        path: of the file.
+        sequences: the rows.
+        totals: <int64>[n], each row's steps before truncation, as a further column `total`.
+    """
     offsets = pa.array(sequences.starts, pa.int64())
     values = pa.array(sequences.values.reshape(-1))
     if sequences.values.ndim == 2:
@@ -284,6 +301,8 @@ def write_sequences(path: Path, sequences: Sequences) -> None:
     if sequences.spans is not None:
         pairs = pa.FixedSizeListArray.from_arrays(pa.array(sequences.spans.reshape(-1)), 2)
         columns["spans"] = pa.LargeListArray.from_arrays(offsets, pairs)
+    if totals is not None:
+        columns["total"] = pa.array(totals)
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 

@@ -15,6 +15,8 @@ EXEMPT = frozenset({"__init__", "__main__", "errors", "progress", "tracking", "f
 def modules(entry: str) -> list[Path]:
     """The files of ours that `pipeline.<entry>` imports, itself included, exempt ones left out.
 
+    A package's templates count as imported with any of its modules.
+
     Args:
         entry: a dotted name below the package, such as `stages.train`.
     """
@@ -26,6 +28,7 @@ def modules(entry: str) -> list[Path]:
         if path is None or path in found or name.split(".")[0] in EXEMPT:
             continue
         found.add(path)
+        found.update((path.parent / "templates").glob("*"))
         waiting.extend(_imports(path))
     return sorted(found)
 
@@ -43,8 +46,13 @@ def _file(name: str) -> Path | None:
     if path.with_suffix(".py").is_file():
         return path.with_suffix(".py")
     initialiser = path / "__init__.py"
-    # An empty initialiser can change nothing.
-    return initialiser if initialiser.is_file() and initialiser.stat().st_size else None
+    return initialiser if initialiser.is_file() and _has_code(initialiser) else None
+
+
+def _has_code(path: Path) -> bool:
+    """Whether a file holds more than a docstring."""
+    body = ast.parse(path.read_bytes()).body
+    return any(not isinstance(node, ast.Expr) for node in body)
 
 
 def _imports(path: Path) -> list[str]:

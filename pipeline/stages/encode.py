@@ -10,17 +10,49 @@ from numpy.typing import NDArray
 
 from pipeline import artifacts, encoding, params, progress, text
 from pipeline.artifacts import Workspace
-from pipeline.data import splitting
+from pipeline.data import splitting, windows
 
 _BATCH = 1000
+_FROM_CARD = ("dataset", "kind", "task", "classes")
 
 
 def run(workspace: Workspace) -> None:
-    """Split, tokenize, and write sequences with a report."""
-    settings = params.load(workspace.params)
-    entry = settings.entry
+    """Text: split and tokenize. Series: standardise and cut into windows. With a report."""
+    entry = params.load(workspace.params).entry
     card = artifacts.read_json(workspace.raw / "card.json")
-    tables, masks = _splits(workspace, entry.encode)
+    if isinstance(entry, params.SeriesEntry):
+        _encode_series(workspace, entry.encode, card)
+    else:
+        _encode_text(workspace, entry.encode, card)
+
+
+def _encode_series(
+    workspace: Workspace, settings: params.SeriesEncode, card: dict[str, Any]
+) -> None:
+    tables = {
+        name: artifacts.read_table(workspace.raw / f"{name}.parquet") for name in artifacts.SPLITS
+    }
+    splits, scaler = windows.encode(tables, card, settings)
+    with artifacts.new_folder(workspace.encoded) as folder:
+        for name, sequences in splits.items():
+            artifacts.write_sequences(folder / f"{name}.parquet", sequences)
+            progress.say(f"encoded {name}: {len(sequences):,} rows")
+        artifacts.write_json(folder / "scaler.json", scaler.to_json())
+        artifacts.write_json(
+            folder / "encoding.json",
+            {
+                **{key: card[key] for key in _FROM_CARD},
+                "features": card["features"],
+                "target": card["target"],
+                "time_steps": int(splits["train"].lengths[0]),
+                **settings.model_dump(include={"horizon", "stride", "season"}),
+                "splits": windows.report(splits),
+            },
+        )
+
+
+def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[str, Any]) -> None:
+    tables, masks = _splits(workspace, settings)
     common = _texts_in_common(tables, masks)
     tokenizer = text.train(
         progress.bar(
@@ -29,7 +61,7 @@ def run(workspace: Workspace) -> None:
             total=int(masks["train"].sum()),
             unit="text",
         ),
-        vocabulary=entry.encode.vocabulary,
+        vocabulary=settings.vocabulary,
     )
     with artifacts.new_folder(workspace.encoded) as folder:
         report: dict[str, Any] = {}
@@ -40,20 +72,17 @@ def run(workspace: Workspace) -> None:
                 total=-(-tables[name].num_rows // _BATCH),
                 unit="thousand",
             )
-            sequences, totals = encoding.encode(batches, tokenizer, max_len=entry.encode.max_len)
-            artifacts.write_sequences(folder / f"{name}.parquet", sequences)
+            sequences, totals = encoding.encode(batches, tokenizer, max_len=settings.max_len)
+            artifacts.write_sequences(folder / f"{name}.parquet", sequences, totals=totals)
             report[name] = encoding.split_report(sequences, totals, classes=card["classes"])
             progress.say(f"encoded {name}: {len(sequences):,} rows")
         artifacts.write_text(folder / "tokenizer.json", tokenizer.to_json())
         artifacts.write_json(
             folder / "encoding.json",
             {
-                "dataset": settings.dataset,
-                "kind": card["kind"],
-                "task": card["task"],
-                "classes": card["classes"],
+                **{key: card[key] for key in _FROM_CARD},
                 "vocabulary_size": tokenizer.size,
-                "max_len": entry.encode.max_len,
+                "max_len": settings.max_len,
                 "splits": report,
                 "texts_in_common": common,
             },

@@ -46,7 +46,8 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
         vocabulary_size=about.get("vocabulary_size", 0),
         features=len(about.get("features", [])),
     )
-    progress.say(_summary(built.predictor))
+    if seed == settings.seeds[0]:  # the others' is the same
+        progress.say(_summary(built.predictor))
     checkpoint = training.Checkpoint(workspace.checkpoint(model, seed), run_identity)
     with EpochLogger(
         workspace, settings, model=model, seed=seed, fingerprint=run_identity
@@ -117,5 +118,5 @@ def _csv(history: list[training.Epoch]) -> str:
 
 def _summary(model: keras.Model) -> str:
     lines: list[str] = []
-    model.summary(print_fn=lines.append, line_length=100)
+    model.summary(print_fn=lines.append, line_length=80)
     return "\n".join(lines) + "\n"

@@ -1,0 +1,52 @@
+"""`report`: everything that was found → results/report.html."""
+
+import webbrowser
+from typing import Any
+
+import pandas as pd
+
+from pipeline import artifacts, params, progress
+from pipeline.artifacts import Workspace
+from pipeline.report.builder import Run, build
+
+
+def run(workspace: Workspace, opened: bool = False) -> None:
+    """Write the report, and show it in the browser if asked to."""
+    settings = params.load(workspace.params)
+    cards = [workspace.model(model, seed) for model, seed in settings.runs]
+    content = build(
+        comparison=artifacts.read_json(workspace.comparison),
+        card=artifacts.read_json(workspace.raw / "card.json"),
+        encoding=artifacts.read_json(workspace.encoded / "encoding.json"),
+        runs=[
+            Run(
+                artifacts.read_json(folder / "model.json"),
+                pd.read_csv(folder / "history.csv").to_dict("records"),
+            )
+            for folder in cards
+        ],
+        samples=[
+            artifacts.read_json(workspace.explanations / folder.name / "samples.json")
+            for folder in cards
+        ],
+        roc=_curves(workspace, "roc"),
+        faithfulness=artifacts.read_json(workspace.explanations / "faithfulness.json"),
+        words=artifacts.read_json(workspace.reference / "words.json"),
+    )
+    artifacts.write_text(workspace.report, content)
+    progress.say(f"the report: {workspace.report.as_uri()}")
+    if opened:
+        webbrowser.open(workspace.report.as_uri())
+
+
+def _curves(workspace: Workspace, name: str) -> dict[str, list[tuple[Any, ...]]] | None:
+    """Each model's points of a plot; None where the task has no such plot."""
+    path = workspace.plots / f"{name}.csv"
+    if not path.exists():
+        return None
+    table = pd.read_csv(path)
+    columns = [column for column in table.columns if column != "model"][:2]
+    return {
+        model: list(rows[columns].itertuples(index=False, name=None))
+        for model, rows in table.groupby("model", sort=False)
+    }
