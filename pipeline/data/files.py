@@ -141,11 +141,11 @@ def checked(file: Path, *, wanted: Sequence[str]) -> dict[str, object]:
         raise _no_rows(file)
     match BUILDERS[file.suffix.lower()]:
         case "csv":
-            separator = _separator(file, wanted)
-            if not sum(1 for _ in _csv_rows(file, separator, wanted)):
+            mark = separator(file, wanted)
+            if not sum(1 for _ in _csv_rows(file, mark, wanted)):
                 raise _no_rows(file)
             return {
-                "sep": separator,
+                "sep": mark,
                 # As text, and nothing else: pandas would turn the word «NA» into a null, and
                 # guess each chunk's type anew.
                 "converters": dict.fromkeys(wanted, str),
@@ -186,13 +186,11 @@ def require(columns: Iterable[str], wanted: Iterable[str], *, file: Path | str) 
             )
 
 
-def _separator(file: Path, wanted: Sequence[str]) -> str:
+def separator(file: Path, wanted: Sequence[str] = ()) -> str:
+    """What parts a CSV file's columns: what finds the wanted ones, else what finds most."""
     headers = {mark: next(_records(file, mark), (1, []))[1] for mark in SEPARATORS}
-    for mark, header in headers.items():
-        if set(wanted) <= set(header):
-            return mark
-    # None fits: the one that cuts the header into most columns makes the best message.
-    return max(SEPARATORS, key=lambda mark: len(headers[mark]))
+    fitting = [mark for mark, header in headers.items() if set(wanted) <= set(header)]
+    return max(fitting or SEPARATORS, key=lambda mark: len(headers[mark]))
 
 
 def _csv_rows(file: Path, separator: str, wanted: Sequence[str]) -> Iterator[int]:
@@ -326,6 +324,23 @@ def _not_utf8(file: Path) -> DataError | None:
     return None
 
 
+def objects(file: Path) -> Iterator[dict[str, object]]:
+    """The rows of a JSON file, one by one if it has one a line.
+
+    Raises:
+        ValueError, TypeError: it isn't JSON, or no objects.
+    """
+    rows = (
+        (json.loads(line) for _, line in _json_lines(file))
+        if _of_lines(file)
+        else json.loads(file.read_bytes())
+    )
+    for row in rows:
+        if not isinstance(row, dict):
+            raise TypeError(row)
+        yield row
+
+
 def _of_lines(file: Path) -> bool:
     """Whether a JSON file holds one object a line: some name such a file .json as well."""
     if file.suffix.lower() != ".json":
@@ -349,7 +364,7 @@ def place(file_list: Sequence[Path], row: int, *, wanted: Sequence[str]) -> str:
     for file in file_list:
         suffix = file.suffix.lower()
         if BUILDERS[suffix] == "csv":
-            lines = list(_csv_rows(file, _separator(file, wanted), wanted))
+            lines = list(_csv_rows(file, separator(file, wanted), wanted))
         elif BUILDERS[suffix] == "json" and _of_lines(file):
             lines = [number for number, _ in _json_lines(file)]
         else:
