@@ -118,7 +118,8 @@ def rounded(document: Any) -> Any:
     if isinstance(document, np.ndarray | np.generic):
         return rounded(document.tolist())
     if isinstance(document, float):
-        return (
-            (round(document, DIGITS) or float(f"{document:.2e}")) if np.isfinite(document) else None
-        )
+        if not np.isfinite(document):
+            return None
+        # Adding zero turns a negative zero into zero.
+        return (round(document, DIGITS) or float(f"{document:.2e}")) + 0.0
     return document
