@@ -58,7 +58,7 @@ def test_little_is_spent_on_padding(seed, limit):
 
 
 def test_training_batches_are_mixed():
-    """From epoch to epoch a row meets others, and a batch's length says nothing of the next one's."""
+    """From epoch to epoch a row meets others, and a batch's length says nothing of the next's."""
     lengths, rng = imdb_like(), np.random.default_rng(1)
     first, second = batches(lengths, 64, rng), batches(lengths, 64, rng)
 
