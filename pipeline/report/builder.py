@@ -16,7 +16,7 @@ Document = Mapping[str, Any]
 Curves = Mapping[str, Sequence[tuple[float, float]]]
 
 WORDS = 15  # of a class, in each list
-_GRID = np.linspace(0, 1, 81) ** 2  # to which curves are thinned: denser where they rise
+_PAIRS_AT_ONCE = 6
 
 _ANSWERS = {
     BETTER: "Yes, on this data.",
@@ -99,8 +99,8 @@ def build(
         encoding: `encoding.json`.
         runs: every fit.
         samples: every fit's `samples.json`; its rows hold those that `samples.disputed` names.
-        roc: for each model its (false positive rate, true positive rate), in any order.
-        precision_recall: for each model its (recall, precision), in any order.
+        roc: for each model its points (false positive rate, true positive rate).
+        precision_recall: for each model its points (recall, precision).
         faithfulness: `faithfulness.json`, if a model has attention.
         words: the reference's `words.json`, if it read words.
     """
@@ -127,7 +127,13 @@ def build(
         as_percent=_AS_PERCENT,
         word_count=WORDS,
         answer=_answer(comparison, _attended(samples, faithfulness)),
+        pair_tables=_pair_tables(comparison),
         scale=_scale(comparison["pairs"]),
+        curve_style={
+            name: number
+            for name, number in style.items()
+            if roc or any(run.card["model"] == name for run in runs)
+        },
         curves=[
             *_learning(runs, style),
             *_curve(roc, "ROC on test", "false positive rate", "true positive rate", style),
@@ -173,6 +179,16 @@ def _answer(comparison: Document, attended: set[str]) -> Answer | None:
     return None
 
 
+def _pair_tables(comparison: Document) -> list[tuple[str, Sequence[Document]]]:
+    """The pairs to list at once, and those to fold where there are many: (title, pairs)."""
+    pairs, champion = comparison["pairs"], comparison["champion"]["model"]
+    if len(pairs) <= _PAIRS_AT_ONCE:
+        return [("", pairs)] if pairs else []
+    with_champion = [pair for pair in pairs if champion in (pair["first"], pair["second"])]
+    others = [pair for pair in pairs if pair not in with_champion]
+    return [("", with_champion), (f"The {len(others)} pairs without {champion}", others)]
+
+
 # ── numbers ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -191,7 +207,7 @@ def _spread(value: Document, metric: str) -> str:
     if value["mean"] is None:
         return "–"
     factor, digits = (100, 1) if metric in _AS_PERCENT else (1, 3)
-    text = f"{factor * value['mean']:.{digits}f}"
+    text = f"{factor * value['mean']:.{digits}f}".replace("-", "\N{MINUS SIGN}")
     return text if value["sd"] is None else f"{text} ± {factor * value['sd']:.{digits}f}"
 
 
@@ -253,14 +269,10 @@ def _learning(runs: Sequence[Run], style: Mapping[str, int]) -> list[Chart]:
 def _curve(
     curves: Curves | None, title: str, x_title: str, y_title: str, style: Mapping[str, int]
 ) -> list[Chart]:
-    """Each model's curve in the unit square, thinned to `_GRID`."""
+    """Each model's curve in the unit square."""
     if not curves:
         return []
-    lines = []
-    for name, points in curves.items():
-        x, y = np.array(sorted(points), float).T
-        thinned = zip(_GRID.tolist(), np.interp(_GRID, x, y).tolist(), strict=True)
-        lines.append(Line(name, list(thinned), style[name]))
+    lines = [Line(name, points, style[name]) for name, points in curves.items()]
     return [charts.chart(title, x_title, y_title, lines, square=True, table=False)]
 
 

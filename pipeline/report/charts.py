@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 460, 280  # in CSS pixels where the chart has the room
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 44
 STYLES = 8  # with more models they start over
 BESIDE = STYLES  # one more, for what stands beside the models
-_SPREAD = 0.09  # between the points that several lines have in one category
+_SPREAD = 0.6  # of a category's width, for the points that its lines have there
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Chart:
 
     def offset(self, index: int) -> float:
         """How far a line steps aside, so that intervals in a category don't overlap."""
-        beside = index - (len(self.lines) - 1) / 2
-        return beside * _SPREAD if self.lines[index].intervals else 0.0
+        beside = (index + 0.5) / len(self.lines) - 0.5
+        return min(_SPREAD, 0.1 * len(self.lines)) * beside if self.lines[index].intervals else 0.0
 
     def path(self, index: int) -> str:
         """A line as the `d` of an SVG path."""
