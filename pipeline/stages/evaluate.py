@@ -13,7 +13,6 @@ from pipeline.evaluation.arms import Arm
 from pipeline.evaluation.comparison import comparison_document
 from pipeline.evaluation.metrics import metrics_document
 from pipeline.evaluation.significance import Bootstrap
-from pipeline.evaluation.significance import Bootstrap
 from pipeline.evaluation.subgroups import evidence_positions
 
 
@@ -22,8 +21,10 @@ def run(workspace: Workspace) -> None:
     settings = params.load(workspace.params)
     about = artifacts.read_json(workspace.encoded / "encoding.json")
     task, classes = about["task"], about["classes"]
-    arms = [_model(workspace, model, settings.seeds) for model in settings.models]
-    arms.append(_reference(workspace))
+    arms = [
+        _reference(workspace),
+        *(_model(workspace, model, settings.seeds) for model in settings.models),
+    ]
     comparison = comparison_document(
         arms,
         dataset=settings.dataset,

@@ -30,6 +30,7 @@ def run(workspace: Workspace, opened: bool = False) -> None:
             for folder in cards
         ],
         roc=_curves(workspace, "roc"),
+        precision_recall=_curves(workspace, "precision_recall"),
         faithfulness=artifacts.read_json(workspace.explanations / "faithfulness.json"),
         words=artifacts.read_json(workspace.reference / "words.json"),
     )

@@ -1,0 +1,242 @@
+"""The whole pipeline, as a user runs it: real DVC, real training, real MLflow, small sizes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+PARTS = (".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "pipeline", "locks", "data/own")
+SMALL = {
+    "train: 5000": "train: 240",
+    "test: 2000": "test: 100",
+    "vocabulary: 5000": "vocabulary: 400",
+    "seeds: [1, 2, 3]": "seeds: [1]",
+    "samples: 24": "samples: 6",
+    "faithfulness_rows: 400": "faithfulness_rows: 30",
+    "minimum_validation_accuracy: 0.7": "minimum_validation_accuracy: 0.1",
+}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def copy_project(target):
+    """The project's tracked files, with sizes that train in seconds."""
+    for part in PARTS:
+        source = PROJECT / part
+        copy = target / part
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy)
+    shutil.copytree(PROJECT / ".dvc", target / ".dvc", ignore=lambda *_: {"cache", "tmp"})
+    params = (target / "params.yaml").read_text()
+    for before, after in SMALL.items():
+        assert before in params
+        params = params.replace(before, after)
+    head, demo = params.split("  demo:", 1)
+    demo, rest = demo.split("training: {", 1)
+    _, rest = rest.split("}", 1)
+    training = "embedding: 8, units: 6, batch_size: 32, epochs: 2, min_epochs: 1"
+    (target / "params.yaml").write_text(f"{head}  demo:{demo}training: {{{training}}}{rest}")
+
+
+def run(project, *command, check=True, **environment):
+    """Run a command as a user would, in the project, with our environment active."""
+    cleared = {"MLFLOW_TRACKING_URI", "DVC_ROOT", "MAKEFLAGS", "PYTHONPATH"}
+    env = {name: value for name, value in os.environ.items() if name not in cleared}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=project,
+        env={**env, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def pipeline(project, *arguments, **options):
+    """Run `python -m pipeline …`."""
+    return run(project, sys.executable, "-m", "pipeline", *arguments, **options)
+
+
+def dvc(project, *arguments, **options):
+    """Run `dvc …`."""
+    return run(project, sys.executable, "-m", "dvc", *arguments, **options)
+
+
+def tracked_runs(project):
+    """name → run of everything in the project's MLflow."""
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{project / 'mlflow.db'}")
+    (experiment,) = [e for e in client.search_experiments() if e.name == "demo"]
+    runs = client.search_runs([experiment.experiment_id])
+    names = [run.info.run_name for run in runs]
+    assert len(names) == len(set(names)), f"a run twice: {names}"
+    return dict(zip(names, runs, strict=True))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project that has run once, in a path with blanks and letters beyond ASCII."""
+    root = tmp_path_factory.mktemp("eine Übung") / "Projekt für Ж"
+    root.mkdir()
+    copy_project(root)
+    git = ("git", "-c", "user.name=A", "-c", "user.email=a@b.c")
+    run(root, "git", "init", "-q")
+    run(root, "git", "add", "-A")
+    run(root, *git, "commit", "-q", "-m", "begin")
+    shown = pipeline(root, "repro").stdout
+    assert "dataset 'demo'" in shown
+    run(root, "git", "add", "-A")
+    run(root, *git, "commit", "-q", "-m", "results")
+    root.joinpath("repro.log").write_text(shown)
+    return root
+
+
+@pytest.fixture
+def clone(project, tmp_path):
+    """A fresh clone, whose DVC remote is the first one's cache pushed to a folder."""
+    remote = tmp_path / "remote"
+    copy = tmp_path / "clone"
+    run(project, "git", "clone", "-q", str(project), str(copy))
+    dvc(project, "remote", "add", "--local", "-f", "-d", "here", str(remote))
+    dvc(project, "push", "-q")
+    dvc(copy, "remote", "add", "--local", "-d", "here", str(remote))
+    return copy
+
+
+MODELS = {"bilstm", "bilstm_attention", "tfidf_logistic_regression"}
+RUNS = MODELS | {"bilstm-1", "bilstm_attention-1", "comparison"}
+
+
+def test_one_command_ends_with_the_comparison_and_what_to_do_next(project):
+    """A table with every model, the verdict, and the next command."""
+    shown = (project / "repro.log").read_text()
+    for model in MODELS:
+        assert f"\n{model} " in shown
+    assert "too few seeds for a claim" in shown
+    assert "make ui" in shown
+
+
+def test_metrics_have_their_documented_shape(project):
+    """results/metrics.json is what scripts read."""
+    metrics = json.loads((project / "results" / "metrics.json").read_text())
+    assert metrics["dataset"] == "demo"
+    assert set(metrics["models"]) == MODELS
+    for model in metrics["models"].values():
+        assert model["parameters"] > 0
+        for split in ("validation", "test"):
+            assert set(model[split]) == {"accuracy", "f1", "roc_auc", "log_loss", "ece"}
+            assert all(set(value) == {"mean", "sd"} for value in model[split].values())
+
+
+def test_mlflow_holds_every_run_once(project):
+    """Parents, children, the reference and the comparison; epochs with their steps."""
+    runs = tracked_runs(project)
+    assert set(runs) == RUNS
+    assert runs["bilstm-1"].data.tags["mlflow.parentRunId"] == runs["bilstm"].info.run_id
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{project / 'mlflow.db'}")
+    history = client.get_metric_history(runs["bilstm-1"].info.run_id, "val_loss")
+    assert [point.step for point in history] == [1, 2]
+
+
+def test_a_second_run_runs_nothing(project):
+    """And leaves the lock as it is."""
+    lock = (project / "dvc.lock").read_bytes()
+    assert "Data and pipelines are up to date" in dvc(project, "repro").stdout
+    assert (project / "dvc.lock").read_bytes() == lock
+
+
+def test_mlflow_is_completed_after_the_store_was_deleted(project):
+    """From the files alone; a second time it finds nothing to do."""
+    before = tracked_runs(project)
+    (project / "mlflow.db").unlink()
+    shutil.rmtree(project / "mlartifacts")
+    pipeline(project, "track")
+    after = tracked_runs(project)
+    assert set(after) == RUNS
+    for name in RUNS:
+        assert after[name].data.metrics == before[name].data.metrics
+    pipeline(project, "track")
+    assert {name: run.info.run_id for name, run in tracked_runs(project).items()} == {
+        name: run.info.run_id for name, run in after.items()
+    }
+
+
+def test_mlflow_out_of_reach_is_one_error_that_says_what_to_do(project):
+    """`track` fails readably; the results are untouched."""
+    ended = pipeline(project, "track", check=False, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert ended.returncode == 5
+    assert "python -m pipeline track" in ended.stderr
+    pipeline(project, "track")
+
+
+def test_a_fresh_clone_pulls_runs_nothing_again_and_fills_its_own_mlflow(clone):
+    """dvc pull, dvc repro: only `track` has something to do."""
+    dvc(clone, "pull", "-q")
+    shown = dvc(clone, "repro").stdout
+    ran = [line for line in shown.splitlines() if line.startswith("Running stage")]
+    assert ran == ["Running stage 'track':"]
+    assert set(tracked_runs(clone)) == RUNS
+    assert run(clone, "git", "status", "--porcelain").stdout == ""
+
+
+def test_a_model_taken_out_leaves_every_result(clone):
+    """metrics.json, the folder of models, and MLflow's comparison; nothing is trained again."""
+    dvc(clone, "pull", "-q")
+    params = (clone / "params.yaml").read_text()
+    shorter = params.replace("models: [bilstm, bilstm_attention]", "models: [bilstm_attention]")
+    (clone / "params.yaml").write_text(shorter)
+    shown = dvc(clone, "repro").stdout
+    assert "Running stage 'train" not in shown
+    metrics = json.loads((clone / "results" / "metrics.json").read_text())
+    assert set(metrics["models"]) == MODELS - {"bilstm"}
+    assert [path.name for path in (clone / "results" / "models").iterdir()] == [
+        "bilstm_attention-1"
+    ]
+
+
+def test_bad_input_leaves_the_earlier_outputs(clone):
+    """A file that can't be read: an error, exit code not 0, and data/raw as it was."""
+    dvc(clone, "pull", "-q")
+    before = {path.name: path.read_bytes() for path in (clone / "data" / "raw").iterdir()}
+    params = (clone / "params.yaml").read_text()
+    source = "source: {kind: files, path: no/such.csv}"
+    lines = [
+        f"    {source}" if line.strip().startswith("source: {kind: demo") else line
+        for line in params.splitlines()
+    ]
+    (clone / "params.yaml").write_text("\n".join(lines))
+    ended = dvc(clone, "repro", "download", check=False)
+    assert ended.returncode != 0
+    assert "no/such.csv" in ended.stdout + ended.stderr
+    assert {path.name: path.read_bytes() for path in (clone / "data" / "raw").iterdir()} == before
+
+
+def test_in_an_unpacked_archive_dvc_works_without_git(tmp_path):
+    """`repro` tells DVC locally that there is no git."""
+    copy_project(tmp_path)
+    (tmp_path / "dvc.yaml").write_text("stages:\n  none:\n    cmd: echo ran\n")
+    failed = pipeline(tmp_path, "repro", check=False, GIT_CEILING_DIRECTORIES=str(tmp_path.parent))
+    assert "ran" in failed.stdout  # the stage; what comes after has no results to show
+    assert "no_scm" in (tmp_path / ".dvc" / "config.local").read_text()
+
+
+def test_forced_again_every_output_has_the_same_bytes(project):
+    """`dvc repro --force` on one machine: dvc.lock and metrics.json do not change, nor MLflow."""
+    before = tracked_runs(project)
+    dvc(project, "repro", "--force")
+    assert run(project, "git", "status", "--porcelain").stdout.split() in ([], ["??", "repro.log"])
+    assert {name: run.info.run_id for name, run in tracked_runs(project).items()} == {
+        name: run.info.run_id for name, run in before.items()
+    }
