@@ -292,16 +292,19 @@ def _confusion(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
 
 
 def _reliability(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
+    # Some bin of every diagram is shown, however few rows there are.
+    fullest = table.groupby(["model", "state"])["rows"].max().min()
+    fewest = min(_FEWEST, fullest)
+    shown = table[table["rows"] >= fewest]
     figure, panels = _canvas(
         "How often predictions of like confidence are right, on test",
-        f"the diagonal is perfect; bins of {_FEWEST} rows or more; ECE: expected calibration "
+        f"the diagonal is perfect; bins of {fewest} rows or more; ECE: expected calibration "
         "error, mean over seeds; temperature fitted on validation",
         panels=2,
         size=(4.4, 4.2),
     )
     pen = _Pen(comparison)
     names = {"before": "as trained", "after": "after temperature scaling"}
-    shown = table[table["rows"] >= min(_FEWEST, table["rows"].max())]
     lowest = float(shown["low"].min())
     floor = min(lowest, float(shown["accuracy"].min()) - 0.02)
     for axes, (state, name) in zip(panels, names.items(), strict=True):

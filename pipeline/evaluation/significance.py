@@ -74,18 +74,52 @@ def paired_difference(
     first, second = _block_means(first, bootstrap.block), _block_means(second, bootstrap.block)
     random = np.random.default_rng(bootstrap.seed)
     differences = first.mean(axis=0) - second.mean(axis=0)
-    draws = estimate + _row_deviations(differences, bootstrap.resamples, random)
+    deviations = _row_deviations(differences, bootstrap.resamples, random)
+    draws = estimate + deviations + _seed_draws(first, second, bootstrap.resamples, random)
+    return _difference(estimate, draws, bootstrap.confidence)
+
+
+def unpaired_difference(
+    first: NDArray[np.float64], second: NDArray[np.float64], bootstrap: Bootstrap
+) -> Difference:
+    """As `paired_difference`, for scores on different rows: each side's rows are drawn apart.
+
+    Args:
+        first: <float64>[fits, n].
+        second: <float64>[its fits, its n].
+        bootstrap: resamples, seed, confidence.
+    """
+    estimate = float(first.mean() - second.mean())
+    first, second = _block_means(first, bootstrap.block), _block_means(second, bootstrap.block)
+    random = np.random.default_rng(bootstrap.seed)
+    deviations = _row_deviations(first.mean(axis=0), bootstrap.resamples, random)
+    deviations -= _row_deviations(second.mean(axis=0), bootstrap.resamples, random)
+    draws = estimate + deviations + _seed_draws(first, second, bootstrap.resamples, random)
+    return _difference(estimate, draws, bootstrap.confidence)
+
+
+def _seed_draws(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    resamples: int,
+    random: np.random.Generator,
+) -> NDArray[np.float64]:
+    """<float64>[resamples]: by how much other seeds would have moved the difference."""
     error, freedom = _seed_error(first, second)
-    if error > 0:
-        draws += error * random.standard_t(freedom, size=bootstrap.resamples)
+    draws: NDArray[np.float64] = random.standard_t(freedom, size=resamples)
+    return error * draws if error > 0 else np.zeros(resamples)
+
+
+def _difference(estimate: float, draws: NDArray[np.float64], confidence: float) -> Difference:
+    """Read interval and p-value off the draws."""
     # Rounding noise must not decide on which side of zero an even draw lies.
     draws = np.round(draws, 12)
-    tail = (1 - bootstrap.confidence) / 2
+    tail = (1 - confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
     # The share of draws on the far side of zero, doubled; never exactly 0 (Davison & Hinkley
     # 1997, 4.2.3).
     beyond = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
-    p_value = min(1.0, 2 * (beyond + 1) / (bootstrap.resamples + 1))
+    p_value = min(1.0, 2 * (beyond + 1) / (len(draws) + 1))
     return Difference(estimate, float(low), float(high), p_value)
 
 
