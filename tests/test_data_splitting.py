@@ -24,6 +24,32 @@ def test_same_text_has_the_same_number(first: list[str], second: list[str]) -> N
     assert ((together[:, None] == together) == (texts[:, None] == texts)).all()
 
 
+@given(texts=st.lists(st.text(), unique=True, min_size=10, max_size=80), seed=st.integers(0, 5))
+def test_editing_a_row_leaves_the_others_on_their_side(texts: list[str], seed: int) -> None:
+    """Of the rest one changes sides at most, to keep the share; the order of rows is no matter."""
+
+    def held(rows: list[str]) -> set[str]:
+        numbers = splitting.numbered(text.encode() for text in rows)
+        labels = np.zeros(len(rows), np.int64)
+        kept = splitting.hold_out(labels, numbers, share=0.3, seed=seed)
+        return {text for text, out in zip(rows, kept, strict=True) if out}
+
+    before = held(texts)
+    assert held(texts[::-1]) == before
+    edited = [*texts[:-1], texts[-1] + " edited"]
+    assert len((held(edited) ^ before) - {texts[-1], edited[-1]}) <= 1
+
+
+def test_another_seed_holds_out_others() -> None:
+    """And about the same share of every hundred."""
+    groups = splitting.numbered(f"{number}".encode() for number in range(1000))
+    labels = np.zeros(1000, np.int64)
+    one, other = (splitting.hold_out(labels, groups, share=0.2, seed=seed) for seed in (0, 1))
+    assert one.sum() == other.sum() == 200
+    assert 20 <= (one & other).sum() <= 60
+    assert all(8 <= part.sum() <= 35 for part in np.split(one, 10))
+
+
 @given(
     rows=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12)), min_size=1, max_size=60),
     share=st.floats(0.05, 0.95),

@@ -361,7 +361,7 @@ def _identities(series: Series) -> dict[str, NDArray[np.int64]]:
         ]
         return (b"".join(part[row].tobytes() for part in parts) for row in range(table.num_rows))
 
-    return splitting.numbered({name: rows(table) for name, table in series.splits.items()})
+    return {name: splitting.numbered(rows(table)) for name, table in series.splits.items()}
 
 
 def _constant(series: Series, feature: str) -> bool:
