@@ -21,6 +21,7 @@ COMMANDS = {
     "repro": "run the pipeline, complete MLflow, and show the comparison",
     "track": "make MLflow hold the workspace's runs, once each",
     "ui": "complete MLflow, then serve its UI on this machine",
+    "data": "list the data versions; what changed between two; add data of your own",
 }
 
 
@@ -80,7 +81,23 @@ def _parser() -> argparse.ArgumentParser:
     other["track"].set_defaults(run=_command("stages.track", "run"))
     other["ui"].add_argument("--port", type=int, default=5000)
     other["ui"].set_defaults(run=_command("stages.track", "serve"))
+    _data(other["data"])
     return parser
+
+
+def _data(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_command("stages.data", "show"))
+    actions = parser.add_subparsers(metavar="ACTION")
+    about = "what changed between two versions, and how the models' scores moved"
+    diff = actions.add_parser("diff", help=about, description=about)
+    diff.add_argument("old", metavar="REV", help="a git revision")
+    diff.add_argument("new", metavar="REV", nargs="?", help="another; by default the workspace")
+    diff.set_defaults(run=_command("stages.data", "diff"))
+    about = "copy a file or folder under data/own/NAME, and print its entry for params.yaml"
+    add = actions.add_parser("add", help=about, description=about)
+    add.add_argument("file", metavar="FILE", help="CSV, TSV, JSON lines, JSON, parquet or a folder")
+    add.add_argument("name", metavar="NAME", help="what to call the dataset")
+    add.set_defaults(run=_command("stages.data", "add"))
 
 
 def _stage(name: str) -> Callable[..., None]:

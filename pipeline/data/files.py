@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -388,3 +389,18 @@ def hashes(path: Path) -> dict[str, str]:
     if path.is_file():
         return {path.name: artifacts.sha256(path)}
     return {file.relative_to(path).as_posix(): artifacts.sha256(file) for file in _listing(path)}
+
+
+def changed(source: Mapping[str, Any], *, home: Path) -> list[str]:
+    """The files of a source that are no longer what its card recorded; none if all is out of reach.
+
+    Args:
+        source: the card's `source`.
+        home: the folder where its path starts.
+    """
+    path = home / Path(source.get("path", "")).expanduser()
+    if "files" not in source or not path.exists():
+        return []
+    now = hashes(path)
+    names = sorted({*now, *source["files"]})
+    return [name for name in names if now.get(name) != source["files"].get(name)]

@@ -1,0 +1,381 @@
+"""Data versions: which ones this repository has seen, and what changed between two of them.
+
+Git knows every `dvc.lock` there was, and it holds the hash of `data/raw`; DVC finds the files
+that belong to a hash, in its cache or on its remote.
+"""
+
+import contextlib
+import logging
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline import artifacts
+from pipeline.data import checks, splitting
+from pipeline.errors import ArtifactError, DataError
+
+RAW = "data/raw"
+WORKSPACE = "the workspace"
+
+
+# ── which there are ──────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of `data/raw`.
+
+    Attributes:
+        digest: DVC's hash of the folder.
+        revision: the first commit that has it, shortened; None where only the workspace does.
+        date: of that commit, as ISO 8601.
+        card: None where neither DVC's cache nor its remote has the version any more.
+        current: whether it is the workspace's.
+    """
+
+    digest: str
+    revision: str | None
+    date: str | None
+    card: Mapping[str, Any] | None
+    current: bool
+
+
+def seen(root: Path) -> list[Version]:
+    """All versions in the history of any branch, the newest first, and the workspace's."""
+    current = _digest((root / "dvc.lock").read_text("utf-8")) if _has_lock(root) else None
+    first: dict[str, tuple[str, str]] = {}
+    for line in _git(root, "log", "--all", "--format=%h %cI", "--", "dvc.lock").splitlines():
+        revision, date = line.split()
+        digest = _digest(_git(root, "show", f"{revision}:./dvc.lock"))
+        if digest:
+            first[digest] = (revision, date)  # the log goes backwards: the earliest stays
+    order = sorted(first, key=lambda digest: first[digest][1], reverse=True)
+    if current is not None and current not in first:
+        order.insert(0, current)
+    return [
+        Version(
+            digest=digest,
+            revision=first.get(digest, (None, None))[0],
+            date=first.get(digest, (None, None))[1],
+            card=_card(root, first.get(digest, (None, None))[0]),
+            current=digest == current,
+        )
+        for digest in order
+    ]
+
+
+def render(versions: list[Version], runs: Mapping[str, int] | None) -> str:
+    """The versions as a table for a terminal.
+
+    Args:
+        versions: of `seen`.
+        runs: DVC's hash → MLflow runs made from it; None where MLflow could not be asked.
+    """
+    head = ["  version", "first commit", "of", "dataset", "train / test", "classes", "runs"]
+    rows = [head]
+    for version in versions:
+        card = version.card or {}
+        splits = card.get("splits", {})
+        sizes = [f"{splits[name]['rows']:,}" for name in ("train", "test") if name in splits]
+        classes = card.get("classes", [])
+        rows.append(
+            [
+                f"{'*' if version.current else ' '} {version.digest[:8]}",
+                version.revision or "none yet",
+                (version.date or "–")[:16].replace("T", " "),
+                card.get("dataset", "not in the cache"),
+                " / ".join(sizes) or "–",
+                (", ".join(classes) if len(classes) < 4 else f"{len(classes)}") or "–",
+                "?" if runs is None else f"{runs.get(version.digest, 0)}",
+            ]
+        )
+    return checks.table(rows)
+
+
+def _card(root: Path, revision: str | None) -> Mapping[str, Any] | None:
+    try:
+        with files_at(root, revision, [f"{RAW}/card.json"]) as folder:
+            card: Mapping[str, Any] = artifacts.read_json(folder / RAW / "card.json")
+            return card
+    except (ArtifactError, DataError):
+        return None
+
+
+def _has_lock(root: Path) -> bool:
+    return (root / "dvc.lock").is_file()
+
+
+def _digest(lock: str) -> str | None:
+    """DVC's hash of `data/raw` in the text of a `dvc.lock`."""
+    try:
+        stages = (YAML(typ="safe").load(lock) or {}).get("stages", {})
+    except YAMLError:
+        return None
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    return next((out.get("md5") for out in outs if out["path"] == RAW), None)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What git says; nothing where there is no git or no repository."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout
+
+
+# ── the files of a version ───────────────────────────────────────────────────────────────
+
+
+@contextlib.contextmanager
+def files_at(root: Path, revision: str | None, paths: Sequence[str]) -> Iterator[Path]:
+    """A folder laid out like the project, with a revision's files at these paths.
+
+    Args:
+        root: the project.
+        revision: anything git resolves; None for the workspace, which is not copied.
+        paths: files or folders, of git's or of DVC's.
+
+    Raises:
+        DataError: there is no such revision, or neither cache nor remote has the files.
+    """
+    if revision is None:
+        yield root
+        return
+    from dvc.api import DVCFileSystem
+    from dvc.exceptions import DvcException
+    from dvc.scm import SCMError
+
+    with tempfile.TemporaryDirectory() as folder, _silent("dvc"):
+        try:
+            files = DVCFileSystem(str(root), rev=revision)
+            for path in paths:
+                target = Path(folder) / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                files.get(path, str(target), recursive=files.isdir(path))
+        except SCMError as error:
+            raise DataError(
+                f"There is no git revision {revision!r}: {error}.",
+                fix="name a commit, branch or tag; `python -m pipeline data` lists those with "
+                "data of their own.",
+            ) from None
+        except (DvcException, OSError) as error:
+            raise DataError(
+                f"Revision {revision} has files that are neither in DVC's cache nor on its "
+                f"remote: {' '.join(str(error).split())}.",
+                fix=f"fetch them from where they were pushed (dvc pull), or make them again: "
+                f"git checkout {revision} && dvc repro",
+            ) from None
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _silent(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+# ── what changed ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two versions.
+
+    Attributes:
+        name: what to call it.
+        card: its card.
+        splits: its tables.
+    """
+
+    name: str
+    card: Mapping[str, Any]
+    splits: Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changed in one split.
+
+    Attributes:
+        rows: before and after.
+        added: rows whose input is new, or there more often.
+        removed: rows whose input is gone, or there less often.
+        relabelled: rows whose input stayed, and whose class or target changed.
+        labels: class → rows before and after.
+        characters: quantile → length of the texts before and after.
+    """
+
+    rows: tuple[int, int]
+    added: int
+    removed: int
+    relabelled: int
+    labels: Mapping[str, tuple[int, int]]
+    characters: Mapping[str, tuple[int, int]]
+
+
+def side(root: Path, revision: str | None) -> Side:
+    """Read one version; None is the workspace's.
+
+    Raises:
+        ArtifactError, DataError: its files are nowhere.
+    """
+    with files_at(root, revision, [RAW]) as folder:
+        raw = folder / RAW
+        card = artifacts.read_json(raw / "card.json")
+        splits = {name: artifacts.read_table(raw / f"{name}.parquet") for name in card["splits"]}
+    return Side(revision or WORKSPACE, card, splits)
+
+
+def compare(old: Side, new: Side) -> dict[str, Change]:
+    """What changed in every split that either version has.
+
+    The input of a text is the text, of a sequence its numbers, of a step its time (its place,
+    where there is no time); the rest is what may be relabelled.
+
+    Raises:
+        DataError: their columns differ.
+    """
+    shapes = [
+        tuple(one.card.get(key) for key in ("kind", "layout", "features", "target", "time_column"))
+        for one in (old, new)
+    ]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"{old.name} has the dataset '{old.card['dataset']}' and {new.name} "
+            f"'{new.card['dataset']}', whose columns differ.",
+            fix="compare two versions of the same kind of data.",
+        )
+    return {name: _change(old, new, name) for name in dict.fromkeys([*old.splits, *new.splits])}
+
+
+def _change(old: Side, new: Side, split: str) -> Change:
+    # <int64>[rows, 2]: numbers of each row's input and of its answer
+    before, after = (
+        np.stack([splitting.numbered(read(one, split)) for read in (_inputs, _answers)], axis=1)
+        for one in (old, new)
+    )
+    same_input = _in_common(before[:, :1], after[:, :1])
+    facts = [one.card["splits"].get(split, {}) for one in (old, new)]
+    labels = [fact.get("labels", {}) for fact in facts]
+    characters = [fact.get("characters", {}) for fact in facts]
+    return Change(
+        rows=(len(before), len(after)),
+        added=len(after) - same_input,
+        removed=len(before) - same_input,
+        relabelled=same_input - _in_common(before, after),
+        labels={
+            name: (labels[0].get(name, 0), labels[1].get(name, 0))
+            for name in dict.fromkeys([*labels[0], *labels[1]])
+        },
+        characters={
+            key: (characters[0][key], characters[1][key])
+            for key in characters[0]
+            if key in characters[1]
+        },
+    )
+
+
+def _inputs(one: Side, split: str) -> Iterator[bytes]:
+    """What each row of a split gives a model."""
+    table = one.splits.get(split)
+    if table is None:
+        return
+    if one.card["kind"] == "text":
+        for chunk in table["text"].chunks:
+            yield from (text.encode() for text in chunk.to_pylist())
+    elif one.card["layout"] == "sequences":
+        yield from _written(table, one.card["features"])
+    elif one.card["time_column"]:
+        yield from _written(table, [one.card["time_column"]])
+    else:
+        yield from (f"{row}".encode() for row in range(table.num_rows))
+
+
+def _answers(one: Side, split: str) -> Iterator[bytes]:
+    """What each row of a split gives beside its input; of a class, its name."""
+    table = one.splits.get(split)
+    if table is None:
+        return
+    if "label" in table.column_names and one.card["classes"]:
+        names = [name.encode() for name in one.card["classes"]]
+        yield from (names[label] for label in table["label"].to_pylist())
+    elif one.card["kind"] == "text":
+        yield from (b"" for _ in range(table.num_rows))
+    elif one.card["layout"] == "sequences":
+        yield from _written(table, [one.card["target"]])
+    else:
+        yield from _written(table, [*one.card["features"], one.card["target"]])
+
+
+def _written(table: pa.Table, names: list[str]) -> Iterator[bytes]:
+    """Each row's values in these columns, as bytes."""
+    for batch in table.select(names).to_batches(max_chunksize=1000):
+        yield from (repr(row).encode() for row in batch.to_pylist())
+
+
+def _in_common(before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
+    """How many rows two lists share, each as often as both have it: <int64>[n, columns]."""
+    _, numbers = np.unique(np.concatenate([before, after]), axis=0, return_inverse=True)
+    numbers = numbers.reshape(-1)
+    most = int(numbers.max(initial=0)) + 1
+    counts = [
+        np.bincount(part, minlength=most)
+        for part in (numbers[: len(before)], numbers[len(before) :])
+    ]
+    return int(np.minimum(*counts).sum())
+
+
+def render_changes(old: Side, new: Side, changes: Mapping[str, Change]) -> str:
+    """The changes as text for a terminal."""
+    if not any(change.added or change.removed or change.relabelled for change in changes.values()):
+        return f"{old.name} and {new.name} have the same rows of '{new.card['dataset']}'."
+    head = ["split", "rows", "", "added", "removed", "relabelled", "characters: median", "95 %"]
+    rows = [
+        [
+            name,
+            f"{change.rows[0]:,}",
+            f"→ {change.rows[1]:,}",
+            f"{change.added:,}",
+            f"{change.removed:,}",
+            f"{change.relabelled:,}",
+            *(_arrow(change.characters.get(key)) for key in ("median", "q95")),
+        ]
+        for name, change in changes.items()
+    ]
+    balance = [
+        f"  {name}: "
+        + ", ".join(
+            f"{label} {_share(change, label, 0)} → {_share(change, label, 1)}"
+            for label in change.labels
+        )
+        for name, change in changes.items()
+        if change.labels
+    ]
+    title = f"'{new.card['dataset']}', {old.name} → {new.name}"
+    return "\n".join([title, checks.table([head, *rows]), *balance])
+
+
+def _arrow(values: tuple[int, int] | None) -> str:
+    return "–" if values is None else f"{values[0]:,} → {values[1]:,}"
+
+
+def _share(change: Change, label: str, when: int) -> str:
+    total = sum(counts[when] for counts in change.labels.values())
+    return f"{change.labels[label][when] / total:.1%}" if total else "–"

@@ -1,0 +1,119 @@
+"""`python -m pipeline data`: the data versions, what changed between two, and data of your own."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline import artifacts, params, progress
+from pipeline.artifacts import Predictions, Workspace
+from pipeline.data import files, look, versions
+from pipeline.errors import ArtifactError, DataError, ParamsError
+from pipeline.evaluation import across
+from pipeline.evaluation.significance import Bootstrap
+
+
+def show(workspace: Workspace) -> None:
+    """List the data versions that this repository has seen, and the runs made from each."""
+    from pipeline.tracking import counts
+
+    seen = versions.seen(workspace.root)
+    if not seen:
+        progress.say("No data version yet: `make repro` makes the first.")
+        return
+    progress.say(versions.render(seen, counts.runs_by_data(workspace.home)))
+    for version in seen:
+        if version.current and version.card is not None:
+            for name in files.changed(version.card["source"], home=workspace.home):
+                progress.say(f"  {name} has changed since: dvc repro --force download")
+
+
+def diff(workspace: Workspace, old: str, new: str | None) -> None:
+    """Tell what changed between two versions, and how each model's score on test moved."""
+    before, after = (versions.side(workspace.root, revision) for revision in (old, new))
+    progress.say(versions.render_changes(before, after, versions.compare(before, after)))
+    try:
+        fits = [_predictions(workspace, revision) for revision in (old, new)]
+    except (ArtifactError, DataError, ParamsError) as error:
+        progress.say(f"\nScores can't be compared. {error}")
+        return
+    settings = params.load(workspace.params).evaluate
+    task = after.card["task"]
+    tests = [side.card["splits"]["test"]["sha256"] for side in (before, after)]
+    moved = across.moved(
+        *fits,
+        task=task,
+        same_rows=tests[0] == tests[1],
+        bootstrap=Bootstrap(settings.confidence, settings.resamples, settings.seed),
+    )
+    on = "the same test rows" if tests[0] == tests[1] else "each version's own test rows"
+    progress.say(f"\nScores, on {on}:")
+    for model, difference in moved.items():
+        told = across.sentence(model, difference, task=task, confidence=settings.confidence)
+        progress.say(f"  {told}")
+
+
+def _predictions(workspace: Workspace, revision: str | None) -> Mapping[str, Sequence[Predictions]]:
+    """What every model of a revision said on test: model → one for each fit."""
+    with versions.files_at(workspace.root, revision, ["params.yaml"]) as folder:
+        settings = params.load(folder / "params.yaml")
+    places = Workspace(Path())
+    folders = {
+        **{
+            model: [places.model(model, seed) for seed in settings.seeds]
+            for model in settings.models
+        },
+        artifacts.REFERENCE: [places.reference],
+    }
+    paths = {model: [one / "test.parquet" for one in each] for model, each in folders.items()}
+    wanted = [path.as_posix() for each in paths.values() for path in each]
+    with versions.files_at(workspace.root, revision, wanted) as folder:
+        return {
+            model: [artifacts.read_predictions(folder / path) for path in each]
+            for model, each in paths.items()
+        }
+
+
+def add(workspace: Workspace, file: str, name: str) -> None:
+    """Take a file or folder in under `data/own/NAME`, and print its entry for params.yaml.
+
+    Raises:
+        DataError: the name can't be used, or there is nothing to learn from in the file.
+    """
+    source = files.existing(file, home=Path.cwd())
+    folder = workspace.root / "data" / "own" / name
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise DataError(
+            f"A dataset can't be called {name!r}.",
+            fix="use small letters, digits, - and _, a letter first: NAME=reviews",
+        )
+    if folder.exists():
+        raise DataError(
+            f"There is a dataset '{name}' already, in {folder.relative_to(workspace.root)}.",
+            fix="edit its file there (the next dvc repro sees it), or choose another NAME.",
+        )
+    guessed = look.guess(source)
+    path = f"data/own/{name}/{source.name}"
+    with artifacts.new_folder(folder) as own:
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, own / source.name)
+    added = subprocess.run(
+        [sys.executable, "-m", "dvc", "add", "--quiet", path],
+        cwd=workspace.root,
+        check=False,
+    )
+    if added.returncode:
+        shutil.rmtree(folder)
+        raise DataError(
+            f"dvc add {path} ended with exit code {added.returncode}; its own words are above.",
+            fix="mend what they name, and add the file again.",
+        )
+    columns = "\n".join(f"  {column}: {kind}" for column, kind in guessed.seen.items())
+    progress.say(
+        f"{path} is in. Its columns:\n{columns}\n\n"
+        f"Paste this under `datasets:` in params.yaml, correct what was guessed wrong, and set "
+        f"`dataset: {name}`:\n\n{look.entry(name, path, guessed)}\n"
+        f"Then: make repro. To share it: git add data/own/{name} && dvc push"
+    )
