@@ -1,7 +1,7 @@
 """The demo corpus: film reviews put together from our own words by a seeded generator.
 
-It is an instrument as much as a sample. What decides a review's label is a verdict of one or
-two *evidence* passages, whose character spans are kept, amid plot, other people's opinions and
+It is an instrument as much as a sample. What decides a review's label are two *evidence*
+passages, whose character spans are kept, amid plot, other people's opinions and
 polar words that belong to the story. Three grades say how much of it has to be read:
 
 - `word`: one word is enough («I loved every minute of it»);
@@ -32,7 +32,8 @@ Grade = Literal["word", "order", "whole"]
 CLASSES = ("neg", "pos")
 SHARES: dict[Grade, float] = {"word": 0.3, "order": 0.4, "whole": 0.3}
 ANSWERED = 0.25  # of the `whole` reviews: somebody's opinion, and the reviewer's answer to it
-SHORTEST = 40  # words: room for two passages, an opinion and the film's name
+INVERTED = 0.33  # of the `order` passages: who reads their words alone is right in two of three
+SHORTEST = 40  # words: room for the evidence, an opinion and a sentence or two
 FEATURES = datasets.Features(
     {
         "text": datasets.Value("string"),
@@ -78,8 +79,8 @@ def generate(
         rows: how many; both labels come equally often.
         seed: of everything that is drawn.
         noise: share of labels that are flipped, in both classes alike.
-        words: fewest and most words a review, between which its length is drawn evenly.
-            Longer reviews have more plot, not more evidence or more opinions.
+        words: fewest and most words a review; its length is drawn between them, evenly on a
+            log scale. Longer reviews have more plot, not more evidence or more opinions.
         position: where the evidence stands: `anywhere`, or together at the `start`, in the
             `middle` or at the `end`.
         exclude: texts that must not come up again, those of the other split.
@@ -202,15 +203,15 @@ def _write(
     rng: random.Random, *, truth: int, grade: Grade, words: tuple[int, int], position: Position
 ) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Return a review's text, of exactly the length drawn, and the spans of its evidence."""
-    # A generator of its own: the same seed gives the same verdicts whatever the lengths.
+    # A generator of its own, and the length first: with other `words` or another `position`
+    # the same seed gives the same verdicts and opinions.
     draw = _Draw(random.Random(rng.getrandbits(64)))
-    while True:
+    length = round(words[0] * (words[1] / words[0]) ** draw.rng.random())
+    spare = -1
+    while spare < min(_BEATS) and spare != 0:  # the shortest reviews may need another draw
         verdicts = _verdicts(draw, truth=truth, grade=grade)
         asides = _asides(draw)
-        length = draw.rng.randint(*words)
         spare = length - sum(map(_length, verdicts + asides))
-        if spare == 0 or spare >= min(_BEATS):
-            break
     context = _context(draw, spare)
     for aside in asides:
         context.insert(draw.rng.randint(0, len(context)), aside)
@@ -223,59 +224,64 @@ class _Draw:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.title = " ".join(map(rng.choice, (phrases.TITLE_FIRST, phrases.TITLE_SECOND)))
-        self.names = {slot: rng.choice(values) for slot, values in phrases.NAMES.items()}
-        self.someones = itertools.cycle(rng.sample(phrases.SOMEONES, len(phrases.SOMEONES)))
+        self._names = {slot: rng.choice(values) for slot, values in phrases.NAMES.items()}
+        self._someones = itertools.cycle(rng.sample(phrases.SOMEONES, len(phrases.SOMEONES)))
 
-    def fill(self, template: str, *, side: int, someone: str | None = None) -> str:
+    def someone(self) -> str:
+        """Return a person who has not been mentioned yet."""
+        return next(self._someones)
+
+    def fill(self, template: str, *, side: int = 0) -> str:
         """Fill a template, all but the film: `side` is what its polar words agree with."""
-        chosen = {
-            "verb": self.rng.choice(phrases.VERBS[side]),
-            "noun": self.rng.choice(phrases.NOUNS[side]),
-            "adjective": self.rng.choice(phrases.ADJECTIVES[side]),
-            "other_noun": self.rng.choice(phrases.NOUNS[1 - side]),
-            "other_adjective": self.rng.choice(phrases.ADJECTIVES[1 - side]),
-        }
-        incidentals = {
-            slot: self.rng.choice(values) for slot, values in phrases.INCIDENTALS.items()
-        }
-        if "{someone}" in template:
-            chosen["someone"] = someone or next(self.someones)
-        return template.format_map({**self.names, **incidentals, **chosen, "film": "{film}"})
+        return re.sub(r"\{(\w+)\}", lambda slot: self._word(slot[1], side), template)
+
+    def _word(self, slot: str, side: int) -> str:
+        if slot == "film":
+            return "{film}"  # how it is called depends on what stands before
+        if slot == "someone":
+            return self.someone()
+        if slot in self._names:
+            return self._names[slot]
+        if slot in phrases.INCIDENTALS:
+            return self.rng.choice(phrases.INCIDENTALS[slot])
+        sides = phrases.POLAR[slot.removeprefix("other_")]
+        return self.rng.choice(sides[1 - side if slot.startswith("other_") else side])
 
 
 def _verdicts(draw: _Draw, *, truth: int, grade: Grade) -> list[str]:
-    """Return the sentences that decide: one or two passages of the review's grade."""
-    count = draw.rng.choice((1, 2))
+    """Return the two sentences that decide, both of the review's grade."""
+    rng = draw.rng
     if grade == "whole":
-        if draw.rng.random() < ANSWERED:
+        if rng.random() < ANSWERED:
             return _answered(draw, truth)
-        return [draw.fill(line, side=truth) for line in draw.rng.sample(phrases.WHOLE, count)]
+        return [draw.fill(line, side=truth) for line in rng.sample(phrases.WHOLE, 2)]
     if grade == "word":
-        lines = draw.rng.sample(phrases.WORD, count)
+        lines = rng.sample(phrases.WORD, 2)
     else:
-        lines = [draw.rng.choice(twins) for twins in draw.rng.sample(phrases.ORDER, count)]
-    return [draw.fill(draw.rng.choice(phrases.OPENERS) + line, side=truth) for line in lines]
+        lines = [twins[rng.random() < INVERTED] for twins in rng.sample(phrases.ORDER, 2)]
+    return [draw.fill(rng.choice(phrases.OPENERS) + line, side=truth) for line in lines]
 
 
 def _answered(draw: _Draw, truth: int) -> list[str]:
     """Return somebody's claim and the reviewer's answer, which together side with `truth`."""
-    someone = next(draw.someones)
+    someone = draw.someone()
     agrees = draw.rng.random() < 0.5
     claim = draw.rng.choice(phrases.CLAIMS)
     answer = draw.rng.choice(phrases.AGREEMENTS if agrees else phrases.DISAGREEMENTS)
     return [
-        draw.fill(claim, side=truth if agrees else 1 - truth, someone=someone),
-        draw.fill(answer, side=truth, someone=someone),
+        draw.fill(claim.replace("{someone}", someone), side=truth if agrees else 1 - truth),
+        draw.fill(answer.replace("{someone}", someone)),
     ]
 
 
 def _asides(draw: _Draw) -> list[str]:
-    """Return polar words that decide nothing: others' opinions, and some within the story."""
-    return [
-        draw.fill(template, side=draw.rng.randint(0, 1))
-        for template in draw.rng.sample(phrases.OPINIONS, draw.rng.choice((1, 2)))
-        + draw.rng.sample(phrases.MISLEADING, draw.rng.choice((0, 1)))
+    """Return polar words that decide nothing: at most an opinion, and one within the story."""
+    lines = [
+        draw.rng.choice(pool)
+        for pool in (phrases.OPINIONS, phrases.MISLEADING)
+        if draw.rng.random() < 0.5
     ]
+    return [draw.fill(line, side=draw.rng.randint(0, 1)) for line in lines]
 
 
 _BEATS = {
@@ -294,7 +300,7 @@ def _context(draw: _Draw, spare: int) -> list[str]:
     for chapter, line in _passes(draw.rng, pool):
         if spare <= max(_BEATS):
             break
-        sentence = draw.fill(line, side=0)
+        sentence = draw.fill(line)
         rest = spare - _length(sentence)
         if rest == 0 or rest >= min(_BEATS):
             told.append((chapter, draw.rng.random(), sentence))

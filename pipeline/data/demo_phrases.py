@@ -3,7 +3,7 @@
 Sentences are `str.format` templates without their final stop.
 
 - `{film}` is always two words: the title where a review first names its film, later one of
-  `MENTIONS`. Every other name is drawn once a review, every *incidental* once a sentence.
+  `MENTIONS`. Every other name is drawn once a review, every *incidental* whenever it occurs.
 - In a verdict, `{noun}` and `{adjective}` side with the review's label, `{other_noun}` and
   `{other_adjective}` with the opposite one; elsewhere with whatever was drawn. What is between
   brackets is the evidence.
@@ -13,18 +13,20 @@ Sentences are `str.format` templates without their final stop.
 
 # ── words that take sides: (negative, positive) ──────────────────────────────────────────
 
-NOUNS = (
-    ("disaster", "mess", "bore", "dud", "failure", "chore", "misery", "muddle"),
-    ("masterpiece", "triumph", "delight", "gem", "joy", "marvel", "treasure", "wonder"),
-)
-ADJECTIVES = (
-    ("terrible", "dreadful", "dreary", "clumsy", "dull", "tedious"),
-    ("wonderful", "brilliant", "charming", "funny", "clever", "graceful"),
-)
-VERBS = (
-    ("hated", "loathed", "regretted", "resented", "endured"),
-    ("loved", "adored", "enjoyed", "relished", "cherished"),
-)
+POLAR = {
+    "noun": (
+        ("disaster", "mess", "bore", "failure", "chore", "muddle"),
+        ("masterpiece", "triumph", "delight", "gem", "joy", "marvel"),
+    ),
+    "adjective": (
+        ("terrible", "dreary", "clumsy", "dull", "tedious"),
+        ("wonderful", "brilliant", "charming", "funny", "clever"),
+    ),
+    "verb": (
+        ("hated", "loathed", "regretted", "endured"),
+        ("loved", "adored", "enjoyed", "relished"),
+    ),
+}
 
 # ── verdicts, by grade ───────────────────────────────────────────────────────────────────
 
@@ -44,18 +46,19 @@ OPENERS = (
 WORD = (
     "[I {verb} {film}] from the first scene to the last",
     "[I {verb} nearly every minute of {film}]",
-    "[I {verb} {film}], and I have seen a good many like it",
-    "[{film} is one that I {verb}], and I am slow to say so",
     "[I {verb} the way {film} was told]",
-    "[I {verb} {film}] the first time and, as a check, the second",
+    "[{film} is a {noun}], and I am slow to say so",
+    "[{film} was a {noun}] from the first scene to the last",
+    "[{film} is {adjective}] in nearly every minute",
+    "[the way {film} was told is {adjective}]",
 )
 
 # A few words in a row have to be read in order; each affirming form has its inverting twin.
 ORDER = (
     ("[{film} is what I would call a {noun}]", "[{film} is not what I would call a {other_noun}]"),
     (
-        "[I can hardly deny that it is {adjective}]",
-        "[I can hardly claim that it is {other_adjective}]",
+        "[I can hardly deny that {film} is {adjective}]",
+        "[I can hardly claim that {film} is {other_adjective}]",
     ),
     (
         "[hardly a scene of {film} fails to be {adjective}]",
@@ -87,13 +90,13 @@ ORDER = (
 WHOLE = (
     "{someone} thought {film} was {other_adjective}, and [I thought it was {adjective}]",
     "[I thought {film} was {adjective}], even if {someone} thought it was {other_adjective}",
-    "where {someone} saw a {other_noun}, [I saw a {noun}]",
-    "[I saw a {noun}] where {someone} saw a {other_noun}",
-    "[I expected a {other_noun}, and what I got was a {noun}]",
-    "[I got a {noun} where I had expected a {other_noun}]",
-    "[what was sold to me as a {other_noun} turned out to be a {noun}]",
+    "where {someone} saw a {other_noun} in {film}, [I saw a {noun}]",
+    "[I saw a {noun}] in {film} where {someone} saw a {other_noun}",
+    "[I expected a {other_noun} from {film}, and what I got was a {noun}]",
+    "[I got a {noun} from {film} where I had expected a {other_noun}]",
+    "[{film}, sold to me as a {other_noun}, turned out to be a {noun}]",
     "[{film} turned out to be a {noun}], though I had been sold a {other_noun}",
-    "[what begins as a {other_noun} ends as a {noun}]",
+    "[{film} begins as a {other_noun} and ends as a {noun}]",
     "[{film} ends as a {noun}], however much it begins as a {other_noun}",
 )
 
@@ -210,7 +213,7 @@ CRAFT = (
     "the credits thank the people of {place} and a {shop}",
     "you can hear the {instrument} whenever {hero} is near water",
     "the screenplay is based on a story that {director} heard in {city}",
-    "there are {number} chapters, each with the name of a {day}",
+    "there are {number} chapters, each named after a month",
     "the first shot and the last shot show the same {colour} door",
     "{director} filmed the {event} in a single take",
     "the sound of the {vehicle} was recorded in {city}",
@@ -306,7 +309,7 @@ SOMEONES = (
     "my flatmate", "the usher",
 )  # fmt: skip
 
-# ── incidentals, drawn once a sentence ───────────────────────────────────────────────────
+# ── incidentals, drawn whenever they occur ───────────────────────────────────────────────────
 
 INCIDENTALS = {
     "animal": ("storks", "otters", "cart horses", "bees", "reindeer", "eels"),
