@@ -119,7 +119,7 @@ def _difference(estimate: float, draws: NDArray[np.float64], confidence: float) 
     # The share of draws on the far side of zero, doubled; never exactly 0 (Davison & Hinkley
     # 1997, 4.2.3).
     beyond = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
-    p_value = min(1.0, 2 * (beyond + 1) / (len(draws) + 1))
+    p_value = min(1.0, 2 * (int(beyond) + 1) / (len(draws) + 1))
     return Difference(estimate, float(low), float(high), p_value)
 
 
