@@ -1,14 +1,18 @@
 """A workspace as the stages leave it, made up in a moment: small files with true figures."""
 
+from functools import cache
+
 import numpy as np
 
 from pipeline import artifacts, params
 from pipeline.artifacts import REFERENCE, Predictions, Workspace
 from pipeline.evaluation import comparison, metrics
 from pipeline.evaluation.arms import Arm
+from pipeline.evaluation.significance import Bootstrap
 
 CLASSES = ["neg", "pos"]
 MODELS, SEEDS = ("bilstm", "bilstm_attention"), (1, 2)
+ROWS = {"validation": 40, "test": 60}
 ACCURACY = {"bilstm": 0.8, "bilstm_attention": 0.9, REFERENCE: 0.75}
 
 
@@ -46,28 +50,16 @@ def write(root, configured, *, accuracy=None, code="1"):
     workspace = Workspace(root)
     shares = {**ACCURACY, **(accuracy or {})}
     write_data(workspace, configured.dataset)
-    arms = []
     for model in configured.models:
         for seed in configured.seeds:
             write_model(workspace, configured, model, seed, shares[model], code=code)
-        arms.append(_arm(workspace, model, configured.seeds))
     write_reference(workspace, shares[REFERENCE])
-    arms.append(_arm(workspace, REFERENCE, ()))
-    document = comparison.comparison_document(
-        arms,
-        dataset=configured.dataset,
-        task="binary",
-        classes=CLASSES,
-        lengths=np.arange(60) + 1,
-        positions=None,
-        confidence=0.95,
-        resamples=100,
-        length_bins=2,
-        seed=0,
+    compared = tuple((model, shares[model]) for model in configured.models)
+    measured, document = _documents(
+        configured.dataset, configured.seeds, compared, shares[REFERENCE]
     )
-    artifacts.write_json(workspace.comparison, document)
-    measured = metrics.metrics_document(arms, dataset=configured.dataset, task="binary")
     artifacts.write_json(workspace.metrics, measured)
+    artifacts.write_json(workspace.comparison, document)
     artifacts.write_text(workspace.report, "<!doctype html><title>report</title>")
     artifacts.write_text(workspace.plots / "roc.csv", "x,y\n0,0\n1,1\n")
     return workspace
@@ -120,7 +112,7 @@ def write_model(workspace, configured, model, seed, accuracy, *, code="1"):
     artifacts.write_json(folder / "model.json", card)
     artifacts.write_text(folder / "history.csv", HISTORY)
     artifacts.write_text(folder / "summary.txt", "a model\n")
-    for split, rows in {"validation": 40, "test": 60}.items():
+    for split, rows in ROWS.items():
         path = folder / f"{split}.parquet"
         artifacts.write_predictions(path, predictions(rows, accuracy, seed))
     costs = {
@@ -149,7 +141,7 @@ def write_reference(workspace, accuracy):
     }
     artifacts.write_json(folder / "model.json", card)
     artifacts.write_json(folder / "words.json", {"neg": [], "pos": []})
-    for split, rows in {"validation": 40, "test": 60}.items():
+    for split, rows in ROWS.items():
         artifacts.write_predictions(folder / f"{split}.parquet", predictions(rows, accuracy, 0))
 
 
@@ -166,10 +158,26 @@ epoch,loss,val_loss,val_accuracy,learning_rate
 """
 
 
-def _arm(workspace, model, seeds):
-    folders = [workspace.model(model, seed) for seed in seeds] or [workspace.reference]
-    validation, test = (
-        tuple(artifacts.read_predictions(folder / f"{split}.parquet") for folder in folders)
-        for split in ("validation", "test")
+@cache  # a comparison takes seconds, the same one is asked for again and again
+def _documents(dataset, seeds, models, reference):
+    """`metrics.json` and `comparison.json` of what `write` writes."""
+    arms = [_arm(REFERENCE, reference, ())]
+    arms += [_arm(model, accuracy, seeds) for model, accuracy in models]
+    document = comparison.comparison_document(
+        arms,
+        dataset=dataset,
+        task="binary",
+        classes=CLASSES,
+        lengths=np.arange(ROWS["test"]) + 1,
+        positions=None,
+        length_bins=2,
+        bootstrap=Bootstrap(confidence=0.95, resamples=100, seed=0),
     )
-    return Arm(model, tuple(seeds), 1234, validation, test)
+    return metrics.metrics_document(arms, dataset=dataset, task="binary"), document
+
+
+def _arm(model, accuracy, seeds):
+    validation, test = (
+        tuple(predictions(rows, accuracy, seed) for seed in seeds or [0]) for rows in ROWS.values()
+    )
+    return Arm(model, seeds, 1234, validation, test)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.artifacts import REFERENCE, Workspace, read_json, read_predictions, read_text
-from pipeline.evaluation.arms import Task
-from pipeline.evaluation.metrics import aggregate, measure
+from pipeline.evaluation.arms import Task, aggregate
+from pipeline.evaluation.metrics import measure
 from pipeline.tracking.provenance import origin
 
 _SPLITS = ("validation", "test")  # what models are measured on

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.artifacts import Predictions, Workspace, read_json, read_predictions
 from pipeline.evaluation.arms import scores
-from pipeline.evaluation.significance import paired_difference
+from pipeline.evaluation.significance import Bootstrap, paired_difference
 from pipeline.params import Params
 from pipeline.tracking import runs
 from pipeline.tracking.provenance import DataVersion
@@ -38,9 +38,7 @@ def judge(
     champion: Predictions | None,
     *,
     minimum: float,
-    confidence: float,
-    resamples: int,
-    seed: int,
+    bootstrap: Bootstrap,
 ) -> Verdict:
     """The gate. It sees validation rows alone.
 
@@ -49,9 +47,7 @@ def judge(
         champion: the present champion's; None where there is none, or it saw other data.
             Predictions of other rows can't be compared either: then the minimum alone decides.
         minimum: accuracy that a champion must have.
-        confidence: of the interval, such as 0.95.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        bootstrap: of the interval of the difference.
     """
     accuracy = float(np.mean(candidate.labels == candidate.targets))
     if accuracy < minimum:
@@ -65,13 +61,11 @@ def judge(
     difference = paired_difference(
         scores([candidate], "multiclass"),
         scores([champion], "multiclass"),
-        confidence=confidence,
-        resamples=resamples,
-        seed=seed,
+        bootstrap,
     )
     interval = (
         f"{100 * difference.estimate:+.1f} points of validation accuracy against the present "
-        f"champion, {confidence:.0%} interval {100 * difference.low:+.1f} to "
+        f"champion, {bootstrap.confidence:.0%} interval {100 * difference.low:+.1f} to "
         f"{100 * difference.high:+.1f}"
     )
     if difference.high < 0:
@@ -108,9 +102,11 @@ def promote(
         read_predictions(record.files[_VALIDATION]),
         None if champion is None else _validation(client, champion, experiment.data),
         minimum=settings.registry.minimum_validation_accuracy,
-        confidence=settings.evaluate.confidence,
-        resamples=settings.evaluate.resamples,
-        seed=settings.evaluate.seed,
+        bootstrap=Bootstrap(
+            confidence=settings.evaluate.confidence,
+            resamples=settings.evaluate.resamples,
+            seed=settings.evaluate.seed,
+        ),
     )
     if not verdict.passed:
         stays = "there is none yet" if champion is None else f"version {champion.version} stays"
@@ -118,7 +114,8 @@ def promote(
     known = (version for version in versions.values() if version.tags.get(runs.SERVED) == served)
     version = next(known, None) or client.create_model_version(
         name,
-        source=f"models:/{model.model_id}",
+        # Not models:/…, which MLflow would look up through its global address.
+        source=model.artifact_location,
         run_id=run.info.run_id,
         model_id=model.model_id,
         tags={

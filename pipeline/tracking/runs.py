@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,10 @@ def synchronize(
     params = {key: value for key, value in record.params.items() if key not in run.data.params}
     epochs = _missing_epochs(client, run, record)
     model, new_model = _pack(experiment, run, record, pack)
+    # Of two values at one step MLflow shows the later one: what is renewed is timed now.
+    now = int(1000 * time.time())
     metrics = [
-        Metric(key, value, record.ended, 0, model)
+        Metric(key, value, now if key in run.data.metrics else record.ended, 0, model)
         for key, value in record.metrics.items()
         if not _same(run.data.metrics.get(key), value)
     ]

@@ -52,8 +52,8 @@ def locate(home: Path) -> Store:
     """The store of the project in `home`, or the one that MLFLOW_TRACKING_URI names."""
     database, artifacts = home / "mlflow.db", home / "mlartifacts"
     own = f"sqlite:///{database}"
-    given = os.environ.get("MLFLOW_TRACKING_URI") or own
-    if given == own:
+    given = os.environ.get("MLFLOW_TRACKING_URI", own)
+    if given in {own, ""}:
         return Store(own, artifacts, database)
     return Store(given, artifacts if _is_database(given) else None, None)
 
@@ -76,8 +76,6 @@ def connect(store: Store) -> mlflow.MlflowClient:
         elif _is_database(store.uri):
             # MLflow itself would go on trying for minutes.
             sqlalchemy.create_engine(store.uri).connect().close()
-        # Not only the client: MLflow's own registry looks a model up through the global address.
-        mlflow.set_tracking_uri(store.uri)
         client = mlflow.MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
         client.search_experiments(max_results=1)
     return client
