@@ -25,9 +25,15 @@ REFERENCE = "tfidf_logistic_regression"
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where every file of the project is, below its root."""
+    """Where every file is.
+
+    Attributes:
+        root: the project's folder.
+        part: the folder below it that holds a pipeline of its own, with files named alike.
+    """
 
     root: Path
+    part: str = "."
 
     @classmethod
     def current(cls) -> "Workspace":
@@ -43,25 +49,44 @@ class Workspace:
         return Path(os.environ.get("DVC_ROOT") or self.root).resolve()
 
     @property
+    def length_study(self) -> "Workspace":
+        """The study of `make length-study`."""
+        return Workspace(self.root, "studies/length")
+
+    @property
+    def base(self) -> Path:
+        return self.root / self.part
+
+    @property
+    def libraries(self) -> Path:
+        """The lock file of the libraries."""
+        return self.root / "locks" / "run.txt"
+
+    @property
+    def pipeline(self) -> Path:
+        """DVC's stages."""
+        return self.base / "dvc.yaml"
+
+    @property
     def params(self) -> Path:
-        return self.root / "params.yaml"
+        return self.base / "params.yaml"
 
     @property
     def lock(self) -> Path:
         """DVC's record of what every stage read and wrote."""
-        return self.root / "dvc.lock"
+        return self.base / "dvc.lock"
 
     @property
     def raw(self) -> Path:
-        return self.root / "data" / "raw"
+        return self.base / "data" / "raw"
 
     @property
     def encoded(self) -> Path:
-        return self.root / "data" / "encoded"
+        return self.base / "data" / "encoded"
 
     @property
     def results(self) -> Path:
-        return self.root / "results"
+        return self.base / "results"
 
     @property
     def models(self) -> Path:
@@ -71,8 +96,12 @@ class Workspace:
         return self.models / f"{model}-{seed}"
 
     @property
-    def reference(self) -> Path:
+    def references(self) -> Path:
+        """The models that nobody has to train a network for; `references.json` names them."""
         return self.results / "reference"
+
+    def reference(self, name: str) -> Path:
+        return self.references / name
 
     @property
     def metrics(self) -> Path:
@@ -97,7 +126,7 @@ class Workspace:
     @property
     def scratch(self) -> Path:
         """Git-ignored and unknown to DVC: checkpoints, costs, the tracking marker."""
-        return self.root / ".spotlight"
+        return self.base / ".spotlight"
 
     @property
     def tracked(self) -> Path:
@@ -220,6 +249,16 @@ def _damaged(path: Path, error: Exception) -> ArtifactError:
 def _shown(path: Path) -> Path:
     """The path as a person in the project's folder would write it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def read_references(workspace: Workspace) -> list[str]:
+    """The names of the references, in their order.
+
+    Raises:
+        ArtifactError: the list is missing or damaged.
+    """
+    names: list[str] = read_json(workspace.references / "references.json")
+    return names
 
 
 # ── sequences and predictions ────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -39,6 +39,18 @@ def digest(files: Iterable[Path], values: object) -> str:
     for path in files:
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
+
+
+def configuration(entry: str, data: Sequence[Path], libraries: Path, values: object) -> str:
+    """What a stage's output is a function of.
+
+    Args:
+        entry: the stage's module, such as `stages.train`.
+        data: the files that it reads.
+        libraries: their lock file.
+        values: its parameters.
+    """
+    return digest([*data, *modules(entry), libraries], values)
 
 
 def _file(name: str) -> Path | None:

@@ -1,56 +1,85 @@
-"""`reference`: data/raw and the split → results/reference."""
+"""`reference`: what one would pick instead of a network → results/reference.
 
-from typing import Any
+Text: TF-IDF + logistic regression. Series: the naive forecasts, or the classes' frequencies.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from pipeline import artifacts, fingerprint, progress
-from pipeline.artifacts import REFERENCE, Workspace
+from pipeline.artifacts import REFERENCE, Predictions, Workspace
+from pipeline.data import windows
 from pipeline.models.reference import NGRAMS, Texts, fit_reference
 
 
+class _Fitted(NamedTuple):
+    """One reference: its predictions by split, what its card says besides, and its words."""
+
+    predictions: Mapping[str, Predictions]
+    card: Mapping[str, Any]
+    words: Mapping[str, Any] | None = None
+
+
 def run(workspace: Workspace) -> None:
-    """Fit TF-IDF + logistic regression on the rows that the networks learn from."""
+    """Fit the references on the rows that the networks learn from."""
     about = artifacts.read_json(workspace.encoded / "encoding.json")
+    fitted = (_text if about["kind"] == "text" else _series)(workspace, about)
+    with artifacts.new_folder(workspace.references) as folder:
+        for name, reference in fitted.items():
+            _write(folder / name, name, reference, about, _identity(workspace, name))
+        artifacts.write_json(folder / "references.json", list(fitted))
+
+
+def _write(
+    folder: Path, name: str, reference: _Fitted, about: Mapping[str, Any], identity: str
+) -> None:
+    folder.mkdir()
+    for split, predictions in reference.predictions.items():
+        artifacts.write_predictions(folder / f"{split}.parquet", predictions)
+    if reference.words is not None:
+        artifacts.write_json(folder / "words.json", reference.words)
+    artifacts.write_json(
+        folder / "model.json",
+        {
+            "model": name,
+            **{key: about[key] for key in ("dataset", "kind", "task", "classes")},
+            **reference.card,
+            "fingerprint": identity,
+        },
+    )
+
+
+def _identity(workspace: Workspace, name: str) -> str:
+    data = sorted(workspace.encoded.iterdir())
+    return fingerprint.configuration("stages.reference", data, workspace.libraries, name)
+
+
+# ── text ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _text(workspace: Workspace, about: Mapping[str, Any]) -> dict[str, _Fitted]:
     splits = {name: _texts(workspace, name) for name in artifacts.SPLITS}
     fitted = fit_reference(**splits, classes=about["classes"])
-    with artifacts.new_folder(workspace.reference) as folder:
-        artifacts.write_predictions(folder / "validation.parquet", fitted.validation)
-        artifacts.write_predictions(folder / "test.parquet", fitted.test)
-        artifacts.write_json(folder / "words.json", fitted.words)
-        artifacts.write_json(
-            folder / "model.json",
-            {
-                "model": REFERENCE,
-                "dataset": about["dataset"],
-                "kind": about["kind"],
-                "task": about["task"],
-                "classes": about["classes"],
-                "C": fitted.inverse_regularization,
-                "validation_accuracy": {
-                    str(strength): round(accuracy, 6)
-                    for strength, accuracy in fitted.validation_accuracy.items()
-                },
-                "ngrams": list(NGRAMS),
-                "features": fitted.features,
-                "parameters": fitted.parameters,
-                "fingerprint": _identity(workspace),
-            },
-        )
     best = max(fitted.validation_accuracy.values())
     progress.say(
         f"{REFERENCE}  C {fitted.inverse_regularization:g}  {fitted.features:,} n-grams  "
         f"validation accuracy {best:.4f}"
     )
-
-
-def _identity(workspace: Workspace) -> str:
-    files = [
-        *sorted(workspace.encoded.iterdir()),
-        *fingerprint.modules("stages.reference"),
-        workspace.root / "locks" / "run.txt",
-    ]
-    return fingerprint.digest(files, REFERENCE)
+    card = {
+        "C": fitted.inverse_regularization,
+        "validation_accuracy": {
+            str(strength): round(accuracy, 6)
+            for strength, accuracy in fitted.validation_accuracy.items()
+        },
+        "ngrams": list(NGRAMS),
+        "features": fitted.features,
+        "parameters": fitted.parameters,
+    }
+    predictions = {"validation": fitted.validation, "test": fitted.test}
+    return {REFERENCE: _Fitted(predictions, card, fitted.words)}
 
 
 def _texts(workspace: Workspace, split: str) -> Texts:
@@ -60,3 +89,33 @@ def _texts(workspace: Workspace, split: str) -> Texts:
     encoded: Any = artifacts.read_table(workspace.encoded / f"{split}.parquet", ["row", "target"])
     rows = encoded["row"].to_numpy()
     return Texts(rows, table["text"].take(pa.array(rows)).to_pylist(), encoded["target"].to_numpy())
+
+
+# ── series ───────────────────────────────────────────────────────────────────────────────
+
+
+def _series(workspace: Workspace, about: Mapping[str, Any]) -> dict[str, _Fitted]:
+    train, validation, test = (
+        artifacts.read_sequences(workspace.encoded / f"{name}.parquet") for name in artifacts.SPLITS
+    )
+    fitted: dict[str, dict[str, Predictions]] = {}
+    for split, rows in (("validation", validation), ("test", test)):
+        if about["task"] == "regression":
+            features = about["features"]
+            said = windows.naive(
+                train,
+                rows,
+                target=features.index(about["target"]) if about["target"] in features else None,
+                horizon=about.get("horizon", 1),
+                season=about.get("season"),
+            )
+        else:
+            said = windows.frequencies(train, rows, classes=len(about["classes"]))
+        for name, outputs in said.items():
+            fitted.setdefault(name, {})[split] = Predictions(rows.rows, rows.targets, outputs)
+    learnt = {windows.MEAN: 1, windows.FREQUENCIES: len(about["classes"])}
+    progress.say(f"references: {', '.join(fitted)}")
+    return {
+        name: _Fitted(predictions, {"parameters": learnt.get(name, 0)})
+        for name, predictions in fitted.items()
+    }

@@ -1,0 +1,140 @@
+"""A network before its training, and what is written down after it."""
+
+import csv
+import io
+import resource
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from pipeline import artifacts, inference, runtime
+from pipeline.artifacts import Sequences
+from pipeline.models import network
+from pipeline.params import Recipe
+from pipeline.training import Epoch, Fitted
+
+# What an encoding says of the network's inputs and outputs.
+_ABOUT = (
+    "dataset",
+    "length",
+    "kind",
+    "task",
+    "classes",
+    "vocabulary_size",
+    "max_len",
+    "features",
+    "time_steps",
+)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One model that is trained with one seed.
+
+    Attributes:
+        model: its name.
+        seed: of its weights, of dropout and of the order of the rows.
+        recipe: how it is made and trained.
+        about: `encoding.json` of the data.
+        threads: that compute it.
+        configuration: fingerprint of all that decides it, without the seed.
+        fingerprint: with the seed.
+    """
+
+    model: str
+    seed: int
+    recipe: Recipe
+    about: Mapping[str, Any]
+    threads: int
+    configuration: str
+    fingerprint: str
+
+    def build(self) -> keras.Model:
+        """The network with fresh weights; from here on the process's chance is the seed's."""
+        runtime.pin_threads(self.threads)
+        keras.utils.set_random_seed(self.seed)
+        return network.build(
+            self.recipe,
+            kind=self.about["kind"],
+            task=self.about["task"],
+            classes=len(self.about["classes"]),
+            vocabulary_size=self.about.get("vocabulary_size", 0),
+            features=len(self.about.get("features", [])),
+        ).predictor
+
+    def write(
+        self,
+        folder: Path,
+        trained: keras.Model,
+        fitted: Fitted,
+        asked: Mapping[str, Sequences],
+    ) -> None:
+        """Fill a model's folder: weights, history, summary, card, and predictions.
+
+        Args:
+            folder: an empty one.
+            trained: the network, with its best weights.
+            fitted: how it came to them.
+            asked: name → the rows to predict, which go to `NAME.parquet`.
+        """
+        for name, rows in asked.items():
+            outputs = inference.predict(trained, rows)
+            predicted = artifacts.Predictions(rows.rows, rows.targets, outputs)
+            artifacts.write_predictions(folder / f"{name}.parquet", predicted)
+        trained.save_weights(folder / "model.weights.h5")
+        artifacts.write_text(folder / "history.csv", _csv(fitted.history))
+        artifacts.write_text(folder / "summary.txt", summary(trained))
+        artifacts.write_json(
+            folder / "model.json",
+            {
+                "model": self.model,
+                "seed": self.seed,
+                **{key: self.about[key] for key in _ABOUT if key in self.about},
+                "recipe": self.recipe.model_dump(),
+                "parameters": trained.count_params(),
+                "best_epoch": fitted.best_epoch,
+                "epochs": len(fitted.history),
+                "threads": self.threads,
+                "configuration": self.configuration,
+                "fingerprint": self.fingerprint,
+            },
+        )
+
+    def write_costs(self, path: Path, fitted: Fitted, *, begun: float) -> None:
+        """Write time and memory, which differ from run to run, apart from what DVC hashes.
+
+        Args:
+            path: of the file.
+            fitted: the training.
+            begun: what `time.perf_counter` said at the start.
+        """
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        artifacts.write_json(
+            path,
+            {
+                "fingerprint": self.fingerprint,
+                "wall_seconds": round(time.perf_counter() - begun, 2),
+                "peak_memory_mb": round(peak, 1),
+                "epoch_seconds": [round(value, 2) for value in fitted.seconds],
+            },
+        )
+
+
+def summary(model: keras.Model) -> str:
+    """The network's layers as a table."""
+    lines: list[str] = []
+    model.summary(print_fn=lines.append, line_length=80)
+    return "\n".join(lines) + "\n"
+
+
+def _csv(history: list[Epoch]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    rounded = [{key: f"{value:.6g}" for key, value in epoch.items()} for epoch in history]
+    writer.writerows(rounded)
+    return buffer.getvalue()
