@@ -9,6 +9,7 @@ from pipeline.evaluation.significance import (
     holm,
     mcnemar,
     paired_difference,
+    unpaired_difference,
     wilson,
 )
 
@@ -88,6 +89,15 @@ def test_interval_by_hand():
     assert found.high == pytest.approx(0.05 + 1.96 * error, abs=0.003)
     # z = .05 / error = 2.01: two-sided p = .044.
     assert found.p_value == pytest.approx(0.044, abs=0.01)
+
+
+def test_interval_over_different_rows_by_hand():
+    """Two proportions on rows of their own: √(p q / n + p' q' / n') instead of paired errors."""
+    first, second = np.repeat([1.0, 0.0], [90, 10])[None], np.repeat([1.0, 0.0], [320, 80])[None]
+    found = unpaired_difference(first, second, Bootstrap(0.95, 20_000, 0))
+    half = 1.96 * (0.9 * 0.1 / 100 + 0.8 * 0.2 / 400) ** 0.5
+    assert found.estimate == pytest.approx(0.1)
+    assert (found.low, found.high) == pytest.approx((0.1 - half, 0.1 + half), abs=0.006)
 
 
 def test_seeds_that_decide_alone_give_students_interval():
