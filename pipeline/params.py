@@ -266,16 +266,9 @@ class Params(Section):
         Raises:
             ParamsError: `model` has no architecture, or a key or value is not allowed.
         """
-        if model not in self.architectures:
-            raise ParamsError(
-                f"params.yaml lists the model '{model}', which `architectures` does not define"
-                f"{_nearest(model, self.architectures)}. It defines: "
-                f"{', '.join(self.architectures)}.",
-                fix="add it under `architectures`, or take it out of `models`.",
-            )
-        merged = {**self.training, **self.entry.training, **self.architectures[model]}
-        where = f"training ← datasets.{self.dataset}.training ← architectures.{model}"
-        return _validated(Recipe, merged, where=where)
+        where = f"training ← datasets.{self.dataset}.training"
+        training = {**self.training, **self.entry.training}
+        return merged(model, training, self.architectures, where=where)
 
 
 def load(path: Path) -> Params:
@@ -284,20 +277,28 @@ def load(path: Path) -> Params:
     Raises:
         ParamsError: it is missing, is not YAML, or holds something that it may not.
     """
+    return parse(read(path))
+
+
+def read(path: Path) -> object:
+    """Read YAML as DVC does, by YAML 1.2: `1e-3` is a number, `on` a word.
+
+    Raises:
+        ParamsError: it is missing, or is not YAML.
+    """
     try:
-        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(
             f"There is no {path.name} in {path.parent}.",
             fix="run the command from the project's folder, or restore the file: "
-            "git checkout -- params.yaml",
+            f"git checkout -- {path.name}",
         ) from None
     except (YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ParamsError(
             f"{path.name} is not valid YAML: {reason}", fix="correct that line."
         ) from None
-    return parse(document)
 
 
 def parse(document: object) -> Params:
@@ -318,7 +319,7 @@ def parse(document: object) -> Params:
                 fix="set `dataset:` to one of them, or add an entry (make add-data).",
             )
         document["datasets"] = {selected: datasets[selected]}
-    params = _validated(Params, document, where="params.yaml")
+    params = validated(Params, document, where="params.yaml")
     for field in ("models", "seeds"):
         values = getattr(params, field)
         if len(set(values)) < len(values):
@@ -331,7 +332,37 @@ def parse(document: object) -> Params:
     return params
 
 
-def _validated(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
+def merged(
+    model: str,
+    training: Mapping[str, Any],
+    architectures: Mapping[str, Mapping[str, Any]],
+    *,
+    where: str,
+) -> Recipe:
+    """A model's recipe: what all share, overridden by its architecture.
+
+    Raises:
+        ParamsError: `model` has no architecture, or a key or value is not allowed.
+    """
+    if model not in architectures:
+        raise ParamsError(
+            f"params.yaml lists the model '{model}', which `architectures` does not define"
+            f"{_nearest(model, architectures)}. It defines: {', '.join(architectures)}.",
+            fix="add it under `architectures`, or take it out of `models`.",
+        )
+    return validated(
+        Recipe,
+        {**training, **architectures[model]},
+        where=f"{where} ← architectures.{model}",
+    )
+
+
+def validated(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
+    """Turn values into a section.
+
+    Raises:
+        ParamsError: a key is missing or unknown, or a value is not allowed.
+    """
     try:
         return section.model_validate(values)
     except pydantic.ValidationError as error:
