@@ -36,6 +36,7 @@ def diff(workspace: Workspace, old: str, new: str | None) -> None:
     progress.say(versions.render_changes(before, after, versions.compare(before, after)))
     try:
         fits = [_predictions(workspace, revision) for revision in (old, new)]
+        about = artifacts.read_json(workspace.encoded / "encoding.json")
     except (ArtifactError, DataError, ParamsError) as error:
         progress.say(f"\nScores can't be compared. {error}")
         return
@@ -46,7 +47,12 @@ def diff(workspace: Workspace, old: str, new: str | None) -> None:
         *fits,
         task=task,
         same_rows=tests[0] == tests[1],
-        bootstrap=Bootstrap(settings.confidence, settings.resamples, settings.seed),
+        bootstrap=Bootstrap(
+            settings.confidence,
+            settings.resamples,
+            settings.seed,
+            block=about.get("block", 1),
+        ),
     )
     on = "the same test rows" if tests[0] == tests[1] else "each version's own test rows"
     progress.say(f"\nScores, on {on}:")
@@ -59,20 +65,20 @@ def _predictions(workspace: Workspace, revision: str | None) -> Mapping[str, Seq
     """What every model of a revision said on test: model → one for each fit."""
     with versions.files_at(workspace.root, revision, ["params.yaml"]) as folder:
         settings = params.load(folder / "params.yaml")
-    places = Workspace(Path())
-    folders = {
-        **{
-            model: [places.model(model, seed) for seed in settings.seeds]
-            for model in settings.models
-        },
-        artifacts.REFERENCE: [places.reference],
-    }
-    paths = {model: [one / "test.parquet" for one in each] for model, each in folders.items()}
-    wanted = [path.as_posix() for each in paths.values() for path in each]
+    here = Workspace(Path())
+    tests = [here.model(*run) / "test.parquet" for run in settings.runs]
+    wanted = [path.as_posix() for path in (*tests, here.references)]
     with versions.files_at(workspace.root, revision, wanted) as folder:
+        there = Workspace(folder)
+        folders = {
+            model: [there.model(model, seed) for seed in settings.seeds]
+            for model in settings.models
+        }
+        for name in artifacts.read_references(there):
+            folders[name] = [there.reference(name)]
         return {
-            model: [artifacts.read_predictions(folder / path) for path in each]
-            for model, each in paths.items()
+            model: [artifacts.read_predictions(one / "test.parquet") for one in each]
+            for model, each in folders.items()
         }
 
 
