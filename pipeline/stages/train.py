@@ -4,8 +4,9 @@ import time
 
 import keras
 
-from pipeline import artifacts, fingerprint, fits, params, progress, training
+from pipeline import artifacts, params, progress, training
 from pipeline.artifacts import Workspace, read_sequences
+from pipeline.stages.fits import Fit, summary
 from pipeline.tracking import EpochLogger
 
 
@@ -16,10 +17,18 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
     splits = {
         name: read_sequences(workspace.encoded / f"{name}.parquet") for name in artifacts.SPLITS
     }
-    fit = _fit(workspace, settings, model, seed)
+    fit = Fit.of(
+        "stages.train",
+        model,
+        seed,
+        settings.recipe(model),
+        data=workspace.encoded,
+        libraries=workspace.libraries,
+        threads=settings.threads,
+    )
     network = fit.build()
     if seed == settings.seeds[0]:  # the others' is the same
-        progress.say(fits.summary(network))
+        progress.say(summary(network))
     checkpoint = training.Checkpoint(workspace.checkpoint(model, seed), fit.fingerprint)
     with EpochLogger(
         workspace, settings, model=model, seed=seed, fingerprint=fit.fingerprint
@@ -43,22 +52,3 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
         fit.write(folder, network, fitted, {name: splits[name] for name in ("validation", "test")})
     fit.write_costs(workspace.costs(model, seed), fitted, begun=begun)
     checkpoint.path.unlink(missing_ok=True)
-
-
-def _fit(workspace: Workspace, settings: params.Params, model: str, seed: int) -> fits.Fit:
-    recipe = settings.recipe(model)
-    configuration = fingerprint.configuration(
-        "stages.train",
-        sorted(workspace.encoded.iterdir()),
-        workspace.libraries,
-        [model, settings.threads, recipe.model_dump()],
-    )
-    return fits.Fit(
-        model=model,
-        seed=seed,
-        recipe=recipe,
-        about=artifacts.read_json(workspace.encoded / "encoding.json"),
-        threads=settings.threads,
-        configuration=configuration,
-        fingerprint=fingerprint.digest([], [configuration, seed]),
-    )

@@ -1,4 +1,4 @@
-"""A network before its training, and what is written down after it."""
+"""What the stages that train share: a network before its training, and what is kept after it."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from pipeline import artifacts, inference, runtime
+from pipeline import artifacts, fingerprint, inference, runtime
 from pipeline.artifacts import Sequences
 from pipeline.models import network
 from pipeline.params import Recipe
@@ -52,6 +52,42 @@ class Fit:
     threads: int
     configuration: str
     fingerprint: str
+
+    @classmethod
+    def of(
+        cls,
+        stage: str,
+        model: str,
+        seed: int,
+        recipe: Recipe,
+        *,
+        data: Path,
+        libraries: Path,
+        threads: int,
+    ) -> "Fit":
+        """What a stage trains on a folder of encoded data.
+
+        Args:
+            stage: its module, such as `stages.train`.
+            model: the model's name.
+            seed: what it is trained with.
+            recipe: the model's.
+            data: the folder.
+            libraries: their lock file.
+            threads: that compute it.
+        """
+        configuration = fingerprint.configuration(
+            stage, sorted(data.iterdir()), libraries, [model, threads, recipe.model_dump()]
+        )
+        return cls(
+            model=model,
+            seed=seed,
+            recipe=recipe,
+            about=artifacts.read_json(data / "encoding.json"),
+            threads=threads,
+            configuration=configuration,
+            fingerprint=fingerprint.digest([], [configuration, seed]),
+        )
 
     def build(self) -> keras.Model:
         """The network with fresh weights; from here on the process's chance is the seed's."""
