@@ -45,7 +45,7 @@ def load(folder: Path) -> Loaded:
             task=card["task"],
             classes=len(card["classes"]),
             vocabulary_size=card.get("vocabulary_size") or 0,
-            features=card.get("features") or 0,
+            features=len(card.get("features") or ()),
         )
         _load_weights(network.predictor, weights)
     except (KeyError, OSError, ValueError) as error:

@@ -129,7 +129,8 @@ def write_model(workspace, configured, model, seed, accuracy, *, code="1"):
 
 def write_reference(workspace, accuracy):
     """What `reference` leaves."""
-    folder = workspace.reference
+    folder = workspace.reference(REFERENCE)
+    artifacts.write_json(workspace.references / "references.json", [REFERENCE])
     card = {
         "model": REFERENCE,
         "C": 1.0,

@@ -18,6 +18,10 @@ from pipeline.artifacts import Sequences
 from pipeline.errors import DataError
 from pipeline.params import SeriesEncode
 
+# The references' names.
+MEAN, LAST_VALUE, SEASONAL = "mean", "last_value", "seasonal"
+FREQUENCIES = "class_frequencies"
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -199,19 +203,31 @@ def naive(
     Returns:
         name → <float32>[n]; `seasonal` only where a window reaches back that far.
     """
-    forecasts = {"mean": np.full(len(sequences), train.targets.mean(), np.float32)}
+    forecasts = {MEAN: np.full(len(sequences), train.targets.mean(), np.float32)}
     if target is None:
         return forecasts
     steps = int(sequences.lengths[0])
     # past: <float32>[n, time_steps]
     past = sequences.values[:, target].reshape(len(sequences), steps)
-    forecasts["last_value"] = past[:, -1]
+    forecasts[LAST_VALUE] = past[:, -1]
     if season is not None:
         before = steps - 1 + horizon - np.arange(steps)  # steps from each position to the target
         same = before % season == 0
         if same.any():
-            forecasts["seasonal"] = past[:, same].mean(axis=1)
+            forecasts[SEASONAL] = past[:, same].mean(axis=1)
     return forecasts
+
+
+def frequencies(
+    train: Sequences, sequences: Sequences, *, classes: int
+) -> dict[str, NDArray[np.float32]]:
+    """What needs no model where classes are told apart: each one's share of train, for every row.
+
+    Returns:
+        `class_frequencies` → <float32>[n, classes].
+    """
+    shares = np.bincount(train.targets, minlength=classes) / len(train)
+    return {FREQUENCIES: np.tile(shares.astype(np.float32), (len(sequences), 1))}
 
 
 def _equally_long(values: NDArray[np.float32], targets: NDArray[Any]) -> Sequences:

@@ -27,7 +27,7 @@ def show(workspace: Workspace) -> None:
     for version in seen:
         if version.current and version.card is not None:
             for name in files.changed(version.card["source"], home=workspace.home):
-                progress.say(f"  {name} has changed since: dvc repro --force download")
+                progress.say(f"  {name} has changed since: make repro reads it again")
 
 
 def diff(workspace: Workspace, old: str, new: str | None) -> None:

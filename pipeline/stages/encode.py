@@ -45,10 +45,19 @@ def _encode_series(
                 "features": card["features"],
                 "target": card["target"],
                 "time_steps": int(splits["train"].lengths[0]),
-                **settings.model_dump(include={"horizon", "stride", "season"}),
+                **(_windowed(settings) if card["layout"] == "steps" else {"block": 1}),
                 "splits": windows.report(splits),
             },
         )
+
+
+def _windowed(settings: params.SeriesEncode) -> dict[str, Any]:
+    """How windows lie to one another; `block` neighbours share steps, so they err alike."""
+    assert settings.window is not None, "windows.encode refuses a series without it"
+    return {
+        **settings.model_dump(include={"horizon", "stride", "season"}),
+        "block": -(-(settings.window + settings.horizon) // settings.stride),
+    }
 
 
 def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[str, Any]) -> None:

@@ -1,13 +1,15 @@
 """`evaluate`: every run's predictions → metrics, comparison and plots. No TensorFlow."""
 
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline import artifacts, params, progress
-from pipeline.artifacts import Predictions, Workspace, read_predictions
+from pipeline.artifacts import Workspace, read_predictions
 from pipeline.evaluation import curves, plots
 from pipeline.evaluation.arms import Arm
 from pipeline.evaluation.comparison import comparison_document
@@ -22,7 +24,7 @@ def run(workspace: Workspace) -> None:
     about = artifacts.read_json(workspace.encoded / "encoding.json")
     task, classes = about["task"], about["classes"]
     arms = [
-        _reference(workspace),
+        *(_reference(workspace, name) for name in artifacts.read_references(workspace)),
         *(_model(workspace, model, settings.seeds) for model in settings.models),
     ]
     comparison = comparison_document(
@@ -30,13 +32,14 @@ def run(workspace: Workspace) -> None:
         dataset=settings.dataset,
         task=task,
         classes=classes,
-        lengths=_lengths(workspace),
-        positions=_evidence(workspace),
+        lengths=_lengths(workspace, about),
+        positions=_evidence(workspace, about),
         length_bins=settings.evaluate.length_bins,
         bootstrap=Bootstrap(
             confidence=settings.evaluate.confidence,
             resamples=settings.evaluate.resamples,
             seed=settings.evaluate.seed,
+            block=about.get("block", 1),
         ),
     )
     histories = {
@@ -68,29 +71,30 @@ def _model(workspace: Workspace, model: str, seeds: tuple[int, ...]) -> Arm:
     )
 
 
-def _reference(workspace: Workspace) -> Arm:
-    card = artifacts.read_json(workspace.reference / "model.json")
-
-    def fit(split: str) -> tuple[Predictions, ...]:
-        return (read_predictions(workspace.reference / f"{split}.parquet"),)
-
+def _reference(workspace: Workspace, name: str) -> Arm:
+    folder = workspace.reference(name)
     return Arm(
-        name=card["model"],
+        name=name,
         seeds=(),
-        parameters=card["parameters"],
-        validation=fit("validation"),
-        test=fit("test"),
+        parameters=artifacts.read_json(folder / "model.json")["parameters"],
+        validation=(read_predictions(folder / "validation.parquet"),),
+        test=(read_predictions(folder / "test.parquet"),),
     )
 
 
-def _lengths(workspace: Workspace) -> NDArray[np.int64]:
-    """<int64>[n], tokens of each test row before truncation."""
+def _lengths(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.int64]:
+    """<int64>[n], steps of each test row; of a text, tokens before truncation."""
+    if about["kind"] == "series":
+        rows = about["splits"]["test"]["rows"]
+        return np.full(rows, about["time_steps"], np.int64)
     table = artifacts.read_table(workspace.encoded / "test.parquet", ["total"])
     return np.asarray(table["total"].to_numpy(), np.int64)
 
 
-def _evidence(workspace: Workspace) -> NDArray[np.float64] | None:
-    """<float64>[n], where in each test row the evidence is; None if the dataset doesn't say."""
+def _evidence(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """<float64>[n], where in each test text the evidence is; None if the dataset doesn't say."""
+    if about["kind"] == "series":
+        return None
     raw = artifacts.read_table(workspace.raw / "test.parquet")
     if "evidence" not in raw.column_names:
         return None

@@ -32,12 +32,22 @@ def run(workspace: Workspace, opened: bool = False) -> None:
         roc=_curves(workspace, "roc"),
         precision_recall=_curves(workspace, "precision_recall"),
         faithfulness=artifacts.read_json(workspace.explanations / "faithfulness.json"),
-        words=artifacts.read_json(workspace.reference / "words.json"),
+        words=_words(workspace),
     )
     artifacts.write_text(workspace.report, content)
     progress.say(f"the report: {workspace.report.as_uri()}")
     if opened:
         webbrowser.open(workspace.report.as_uri())
+
+
+def _words(workspace: Workspace) -> dict[str, Any] | None:
+    """The telling words of the reference that reads words; None where none does."""
+    for name in artifacts.read_references(workspace):
+        path = workspace.reference(name) / "words.json"
+        if path.exists():
+            words: dict[str, Any] = artifacts.read_json(path)
+            return words
+    return None
 
 
 def _curves(workspace: Workspace, name: str) -> dict[str, list[tuple[Any, ...]]] | None:

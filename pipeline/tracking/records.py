@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.artifacts import REFERENCE, Workspace, read_json, read_predictions, read_text
+from pipeline.artifacts import (
+    Workspace,
+    read_json,
+    read_predictions,
+    read_references,
+    read_text,
+)
 from pipeline.evaluation.arms import Task, aggregate
 from pipeline.evaluation.metrics import measure
 from pipeline.tracking.provenance import origin
@@ -216,31 +222,31 @@ def _spread(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 # ── the reference and the comparison ─────────────────────────────────────────────────────
 
 
-def reference(workspace: Workspace) -> Record:
-    """TF-IDF + logistic regression."""
-    folder = workspace.reference
+def reference(workspace: Workspace, name: str) -> Record:
+    """What one would pick instead of a network."""
+    folder = workspace.reference(name)
     card = read_json(folder / "model.json")
     ended = _milliseconds(folder / "model.json")
     described = {"model", "task", "classes", "fingerprint"}
     return Record(
-        name=REFERENCE,
+        name=name,
         kind="reference",
         fingerprint=card["fingerprint"],
         params={
-            "model": REFERENCE,
+            "model": name,
             **{key: _text(value) for key, value in card.items() if key not in described},
         },
         tags={
             "kind": "reference",
-            "model": REFERENCE,
+            "model": name,
             **origin(workspace.root, stage="reference"),
         },
         metrics=_measured(folder, card["task"]),
-        note="TF-IDF + logistic regression: what a user would pick instead.",
+        note="No network: what a user would pick instead.",
         files={
-            **_named("", [folder / "model.json", folder / "words.json"]),
+            **_named("", sorted(folder.glob("*.json"))),
             **_named("predictions", sorted(folder.glob("*.parquet"))),
-            **_named("plots", sorted((workspace.plots / REFERENCE).glob("*"))),
+            **_named("plots", sorted((workspace.plots / name).glob("*"))),
         },
         started=ended,
         ended=ended,
@@ -315,8 +321,8 @@ def collect(workspace: Workspace, runs: Sequence[tuple[str, int]]) -> list[Recor
     records: list[Record] = []
     for configuration, siblings in children.items():
         records += [model(siblings, cards[configuration]), *siblings]
-    if (workspace.reference / "model.json").exists():
-        records.append(reference(workspace))
+    if (workspace.references / "references.json").exists():
+        records += [reference(workspace, name) for name in read_references(workspace)]
     if document is not None:
         names = {record.name: record for record in records}
         wanted = [
