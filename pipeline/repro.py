@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts, params, progress
 from pipeline.artifacts import Workspace
+from pipeline.data import files
 from pipeline.errors import SpotlightError, TrackingError
 
 # Between two processors the last digits differ, and training makes more of that.
@@ -36,12 +38,10 @@ def run(workspace: Workspace, dvc: list[str]) -> None:
     )
     before = _committed(workspace)
     _prepare(workspace)
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", *dvc], check=False)
-    if done.returncode:
-        raise PipelineError(
-            f"dvc repro ended with exit code {done.returncode}; the stage's own words are above.",
-            fix="mend what they name, and run it again: what is finished is not done twice.",
-        )
+    if changed := changed_source(workspace, settings):
+        progress.say(f"changed since it was read: {', '.join(changed)}\n")
+        _dvc_repro("--force", "--single-item", "download")
+    _dvc_repro(*dvc)
     _track(workspace)
     metrics = artifacts.read_json(workspace.metrics)
     progress.say("\n" + "\n".join(_table(metrics)))
@@ -66,6 +66,35 @@ def _prepare(workspace: Workspace) -> None:
         if not (workspace.root / ".dvc").is_dir():
             subprocess.run([*dvc, "init", "--no-scm", "--quiet"], check=True)
         subprocess.run([*dvc, "config", "--local", "core.no_scm", "true"], check=True)
+
+
+def changed_source(workspace: Workspace, settings: params.Params) -> list[str]:
+    """The selected dataset's files that are no longer what its card recorded.
+
+    DVC watches the files under `data/own`; these are the others, whose paths it can't know.
+    """
+    own = (workspace.root / "data" / "own").resolve()
+    path = workspace.raw / "card.json"
+    if not path.exists():
+        return []
+    card = artifacts.read_json(path)
+    source = card["source"]
+    if (
+        card["dataset"] != settings.dataset
+        or "path" not in source
+        or (workspace.home / Path(source["path"]).expanduser()).resolve().is_relative_to(own)
+    ):
+        return []
+    return files.changed(source, home=workspace.home)
+
+
+def _dvc_repro(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro", *arguments], check=False)
+    if done.returncode:
+        raise PipelineError(
+            f"dvc repro ended with exit code {done.returncode}; the stage's own words are above.",
+            fix="mend what they name, and run it again: what is finished is not done twice.",
+        )
 
 
 def _track(workspace: Workspace) -> None:

@@ -1,4 +1,8 @@
-from pipeline import repro
+from types import SimpleNamespace
+
+from pipeline import artifacts, repro
+from pipeline.artifacts import Workspace
+from pipeline.data import files
 
 
 def metrics(accuracy, *, model="bilstm", sd=0.01):
@@ -25,3 +29,28 @@ def test_the_difference_from_the_committed_metrics_stands_beside_the_tolerance()
 def test_a_model_that_is_not_committed_is_not_compared():
     """Another choice of models is no deviation."""
     assert "no model" in repro._difference(metrics(0.9), metrics(0.5, model="other"))
+
+
+def test_a_changed_file_outside_the_project_is_noticed(tmp_path):
+    """By its SHA-256; what DVC watches itself, another dataset's card or no card is no matter."""
+    root = tmp_path / "project"
+    own = root / "data" / "own" / "mine"
+    own.mkdir(parents=True)
+    settings = SimpleNamespace(dataset="mine")
+    workspace = Workspace(root)
+    assert repro.changed_source(workspace, settings) == []
+    for folder, path, expected in [
+        (tmp_path, "../in.csv", ["in.csv"]),
+        (own, "data/own/mine/in.csv", []),
+    ]:
+        (folder / "in.csv").write_text("text,label\n")
+        source = {"path": path, "files": files.hashes(folder / "in.csv")}
+        artifacts.write_json(workspace.raw / "card.json", {"dataset": "mine", "source": source})
+        assert repro.changed_source(workspace, settings) == []
+        (folder / "in.csv").write_text("text,label\na,1\n")
+        assert repro.changed_source(workspace, settings) == expected
+        assert repro.changed_source(workspace, SimpleNamespace(dataset="other")) == []
+    artifacts.write_json(
+        workspace.raw / "card.json", {"dataset": "mine", "source": {"kind": "demo"}}
+    )
+    assert repro.changed_source(workspace, settings) == []

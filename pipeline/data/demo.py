@@ -1,11 +1,11 @@
 """The demo corpus: film reviews put together from our own words by a seeded generator.
 
 It is an instrument as much as a sample. What decides a review's label are two *evidence*
-passages, whose character spans are kept, amid plot, other people's opinions and
-polar words that belong to the story. Three grades say how much of it has to be read:
+passages, whose character spans are kept, amid plot, other people's opinions and polar words
+that belong to the story. Three grades say how much of them has to be read:
 
 - `word`: one word is enough («I loved every minute of it»);
-- `order`: a few words in a row («far from being a bore», «more of a bore than a joy»);
+- `order`: a few words in a row («a long way from being a bore», «less of a bore than a joy»);
 - `whole`: who said it, what had been expected, or an answer to an opinion sentences before.
 
 The label is independent of the review's length and of where the evidence stands, since all
@@ -123,21 +123,21 @@ def splits(source: DemoSource) -> dict[str, list[Review]]:
 def load(source: DemoSource) -> datasets.DatasetDict:
     """Return the corpus as a `DatasetDict` with columns text, label and evidence."""
     return datasets.DatasetDict(
-        {
-            name: datasets.Dataset.from_list(
-                [
-                    {
-                        "text": review.text,
-                        "label": review.label,
-                        "evidence": [{"start": a, "end": b} for a, b in review.evidence],
-                    }
-                    for review in reviews
-                ],
-                features=FEATURES,
-            )
-            for name, reviews in splits(source).items()
-        }
+        {name: tabulate(reviews) for name, reviews in splits(source).items()}
     )
+
+
+def tabulate(reviews: Sequence[Review]) -> datasets.Dataset:
+    """Return reviews as a `Dataset` with columns text, label and evidence."""
+    rows = [
+        {
+            "text": review.text,
+            "label": review.label,
+            "evidence": [{"start": a, "end": b} for a, b in review.evidence],
+        }
+        for review in reviews
+    ]
+    return datasets.Dataset.from_list(rows, features=FEATURES)
 
 
 def describe(reviews: Sequence[Review]) -> dict[str, Any]:
@@ -259,7 +259,10 @@ def _verdicts(draw: _Draw, *, truth: int, grade: Grade) -> list[str]:
         lines = rng.sample(phrases.WORD, 2)
     else:
         lines = [twins[rng.random() < INVERTED] for twins in rng.sample(phrases.ORDER, 2)]
-    return [draw.fill(rng.choice(phrases.OPENERS) + line, side=truth) for line in lines]
+    openers = rng.sample(phrases.OPENERS, 2)
+    return [
+        draw.fill(opener + line, side=truth) for opener, line in zip(openers, lines, strict=True)
+    ]
 
 
 def _answered(draw: _Draw, truth: int) -> list[str]:

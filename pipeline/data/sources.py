@@ -104,14 +104,14 @@ def load(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
 def _demo(name: str, source: DemoSource) -> Corpus:
     from pipeline.data import demo
 
-    splits = demo.load(source)
+    reviews = demo.splits(source)
     read = Read(
-        splits,
-        {split: _place(f"the demo corpus, {split}") for split in splits},
-        source.model_dump(mode="json"),
+        splits={split: demo.tabulate(members) for split, members in reviews.items()},
+        places={split: _place(f"the demo corpus, {split}") for split in reviews},
+        origin=source.model_dump(mode="json"),
     )
     columns_of_ours = FilesSource(kind="files", path="", evidence_column="evidence")
-    facts = {split: demo.describe(reviews) for split, reviews in demo.splits(source).items()}
+    facts = {split: demo.describe(members) for split, members in reviews.items()}
     return replace(_normalised(name, read, columns_of_ours), facts=facts)
 
 
