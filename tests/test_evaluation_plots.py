@@ -3,7 +3,8 @@ import struct
 import matplotlib as mpl
 import pytest
 
-from pipeline.evaluation.plots import COLOURS, _Pen, plot_images
+from pipeline.evaluation.canvas import COLOURS, Pen
+from pipeline.evaluation.plots import plot_images
 from tests.arms import arm, regressor
 from tests.test_evaluation_curves import tables
 
@@ -81,7 +82,7 @@ def test_few_rows_are_drawn():
 
 def test_each_model_has_a_style_of_its_own():
     """By colour, dash and marker alike."""
-    pen = _Pen({"models": dict.fromkeys(MANY)})
+    pen = Pen(MANY)
     styles = [pen.marked(model) for model in MANY]
     for key in ("color", "linestyle", "marker"):
         assert len({style[key] for style in styles}) == len(MANY)

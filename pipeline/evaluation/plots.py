@@ -1,50 +1,18 @@
-"""The plots as PNG, drawn from the tables of `evaluation.curves`.
+"""The plots as PNG, drawn from the tables of `evaluation.curves`."""
 
-A model has one colour, dash and marker in all of them, so that colour alone never tells. The
-same tables give the same bytes: no date, no version, none of the user's settings.
-"""
-
-import io
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
-# In the order in which models are compared, the reference first; the report has the same.
-COLOURS = ("#6a7178", "#1c69b0", "#c9660a", "#1f8a63", "#8d46a8", "#b53b45", "#7b7420")
-DASHES = ((0, (4, 2)), "-", (0, (7, 1)), "-.", ":", (0, (5, 1, 1, 1)), (0, (2, 1)))
-MARKERS = ("D", "o", "s", "^", "v", "P", "X")
-INK, SOFT, LINE = "#1d2126", "#5b636d", "#dcdfe3"
-FONT = "DejaVu Sans"  # comes with matplotlib
-_STYLE: dict[Any, Any] = {
-    "figure.facecolor": "white",
-    "font.family": FONT,
-    "font.size": 9,
-    "text.color": INK,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": SOFT,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.7,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 5,
-    "legend.frameon": False,
-}
-_DOTS_PER_INCH = 130
+from pipeline.evaluation.canvas import FONT, INK, LINE, SOFT, Pen, canvas, percent, png
+
 _FEWEST = 10  # rows in a bin below which its accuracy is mostly chance
 _MOST_CLASSES = 8  # with more, a confusion matrix has no room for numbers
 
@@ -70,67 +38,14 @@ def plot_images(
         "predicted": _predicted,
         "errors": _errors,
     }
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
-        return {name: _png(draw[name](table, comparison)) for name, table in tables.items()}
-
-
-def _png(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
-    return content.getvalue()
+    return {name: png(partial(draw[name], table, comparison)) for name, table in tables.items()}
 
 
 # ── what all plots share ─────────────────────────────────────────────────────────────────
 
 
-class _Pen:
-    """How each model is drawn, by its place among those compared."""
-
-    def __init__(self, comparison: Mapping[str, Any]) -> None:
-        self.models = list(comparison["models"])
-
-    def line(self, model: str) -> dict[str, Any]:
-        place = self.models.index(model) % len(COLOURS)
-        return {"color": COLOURS[place], "linestyle": DASHES[place]}
-
-    def marked(self, model: str) -> dict[str, Any]:
-        return {**self.line(model), "marker": MARKERS[self.models.index(model) % len(MARKERS)]}
-
-
-def _canvas(
-    title: str, note: str, *, panels: int = 1, size: tuple[float, float] = (6.2, 4.2)
-) -> tuple[Figure, list[Axes]]:
-    """A figure with its title and, below it, what one should know to read it.
-
-    Args:
-        title: says what is seen.
-        note: how it was made.
-        panels: side by side, four to a row.
-        size: of a panel, in inches.
-    """
-    columns = min(panels, 4)
-    rows = -(-panels // columns)
-    head = 0.62
-    width, height = columns * size[0], rows * size[1] + head
-    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - head / height))
-    figure = Figure(figsize=(width, height), layout=layout)
-    left = 0.12 / width
-    figure.text(left, 1 - 0.12 / height, title, va="top", size=12, weight="bold")
-    figure.text(left, 1 - 0.38 / height, note, va="top", color=SOFT)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for unused in axes[panels:]:
-        unused.set_axis_off()
-    return figure, axes[:panels]
-
-
 def _by_model(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(model), part) for model, part in table.groupby("model", sort=False)]
-
-
-def _percent(axis: Any) -> None:
-    axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
 
 
 def _seeds(comparison: Mapping[str, Any]) -> str:
@@ -154,13 +69,13 @@ def _learning_curves(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figu
         "val_loss": "validation loss",
         score: "validation error (MAE)" if score == "val_mae" else "validation accuracy",
     }
-    figure, panels = _canvas(
+    figure, panels = canvas(
         "Learning curves",
         f"{_seeds(comparison)} at each epoch that any of them reached; band: lowest to highest",
         panels=3,
         size=(3.5, 3.2),
     )
-    pen = _Pen(comparison)
+    pen = Pen(comparison["models"])
     for axes, (column, name) in zip(panels, shown.items(), strict=True):
         for model, part in _by_model(table):
             by_epoch = part.groupby("epoch")[column].agg(["mean", "min", "max"])
@@ -182,7 +97,7 @@ def _differences(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
     regression = comparison["task"] == "regression"
     scale = 1 if regression else 100
     confidence = 100 * comparison["method"]["confidence"]
-    figure, [axes] = _canvas(
+    figure, [axes] = canvas(
         f"Differences in test {'MSE (lower is better)' if regression else 'accuracy'}",
         f"{confidence:g} % interval over test rows and seeds; the verdict takes the number of "
         "pairs into account",
@@ -241,10 +156,10 @@ def _curve(
         if comparison["task"] == "binary"
         else "mean of each class against the rest"
     )
-    figure, [axes] = _canvas(
+    figure, [axes] = canvas(
         title, f"{what}; {_seeds(comparison)}, band: lowest to highest", size=(5.2, 4.4)
     )
-    pen = _Pen(comparison)
+    pen = Pen(comparison["models"])
     for model, part in _by_model(table):
         measured = comparison["models"][model]["test"].get(area)
         label = model if measured is None else f"{model} (area {measured['mean']:.3f})"
@@ -261,7 +176,7 @@ def _confusion(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
     classes = [_writable(name, number) for number, name in enumerate(comparison["classes"])]
     count = len(classes)
     parts = _by_model(table)
-    figure, panels = _canvas(
+    figure, panels = canvas(
         "Which classes are taken for which, on test",
         f"share of each actual class, and rows; {_seeds(comparison)}",
         panels=len(parts),
@@ -296,14 +211,14 @@ def _reliability(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
     fullest = table.groupby(["model", "state"])["rows"].max().min()
     fewest = min(_FEWEST, fullest)
     shown = table[table["rows"] >= fewest]
-    figure, panels = _canvas(
+    figure, panels = canvas(
         "How often predictions of like confidence are right, on test",
         f"the diagonal is perfect; bins of {fewest} rows or more; ECE: expected calibration "
         "error, mean over seeds; temperature fitted on validation",
         panels=2,
         size=(4.4, 4.2),
     )
-    pen = _Pen(comparison)
+    pen = Pen(comparison["models"])
     names = {"before": "as trained", "after": "after temperature scaling"}
     lowest = float(shown["low"].min())
     floor = min(lowest, float(shown["accuracy"].min()) - 0.02)
@@ -358,10 +273,10 @@ def _by_group(
     along: str,
 ) -> Figure:
     confidence = 100 * comparison["method"]["confidence"]
-    figure, [axes] = _canvas(
+    figure, [axes] = canvas(
         title, f"{_seeds(comparison)}; bars: Wilson's {confidence:g} % interval over the rows"
     )
-    pen = _Pen(comparison)
+    pen = Pen(comparison["models"])
     parts = _by_model(table)
     # Beside each other, so that no bar hides another.
     offsets = np.linspace(-0.5, 0.5, len(parts)) * min(0.5, 0.12 * len(parts))
@@ -380,7 +295,7 @@ def _by_group(
         range(len(groups)), [f"{group}\nn = {n:,}" for group, n in zip(groups, rows, strict=True)]
     )
     axes.set(xlabel=along, ylabel="accuracy", xlim=(-0.5, len(groups) - 0.5))
-    _percent(axes.yaxis)
+    percent(axes.yaxis)
     axes.grid(visible=False, axis="x")
     # Outside, where it hides no bar.
     figure.legend(loc="outside lower center", ncols=3)
@@ -389,13 +304,13 @@ def _by_group(
 
 def _predicted(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
     parts = _by_model(table)
-    figure, panels = _canvas(
+    figure, panels = canvas(
         "Predicted and actual values on test",
         f"evenly spaced rows; {_seeds(comparison)}; the diagonal is perfect",
         panels=len(parts),
         size=(3.2, 3.8),
     )
-    pen = _Pen(comparison)
+    pen = Pen(comparison["models"])
     values = table[["actual", "predicted"]]
     low, high = float(values.min().min()), float(values.max().max())
     margin = 0.03 * (high - low) or 1
@@ -412,22 +327,22 @@ def _predicted(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _dots(pen: _Pen, model: str) -> dict[str, Any]:
+def _dots(pen: Pen, model: str) -> dict[str, Any]:
     style = pen.marked(model)
     return {"color": style["color"], "marker": style["marker"]}
 
 
 def _errors(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
-    figure, [axes] = _canvas(
+    figure, [axes] = canvas(
         "Errors on test",
         "predicted less actual, share of the rows, all seeds; the outermost points hold all "
         "that is beyond",
     )
-    pen = _Pen(comparison)
+    pen = Pen(comparison["models"])
     for model, part in _by_model(table):
         axes.plot(part["error"], part["share"], label=model, **pen.line(model))
     axes.axvline(0, color=SOFT, linewidth=0.8)
     axes.set(xlabel="error", ylabel="share of rows", ylim=(0, None))
-    _percent(axes.yaxis)
+    percent(axes.yaxis)
     axes.legend()
     return figure
