@@ -156,7 +156,8 @@ def valid_texts(given: Sequence[object]) -> list[str]:
     texts: list[str] = []
     for number, value in enumerate(given):
         if not isinstance(value, str) or not value.strip():
-            received = "no characters but blanks" if isinstance(value, str) else repr(value)
+            # The schema lets only text and missing values pass, which pandas may hold as NaN.
+            received = repr(value) if isinstance(value, str) else "nothing"
             raise MlflowException.invalid_parameter_value(
                 f"`text` must hold a text in every row; row {number} (from 0) holds {received}. "
                 "Leave that row out."
