@@ -112,6 +112,11 @@ class Workspace:
         return self.results / "comparison.json"
 
     @property
+    def summary(self) -> Path:
+        """What the length study found."""
+        return self.results / "summary.json"
+
+    @property
     def plots(self) -> Path:
         return self.results / "plots"
 

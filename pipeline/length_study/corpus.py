@@ -5,7 +5,7 @@ the same evidence but for how the film is called in it (and for one in ten of th
 where it didn't fit): what differs is how much plot there is, and where in it the evidence is.
 """
 
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,7 @@ from pipeline import encoding, text
 from pipeline.artifacts import Sequences
 from pipeline.data import demo
 from pipeline.data.demo import CLASSES, Review
-from pipeline.length_study.settings import Corpus, words
-from pipeline.params import Position
-
-POSITIONS: tuple[Position, ...] = get_args(Position)
-
-
-def test_name(position: str) -> str:
-    """What the test reviews are called whose evidence stands at `position`."""
-    return "test" if position == "anywhere" else f"test_{position}"
+from pipeline.length_study.settings import POSITIONS, Corpus, test_name, words
 
 
 def generate(settings: Corpus, length: str) -> dict[str, list[Review]]:

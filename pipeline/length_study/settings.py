@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import pydantic
 from pydantic import Field
 
 from pipeline import params
-from pipeline.params import Count, Recipe, Section, Share
+from pipeline.params import Count, Position, Recipe, Section, Share
 
 ATTENTION, BASELINE = "bilstm_attention", "bilstm"  # whom the claim is about
+
+# Where the evidence of the test reviews stands; of those that are learnt from, anywhere.
+POSITIONS: tuple[Position, ...] = get_args(Position)
 
 Length = Annotated[str, Field(pattern=r"^\d+-\d+$")]
 
@@ -110,3 +113,8 @@ def words(length: str) -> tuple[int, int]:
     """Fewest and most words: "40-60" → 40, 60."""
     fewest, _, most = length.partition("-")
     return int(fewest), int(most)
+
+
+def test_name(position: str) -> str:
+    """What the test reviews are called whose evidence stands at `position`."""
+    return "test" if position == "anywhere" else f"test_{position}"

@@ -1,6 +1,5 @@
 """`evaluate`: every run's predictions → metrics, comparison and plots. No TensorFlow."""
 
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline import artifacts, params, progress
-from pipeline.artifacts import Workspace, read_predictions
+from pipeline.artifacts import Workspace
 from pipeline.evaluation import curves, plots
-from pipeline.evaluation.arms import Arm
 from pipeline.evaluation.comparison import comparison_document
 from pipeline.evaluation.metrics import metrics_document
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.evaluation.subgroups import evidence_positions
+from pipeline.stages.arms import prune, read_arm
 
 
 def run(workspace: Workspace) -> None:
@@ -24,8 +23,14 @@ def run(workspace: Workspace) -> None:
     about = artifacts.read_json(workspace.encoded / "encoding.json")
     task, classes = about["task"], about["classes"]
     arms = [
-        *(_reference(workspace, name) for name in artifacts.read_references(workspace)),
-        *(_model(workspace, model, settings.seeds) for model in settings.models),
+        *(
+            read_arm(name, (), [workspace.reference(name)])
+            for name in artifacts.read_references(workspace)
+        ),
+        *(
+            read_arm(name, settings.seeds, [workspace.model(name, seed) for seed in settings.seeds])
+            for name in settings.models
+        ),
     ]
     comparison = comparison_document(
         arms,
@@ -56,30 +61,8 @@ def run(workspace: Workspace) -> None:
     artifacts.write_json(
         workspace.metrics, metrics_document(arms, dataset=settings.dataset, task=task)
     )
-    _prune(workspace, settings.runs)
+    prune(workspace.models, [workspace.model(model, seed) for model, seed in settings.runs])
     progress.say(comparison["headline"])
-
-
-def _model(workspace: Workspace, model: str, seeds: tuple[int, ...]) -> Arm:
-    folders = [workspace.model(model, seed) for seed in seeds]
-    return Arm(
-        name=model,
-        seeds=seeds,
-        parameters=artifacts.read_json(folders[0] / "model.json")["parameters"],
-        validation=tuple(read_predictions(folder / "validation.parquet") for folder in folders),
-        test=tuple(read_predictions(folder / "test.parquet") for folder in folders),
-    )
-
-
-def _reference(workspace: Workspace, name: str) -> Arm:
-    folder = workspace.reference(name)
-    return Arm(
-        name=name,
-        seeds=(),
-        parameters=artifacts.read_json(folder / "model.json")["parameters"],
-        validation=(read_predictions(folder / "validation.parquet"),),
-        test=(read_predictions(folder / "test.parquet"),),
-    )
 
 
 def _lengths(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.int64]:
@@ -102,15 +85,3 @@ def _evidence(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.floa
         [(span["start"], span["end"]) for span in spans] for spans in raw["evidence"].to_pylist()
     ]
     return evidence_positions(passages, [len(text) for text in raw["text"].to_pylist()])
-
-
-def _prune(workspace: Workspace, runs: list[tuple[str, int]]) -> None:
-    """Remove runs that `params.yaml` no longer lists; DVC's cache keeps them.
-
-    What this stage depends on, for DVC, is the folder of all runs, so a leftover would give
-    it another hash here than in a fresh clone.
-    """
-    asked_for = {workspace.model(model, seed) for model, seed in runs}
-    for folder in workspace.models.iterdir():
-        if folder not in asked_for:
-            shutil.rmtree(folder)
