@@ -105,5 +105,5 @@ def test_scientific_notation_is_a_number(tmp_path, document):
     """PyYAML reads 1e-3 as text; DVC's reader, which is ours too, does not."""
     path = tmp_path / "params.yaml"
     text = (PROJECT / "params.yaml").read_text()
-    path.write_text(text.replace("learning_rate: 0.003", "learning_rate: 3e-3"))
-    assert params.load(path).recipe("bilstm").learning_rate == 0.003
+    path.write_text(text.replace("learning_rate: 0.01\n", "learning_rate: 1e-2\n"))
+    assert params.load(path).recipe("bilstm").learning_rate == 0.01

@@ -9,19 +9,10 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from ruamel.yaml import YAML
 
 PROJECT = Path(__file__).parents[1]
 PARTS = (".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "pipeline", "locks", "data/own")
-SMALL = {
-    "train: 5000": "train: 240",
-    "test: 2000": "test: 100",
-    "vocabulary: 5000": "vocabulary: 400",
-    "seeds: [1, 2, 3]": "seeds: [1]",
-    "samples: 24": "samples: 6",
-    "faithfulness_rows: 400": "faithfulness_rows: 30",
-    "minimum_validation_accuracy: 0.7": "minimum_validation_accuracy: 0.1",
-}
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -36,15 +27,34 @@ def copy_project(target):
         else:
             shutil.copy(source, copy)
     shutil.copytree(PROJECT / ".dvc", target / ".dvc", ignore=lambda *_: {"cache", "tmp"})
-    params = (target / "params.yaml").read_text()
-    for before, after in SMALL.items():
-        assert before in params
-        params = params.replace(before, after)
-    head, demo = params.split("  demo:", 1)
-    demo, rest = demo.split("training: {", 1)
-    _, rest = rest.split("}", 1)
-    training = "embedding: 8, units: 6, batch_size: 32, epochs: 2, min_epochs: 1"
-    (target / "params.yaml").write_text(f"{head}  demo:{demo}training: {{{training}}}{rest}")
+    change(
+        target,
+        {
+            "seeds": [1],
+            "datasets.demo.source.train": 240,
+            "datasets.demo.source.test": 100,
+            "datasets.demo.encode.vocabulary": 400,
+            "datasets.demo.training": {"embedding": 8, "units": 6, "epochs": 2, "min_epochs": 1},
+            "explain.samples": 6,
+            "explain.faithfulness_rows": 30,
+            "registry.minimum_validation_accuracy": 0.1,
+        },
+    )
+
+
+def change(project, values):
+    """Edit params.yaml as a user would: dotted keys → values."""
+    yaml, path = YAML(), project / "params.yaml"
+    document = yaml.load(path.read_text())
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        section = document
+        for parent in parents:
+            section = section[parent]
+        assert last in section
+        section[last] = value
+    with path.open("w") as file:
+        yaml.dump(document, file)
 
 
 def run(project, *command, check=True, **environment):
@@ -194,9 +204,7 @@ def test_a_fresh_clone_pulls_runs_nothing_again_and_fills_its_own_mlflow(clone):
 def test_a_model_taken_out_leaves_every_result(clone):
     """metrics.json, the folder of models, and MLflow's comparison; nothing is trained again."""
     dvc(clone, "pull", "-q")
-    params = (clone / "params.yaml").read_text()
-    shorter = params.replace("models: [bilstm, bilstm_attention]", "models: [bilstm_attention]")
-    (clone / "params.yaml").write_text(shorter)
+    change(clone, {"models": ["bilstm_attention"]})
     shown = dvc(clone, "repro").stdout
     assert "Running stage 'train" not in shown
     metrics = json.loads((clone / "results" / "metrics.json").read_text())
@@ -210,13 +218,7 @@ def test_bad_input_leaves_the_earlier_outputs(clone):
     """A file that can't be read: an error, exit code not 0, and data/raw as it was."""
     dvc(clone, "pull", "-q")
     before = {path.name: path.read_bytes() for path in (clone / "data" / "raw").iterdir()}
-    params = (clone / "params.yaml").read_text()
-    source = "source: {kind: files, path: no/such.csv}"
-    lines = [
-        f"    {source}" if line.strip().startswith("source: {kind: demo") else line
-        for line in params.splitlines()
-    ]
-    (clone / "params.yaml").write_text("\n".join(lines))
+    change(clone, {"datasets.demo.source": {"kind": "files", "path": "no/such.csv"}})
     ended = dvc(clone, "repro", "download", check=False)
     assert ended.returncode != 0
     assert "no/such.csv" in ended.stdout + ended.stderr
