@@ -140,7 +140,7 @@ NUMERIC = ("series", "sequences", "adding")  # the kinds of the second
 class TextEncode(Section):
     """How text becomes token ids, and how validation is split off."""
 
-    tokenizer: Literal["words"] = "words"
+    tokenizer: Literal["words", "bpe"] = "words"
     vocabulary: Annotated[int, Field(ge=3)]
     max_len: Count
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -173,6 +173,7 @@ class Recipe(Section):
     dropout: Share
     spatial_dropout: Share = 0.0
     l2: Annotated[float, Field(ge=0)] = 0.0
+    class_weight: Literal["none", "balanced"] = "none"
     batch_size: Count
     learning_rate: Annotated[float, Field(gt=0)]
     clip_norm: Annotated[float, Field(gt=0)] | None = None

@@ -1,16 +1,17 @@
 """Text ↔ token ids, with each token's place in the original text.
 
-Words are lower-cased; characters of scripts written without blanks stand alone; HTML line
-breaks count as blanks. Id 0 is padding, id 1 an unknown word.
+Tokens are words, where characters of scripts written without blanks stand alone, or pieces of
+words («byte pairs»). Letters are lower-cased, HTML line breaks count as blanks. Id 0 is padding,
+id 1 an unknown word.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import tokenizers
 from numpy.typing import NDArray
-from tokenizers import models, normalizers, pre_tokenizers, trainers
+from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 PAD_ID, UNKNOWN_ID = 0, 1
@@ -66,24 +67,59 @@ class Tokenizer:
         return rows
 
 
-def train(texts: Iterable[str], *, vocabulary: int) -> Tokenizer:
-    """Learn the `vocabulary` most frequent words of `texts`, in the order (-count, word)."""
-    tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.Sequence(
-        [
-            normalizers.Replace(tokenizers.Regex(_LINE_BREAK), " "),
-            normalizers.NFC(),
-            normalizers.Lowercase(),
-        ]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(
+def train(
+    texts: Iterable[str], *, vocabulary: int, tokenizer: Literal["words", "bpe"] = "words"
+) -> Tokenizer:
+    """Learn a vocabulary of that size, padding and the unknown word included.
+
+    Args:
+        texts: of the training part only.
+        vocabulary: its size; byte pairs have at least the 256 bytes.
+        tokenizer: "words": the most frequent ones, in the order (-count, word). "bpe": bytes,
+            and pieces made by joining the most frequent neighbours within a word, or within a
+            stretch of a script without blanks (Sennrich et al. 2016, on bytes as in GPT-2);
+            every text can be written in them, so none is unknown.
+    """
+    made = (_words if tokenizer == "words" else _byte_pairs)(texts, vocabulary)
+    return Tokenizer(made)
+
+
+def _words(texts: Iterable[str], vocabulary: int) -> tokenizers.Tokenizer:
+    made = tokenizers.Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    made.normalizer = normalizers.Sequence(_normalizers())
+    made.pre_tokenizer = pre_tokenizers.Split(
         tokenizers.Regex(_TOKEN), behavior="removed", invert=True
     )
     trainer = trainers.WordLevelTrainer(
         vocab_size=vocabulary, special_tokens=[PAD, UNKNOWN], show_progress=False
     )
-    tokenizer.train_from_iterator(texts, trainer)
-    return Tokenizer(tokenizer)
+    made.train_from_iterator(texts, trainer)
+    return made
+
+
+def _byte_pairs(texts: Iterable[str], vocabulary: int) -> tokenizers.Tokenizer:
+    made = tokenizers.Tokenizer(models.BPE())
+    # A single blank belongs to the word after it; more would become tokens of their own.
+    single = normalizers.Replace(tokenizers.Regex(r"\s+"), " ")
+    made.normalizer = normalizers.Sequence([*_normalizers(), single, normalizers.Strip()])
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    made.post_processor = processors.ByteLevel(trim_offsets=True)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, UNKNOWN],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(texts, trainer)
+    return made
+
+
+def _normalizers() -> list[normalizers.Normalizer]:
+    return [
+        normalizers.Replace(tokenizers.Regex(_LINE_BREAK), " "),
+        normalizers.NFC(),
+        normalizers.Lowercase(),
+    ]
 
 
 def load(json: str) -> Tokenizer:

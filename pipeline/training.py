@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pipeline import progress
 from pipeline.artifacts import Sequences, write_bytes
 from pipeline.batching import batches, pad
+from pipeline.errors import ParamsError
 from pipeline.inference import predict
 from pipeline.params import Recipe
 
@@ -79,7 +80,8 @@ def fit(
     optimizer = keras.optimizers.Adam(recipe.learning_rate, clipnorm=recipe.clip_norm)
     model.compile(optimizer=optimizer)
     optimizer.build(model.trainable_variables)
-    step = _compiled_step(model, _loss(task), train)
+    weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
+    step = _compiled_step(model, _loss(task, weights), train)
     state = _State(model, optimizer)
     if checkpoint and state.restore(checkpoint):
         progress.say(f"{name}: going on after epoch {len(state.history)}, which was kept")
@@ -94,7 +96,7 @@ def fit(
         calls.on_epoch_begin(number)
         loss = _epoch(step, train, recipe, seed=seed, epoch=number, name=name, calls=calls)
         outputs = predict(model, validation)
-        logs = {"loss": loss, **_scores(outputs, validation.targets, task=task)}
+        logs = {"loss": loss, **_scores(outputs, validation.targets, weights, task=task)}
         rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         state.record({"epoch": number + 1, **logs, "learning_rate": rate})
         calls.on_epoch_end(number, logs)
@@ -159,17 +161,50 @@ def _compiled_step(
     return compiled
 
 
-def _loss(task: str) -> Callable[..., tf.Tensor]:
+def _class_weights(
+    train: Sequences, recipe: Recipe, *, task: str, classes: int
+) -> NDArray[np.float32] | None:
+    """<float32>[classes], rows / (classes · the class's rows), 1 on average; None without.
+
+    Raises:
+        ParamsError: weights are asked for where there are no classes.
+    """
+    if recipe.class_weight == "none":
+        return None
+    if task == "regression":
+        raise ParamsError(
+            "`class_weight: balanced` is set, and a regression has no classes.",
+            fix="set `class_weight: none` in params.yaml.",
+        )
+    counts = np.bincount(train.targets, minlength=classes)
+    return np.asarray(len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1)), np.float32)
+
+
+def _loss(task: str, weights: NDArray[np.float32] | None = None) -> Callable[..., tf.Tensor]:
     """The loss per row, from targets [batch] and the network's outputs."""
-    if task == "binary":
-        return lambda labels, outputs: keras.losses.binary_crossentropy(labels[:, None], outputs)
-    if task == "multiclass":
-        return keras.losses.sparse_categorical_crossentropy  # type: ignore[no-any-return]
-    return lambda targets, outputs: keras.losses.mean_squared_error(targets[:, None], outputs)
+    losses: dict[str, Callable[..., tf.Tensor]] = {
+        "binary": lambda labels, outputs: keras.losses.binary_crossentropy(
+            labels[:, None], outputs
+        ),
+        "multiclass": keras.losses.sparse_categorical_crossentropy,
+        "regression": lambda targets, outputs: keras.losses.mean_squared_error(
+            targets[:, None], outputs
+        ),
+    }
+    loss = losses[task]
+    if weights is None:
+        return loss
+    return lambda labels, outputs: tf.gather(weights, labels) * loss(labels, outputs)
 
 
-def _scores(outputs: NDArray[np.float32], targets: NDArray[Any], *, task: str) -> dict[str, float]:
-    """The validation loss, and the measure that people read."""
+def _scores(
+    outputs: NDArray[np.float32],
+    targets: NDArray[Any],
+    weights: NDArray[np.float32] | None,
+    *,
+    task: str,
+) -> dict[str, float]:
+    """The validation loss, weighted as the loss in training is, and what people read."""
     if task == "regression":
         errors = outputs - targets
         return {
@@ -177,8 +212,9 @@ def _scores(outputs: NDArray[np.float32], targets: NDArray[Any], *, task: str) -
             "val_mae": float(np.mean(np.abs(errors))),
         }
     given = outputs[np.arange(len(targets)), targets]
+    of_row = 1.0 if weights is None else weights[targets]
     return {
-        "val_loss": float(-np.mean(np.log(np.clip(given, 1e-7, 1.0)))),
+        "val_loss": float(-np.mean(np.log(np.clip(given, 1e-7, 1.0)) * of_row)),
         "val_accuracy": float(np.mean(outputs.argmax(axis=1) == targets)),
     }
 

@@ -213,6 +213,7 @@ def test_adding_s_target_is_the_sum_of_the_two_marked_steps(examine: Examine) ->
         assert (marker[:, :10].sum(axis=1) == 1).all()
         assert (marker[:, 10:].sum(axis=1) == 1).all()
         assert rows["sum"].to_numpy() == pytest.approx((value * marker).sum(axis=1), abs=1e-6)
+        assert rows["evidence"].to_pylist() == [np.flatnonzero(row).tolist() for row in marker]
         assert value.min() >= 0
         assert value.max() < 1
     assert set(findings.card()["duplicates"]["across"].values()) == {0}

@@ -296,7 +296,8 @@ def adding(*, rows: int, time_steps: int, seed: int) -> pa.Table:
     mean, 1, gives a squared error of 1/6.
 
     Returns:
-        value: list<float32>[rows, time_steps], marker: the same, sum: <float64>[rows].
+        value: list<float32>[rows, time_steps], marker: the same, sum: <float64>[rows],
+        evidence: list<int64>[rows, 2], the two marked steps, counted from 0.
     """
     generator = np.random.default_rng(seed)
     values = generator.random((rows, time_steps), np.float32)
@@ -307,7 +308,10 @@ def adding(*, rows: int, time_steps: int, seed: int) -> pa.Table:
     each = np.arange(rows)
     marker[each, first] = marker[each, second] = 1
     total = values[each, first].astype(np.float64) + values[each, second]
-    return pa.table({"value": _lists(values), "marker": _lists(marker), "sum": total})
+    evidence = pa.array(np.stack([first, second], axis=1).tolist())
+    return pa.table(
+        {"value": _lists(values), "marker": _lists(marker), "sum": total, "evidence": evidence}
+    )
 
 
 def _lists(values: NDArray[Any]) -> pa.ListArray:

@@ -66,7 +66,8 @@ def measure(
 
     Args:
         predict: the fit's outputs for sequences: <float32>[n, classes] probabilities, or [n].
-        evidence: <bool>[total], whether each step belongs to the evidence (`evidence_steps`).
+        evidence: <bool>[total], whether each step belongs to the evidence (`evidence_steps`,
+            `marked_steps`).
         confidence: of every interval, over rows.
         seed: of the random deletions.
 
@@ -94,6 +95,14 @@ def evidence_steps(
         for start, end in spans:
             first, last = sequences.spans[steps].T
             marked[steps] |= (first < end) & (last > start)
+    return marked
+
+
+def marked_steps(sequences: Sequences, steps: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+    """<bool>[total]: whether each step is among its row's `steps`, which count from 0."""
+    marked = np.zeros(len(sequences.values), bool)
+    for start, of_row in zip(sequences.starts[:-1].tolist(), steps, strict=True):
+        marked[[start + step for step in of_row]] = True
     return marked
 
 

@@ -71,6 +71,7 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
             unit="text",
         ),
         vocabulary=settings.vocabulary,
+        tokenizer=settings.tokenizer,
     )
     with artifacts.new_folder(workspace.encoded) as folder:
         report: dict[str, Any] = {}

@@ -1,5 +1,6 @@
 """`explain`: the trained models and a seeded sample → results/explanations."""
 
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +15,20 @@ Weights = list[NDArray[np.float32]]
 
 
 class _Rows(NamedTuple):
-    """Some test rows: tokens, texts, and the evidence in them where it is known."""
+    """Some test rows.
+
+    Attributes:
+        positions: of the rows in the split.
+        sequences: their steps.
+        texts: as they were; None for a series.
+        evidence: of each row what decides it, where that is known: passages of characters, or
+            for a series the numbers of its steps.
+    """
 
     positions: NDArray[np.int64]
     sequences: Sequences
-    texts: list[str]
-    evidence: list[list[tuple[int, int]]] | None
+    texts: list[str] | None
+    evidence: list[Any] | None
 
 
 def run(workspace: Workspace) -> None:
@@ -40,10 +49,9 @@ def run(workspace: Workspace) -> None:
         count=settings.explain.samples,
         seed=settings.explain.seed,
     )
-    shown = _rows(
-        workspace, test, np.union1d(chosen, np.flatnonzero(np.isin(test.rows, [*disputed])))
-    )
-    tested = _rows(workspace, test, _sample(len(test), settings.explain))
+    raw = _raw(workspace, about)
+    shown = _rows(raw, test, np.union1d(chosen, np.flatnonzero(np.isin(test.rows, [*disputed]))))
+    tested = _rows(raw, test, _sample(len(test), settings.explain))
 
     with artifacts.new_folder(workspace.explanations) as folder:
         believed: dict[str, dict[int, tuple[Weights, dict[str, Any]]]] = {}
@@ -56,17 +64,8 @@ def run(workspace: Workspace) -> None:
             if network.explainer is not None:
                 weights = inference.attend(network, shown.sequences)[1]
                 believed.setdefault(model, {})[seed] = _tested(network, tested, settings)
-            document = samples.document(
-                model=model,
-                seed=seed,
-                classes=about["classes"],
-                texts=shown.texts,
-                sequences=shown.sequences,
-                predictions=_at(said, shown.positions),
-                weights=weights,
-                max_len=about["max_len"],
-                evidence=shown.evidence,
-                disagreements=disputed,
+            document = _document(
+                shown, _at(said, shown.positions), weights, about, disputed, model=model, seed=seed
             )
             own = folder / f"{model}-{seed}"
             artifacts.write_json(own / "samples.json", document)
@@ -79,12 +78,49 @@ def run(workspace: Workspace) -> None:
     progress.say(f"explained {len(shown.positions)} test rows by {len(settings.runs)} runs")
 
 
+def _document(
+    shown: _Rows,
+    predictions: Predictions,
+    weights: Weights | None,
+    about: Mapping[str, Any],
+    disputed: Collection[int],
+    *,
+    model: str,
+    seed: int,
+) -> dict[str, Any]:
+    """What one run made of the shown rows."""
+    if shown.texts is None:
+        return samples.series_document(
+            model=model,
+            seed=seed,
+            classes=about["classes"],
+            features=about["features"],
+            sequences=shown.sequences,
+            predictions=predictions,
+            weights=weights,
+            disagreements=disputed,
+        )
+    return samples.document(
+        model=model,
+        seed=seed,
+        classes=about["classes"],
+        texts=shown.texts,
+        sequences=shown.sequences,
+        predictions=predictions,
+        weights=weights,
+        max_len=about["max_len"],
+        evidence=shown.evidence,
+        disagreements=disputed,
+    )
+
+
 def _tested(network: Any, rows: _Rows, settings: params.Params) -> tuple[Weights, dict[str, Any]]:
     """One fit's weights on the tested rows, and what the tests say of them."""
     _, weights = inference.attend(network, rows.sequences)
     evidence = None
     if rows.evidence is not None:
-        evidence = faithfulness.evidence_steps(rows.sequences, rows.evidence)
+        marked = faithfulness.marked_steps if rows.texts is None else faithfulness.evidence_steps
+        evidence = marked(rows.sequences, rows.evidence)
     return weights, faithfulness.measure(
         rows.sequences,
         weights,
@@ -111,7 +147,9 @@ def _faithfulness(
         models[model] = faithfulness.summarise(
             {fit_seed: measured for fit_seed, (_, measured) in fits.items()},
             faithfulness.agreement(weights, confidence=confidence, seed=seed),
-            faithfulness.attended_words(
+            None
+            if rows.texts is None
+            else faithfulness.attended_words(
                 rows.texts, rows.sequences, list(zip(weights, said, strict=True)), classes
             ),
         )
@@ -124,17 +162,24 @@ def _sample(count: int, settings: params.Explain) -> NDArray[np.int64]:
     return np.sort(order[: settings.faithfulness_rows])
 
 
-def _rows(workspace: Workspace, test: Sequences, positions: NDArray[np.int64]) -> _Rows:
+def _raw(workspace: Workspace, about: Mapping[str, Any]) -> pa.Table:
+    """The texts of test, and the evidence; a window of a series has neither."""
     raw = artifacts.read_table(workspace.raw / "test.parquet")
+    wanted = {"evidence"} if about["kind"] == "series" else {"text", "evidence"}
+    wanted -= {*about.get("features", ()), about.get("target")}  # those are the user's own
+    return raw.select([name for name in raw.column_names if name in wanted])
+
+
+def _rows(raw: pa.Table, test: Sequences, positions: NDArray[np.int64]) -> _Rows:
     sequences = test.take(positions)
-    kept = raw.take(pa.array(sequences.rows))
-    evidence = None
-    if "evidence" in kept.column_names:
-        evidence = [
-            [(span["start"], span["end"]) for span in spans]
-            for spans in kept["evidence"].to_pylist()
-        ]
-    return _Rows(positions, sequences, kept["text"].to_pylist(), evidence)
+    evidence = texts = None
+    if "text" in raw.column_names:
+        texts = raw["text"].take(pa.array(sequences.rows)).to_pylist()
+    if "evidence" in raw.column_names:
+        evidence = raw["evidence"].take(pa.array(sequences.rows)).to_pylist()
+        if texts is not None:
+            evidence = [[(span["start"], span["end"]) for span in spans] for spans in evidence]
+    return _Rows(positions, sequences, texts, evidence)
 
 
 def _at(predictions: Predictions, positions: NDArray[np.int64]) -> Predictions:

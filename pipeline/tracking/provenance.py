@@ -33,6 +33,7 @@ class DataVersion:
         source: JSON, where it came from.
         rows: of each split.
         classes: their names; none for regression.
+        columns: name → MLflow's type of what is in a row.
     """
 
     name: str
@@ -41,6 +42,7 @@ class DataVersion:
     source: str
     rows: Mapping[str, int]
     classes: tuple[str, ...]
+    columns: Mapping[str, str]
 
 
 def origin(root: Path, *, stage: str) -> dict[str, str]:
@@ -75,7 +77,15 @@ def data_version(workspace: Workspace) -> DataVersion:
         source=json.dumps({**card["source"], "revision": card.get("revision")}),
         rows={name: split["rows"] for name, split in splits.items()},
         classes=tuple(card["classes"]),
+        columns=_columns(card),
     )
+
+
+def _columns(card: Mapping[str, Any]) -> dict[str, str]:
+    if card["kind"] == "text":
+        return {"text": "string", "label": "long"}
+    target = "long" if card["classes"] else "double"
+    return {**dict.fromkeys(card["features"], "double"), card["target"]: target}
 
 
 def _dvc_hash(lock: Path, path: str) -> str | None:

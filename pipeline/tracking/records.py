@@ -21,6 +21,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.tracking.provenance import origin
 
 _SPLITS = ("validation", "test")  # what models are measured on
+_NOT_SERVED = " Models of series are not packed for serving."
 
 Kind = Literal["run", "model", "reference", "comparison"]
 
@@ -102,6 +103,7 @@ def trained(
     metrics = {**_measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
     pages = workspace.explanations / f"{model}-{seed}"
     known = head(workspace, card)
+    text = card["kind"] == "text"
     return Record(
         name=known.name,
         kind="run",
@@ -111,7 +113,7 @@ def trained(
         metrics=metrics,
         history=history,
         note=f"`{model}`, seed {seed}. Its attention page, samples, plots and predictions are "
-        "under *Artifacts*, at the same path in every run.",
+        f"under *Artifacts*, at the same path in every run.{'' if text else _NOT_SERVED}",
         files={
             **_named("", [folder / name for name in ("history.csv", "summary.txt", "model.json")]),
             **_named("predictions", sorted(folder.glob("*.parquet"))),
@@ -121,7 +123,9 @@ def trained(
         parent=_parent_fingerprint(card),
         started=ended - int(1000 * costs.get("cost/wall_seconds", 0.0)),
         ended=ended,
-        servable=Servable(folder, workspace.encoded, _temperature(comparison, model, seed)),
+        servable=Servable(folder, workspace.encoded, _temperature(comparison, model, seed))
+        if text
+        else None,
     )
 
 

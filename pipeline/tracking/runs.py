@@ -163,7 +163,7 @@ def _tag(run: Run, key: str) -> str | None:
 
 
 def _dataset(data: DataVersion) -> DatasetInput:
-    columns = [{"name": "text", "type": "string"}, {"name": "label", "type": "long"}]
+    columns = [{"name": name, "type": kind} for name, kind in data.columns.items()]
     dataset = Dataset(
         name=data.name,
         digest=data.digest,
