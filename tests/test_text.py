@@ -102,3 +102,29 @@ def test_another_process_reads_the_same_tokenizer(tokenizer):
     )
     (row,) = tokenizer.encode(["The good zebra."], max_len=9)
     assert done.stdout.strip() == str(row.ids.tolist())
+
+
+@pytest.mark.parametrize(
+    "sentence", ["Good  films<br />are fun", "我喜欢 电影。", "🎉 Größe", "فيلم"]
+)
+def test_byte_pairs_cover_every_letter_and_know_every_text(sentence):
+    """Trained on English alone: any text in pieces at their places, none unknown."""
+    pairs = text.train(SENTENCES, vocabulary=300, tokenizer="bpe")
+    (row,) = pairs.encode([sentence], max_len=100)
+    assert text.UNKNOWN_ID not in row.ids
+    covered = {place for start, end in row.spans for place in range(start, end)}
+    letters = {place for place, letter in enumerate(sentence) if letter.isalnum()}
+    letters -= set(range(sentence.find("<"), sentence.find(">") + 1))
+    assert letters <= covered
+    assert all(not sentence[start:end].isspace() for start, end in row.spans)
+
+
+def test_byte_pairs_join_what_is_frequent():
+    """A frequent word is one token, and a word of frequent parts is a few."""
+    pairs = text.train(["the film was good"] * 50, vocabulary=300, tokenizer="bpe")
+    assert words(pairs, "The GOOD film") == ["The", "GOOD", "film"]
+    assert len(words(pairs, "goodfilm")) < len("goodfilm")
+    assert text.load(pairs.to_json()).encode(["film"], max_len=9)[0].ids.tolist() == (
+        pairs.encode(["film"], max_len=9)[0].ids.tolist()
+    )
+    assert pairs.encode(["  "], max_len=9)[0].ids.tolist() == [text.UNKNOWN_ID]

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline import training
 from pipeline.artifacts import Sequences
+from pipeline.errors import ParamsError
 from pipeline.inference import predict
 from pipeline.models import network
 from tests import strategies
@@ -196,3 +197,34 @@ def test_one_epoch_changes_every_trainable_weight():
     training.fit(model, rows(64), rows(8), recipe, task="binary", seed=1)
     for variable, old in zip(model.trainable_weights, before, strict=True):
         assert not np.array_equal(keras.ops.convert_to_numpy(variable), old), variable.path
+
+
+def test_balanced_classes_weigh_alike_in_the_loss():
+    """Each class's rows together get the same weight, 1 a row on average."""
+    train = rows(6, task="multiclass")
+    train = Sequences(train.rows, np.array([0, 0, 0, 1, 1, 2]), train.starts, train.values)
+    balanced = strategies.recipe(class_weight="balanced")
+    found = training._class_weights(train, balanced, task="multiclass", classes=3)
+    assert found == pytest.approx([6 / 9, 6 / 6, 6 / 3])
+    assert found[train.targets].mean() == pytest.approx(1)
+    plain = strategies.recipe()
+    assert training._class_weights(train, plain, task="multiclass", classes=3) is None
+
+
+def test_a_regression_has_no_classes_to_weigh():
+    """Refused before anything is trained."""
+    balanced = strategies.recipe(class_weight="balanced")
+    model = built(balanced, "regression")
+    train = rows(8, task="regression")
+    with pytest.raises(ParamsError, match="no classes"):
+        training.fit(model, train, train, balanced, task="regression", seed=1)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_the_loss_is_weighted_by_the_rows_class(task):
+    """The weight of a row's class times its loss without weights."""
+    outputs = np.array([[0.2], [0.9]] if task == "binary" else [[0.2, 0.8], [0.9, 0.1]], np.float32)
+    labels, by_class = np.array([1, 0]), np.array([0.5, 3], np.float32)
+    plain = training._loss(task)(labels, outputs)
+    weighted = training._loss(task, by_class)(labels, outputs)
+    assert weighted.numpy() == pytest.approx(plain.numpy() * [3, 0.5])
