@@ -14,7 +14,7 @@ from pipeline.length_study.settings import POSITIONS, words
 
 _TITLES = {
     "anywhere": "evidence anywhere, as in training",
-    "start": "at the start",
+    "start": "evidence at the start",
     "middle": "in the middle",
     "end": "at the end",
 }
@@ -38,19 +38,30 @@ def _figure(document: Mapping[str, Any]) -> Figure:
     axes: dict[str, Axes] = figure.subplot_mosaic(
         mosaic, height_ratios=[1.5, 1], sharex=True, sharey=True
     )
+    best = 1 - method["label_noise"]
     for position, panel in axes.items():
         _panel(panel, document["accuracy"][position])
         panel.set_title(_TITLES[position])
-        _limit(panel, 1 - method["label_noise"])
-    axes["anywhere"].set_ylabel("accuracy")
-    axes[small[0]].set_ylabel("accuracy")
+        for share in (0.5, best):
+            panel.axhline(share, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
+    top = axes["anywhere"]
+    top.tick_params(labelbottom=True)
+    place = {
+        "x": 1,
+        "ha": "right",
+        "size": 8,
+        "color": SOFT,
+        "transform": top.get_yaxis_transform(),
+    }
+    top.text(y=best + 0.004, s="all but the labels that were flipped", va="bottom", **place)
+    top.text(y=0.504, s="chance", va="bottom", **place)
+    for panel in (top, axes[small[0]]):
+        panel.set_ylabel("accuracy")
     for position in small:
         axes[position].set_xlabel("words")
-    percent(axes["anywhere"].yaxis)
-    axes["anywhere"].yaxis.set_major_locator(MaxNLocator(nbins=6))
-    figure.legend(
-        *axes["anywhere"].get_legend_handles_labels(), loc="outside lower center", ncols=4
-    )
+    percent(top.yaxis)
+    top.yaxis.set_major_locator(MaxNLocator(nbins=6))
+    figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -82,9 +93,3 @@ def _panel(axes: Axes, accuracy: Mapping[str, Mapping[str, Mapping[str, float]]]
 
 def _values(found: Sequence[Mapping[str, float]], key: str) -> np.ndarray[Any, np.dtype[Any]]:
     return np.array([one[key] for one in found])
-
-
-def _limit(axes: Axes, best: float) -> None:
-    """Lines at chance and at what the flipped labels leave."""
-    for share in (0.5, best):
-        axes.axhline(share, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
