@@ -4,9 +4,10 @@ import matplotlib as mpl
 import pytest
 
 from pipeline.evaluation.canvas import COLOURS, Pen
-from pipeline.evaluation.plots import plot_images
+from pipeline.evaluation.curves import fit_tables
+from pipeline.evaluation.plots import fit_images, plot_images
 from tests.arms import arm, regressor
-from tests.test_evaluation_curves import tables
+from tests.test_evaluation_curves import histories, tables
 
 MANY = ("tfidf", "bilstm", "bilstm_mean", "bilstm_max", "bilstm_dot", "bilstm_wide", "attention")
 
@@ -87,3 +88,25 @@ def test_each_model_has_a_style_of_its_own():
     for key in ("color", "linestyle", "marker"):
         assert len({style[key] for style in styles}) == len(MANY)
     assert pen.line("tfidf")["color"] == COLOURS[0]
+
+
+def test_a_fit_by_itself_speaks_of_no_other():
+    """Its images are those of a comparison of that one fit, but for the model's own style."""
+    arms = [arm("tfidf", 0.7, seeds=()), arm("a", 0.8)]
+    comparison, _ = tables(arms)
+    (_, second, _) = arms[1].alone()
+    assert (second.seeds, len(second.test)) == ((2,), 1)
+    assert second.test[0] is arms[1].test[1]
+    history = histories([second])["a", 2]
+    made = fit_tables(second, history, task="binary", classes=("neg", "pos"))
+    images = fit_images(made, second, comparison)
+    assert set(images) == {"learning_curves", "roc", "confusion"}
+
+    alone, _ = tables([arms[0].alone()[0], second])
+    assert images == plot_images(made, alone)
+
+
+def test_a_reference_by_itself_has_no_learning_curve():
+    """It was not trained in epochs."""
+    (fit,) = regressor("naive", 0.5, seeds=()).alone()
+    assert set(fit_tables(fit, None, task="regression", classes=())) == {"predicted", "errors"}

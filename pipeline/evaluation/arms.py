@@ -1,7 +1,7 @@
 """What is compared: each model with what it said of the same rows, once per seed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -40,6 +40,13 @@ class Arm:
     def seed_names(self) -> tuple[int | None, ...]:
         """The seed of each fit; None for a deterministic one."""
         return self.seeds or (None,)
+
+    def alone(self) -> list["Arm"]:
+        """Each fit as a model of its own."""
+        return [
+            replace(self, seeds=() if seed is None else (seed,), validation=(seen,), test=(asked,))
+            for seed, seen, asked in zip(self.seed_names, self.validation, self.test, strict=True)
+        ]
 
     def mean_outputs(self) -> NDArray[np.float64]:
         """<float64>[n, classes] or, for regression, [n]: the fits' mean outputs on test."""

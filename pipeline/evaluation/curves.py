@@ -55,6 +55,27 @@ def plot_tables(
     return {name: table for name, table in tables.items() if len(table)}
 
 
+def fit_tables(
+    fit: Arm, history: pd.DataFrame | None, *, task: Task, classes: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """The tables of what is drawn of one fit by itself.
+
+    Args:
+        fit: a model with one fit.
+        history: its `history.csv`; None of a reference.
+        task: decides which tables there are.
+        classes: their names.
+    """
+    histories = {} if history is None else {(fit.name, seed): history for seed in fit.seeds}
+    tables = {"learning_curves": learning_curves(histories)}
+    if task == "regression":
+        tables |= {"predicted": predicted([fit]), "errors": errors([fit])}
+    else:
+        tables["roc"] = averaged([fit], task, _roc, x="fpr", y="tpr")
+        tables["confusion"] = confusion([fit], classes)
+    return {name: table for name, table in tables.items() if len(table)}
+
+
 def to_csv(table: pd.DataFrame) -> str:
     """A table as CSV whose bytes depend on its values alone."""
     text: str = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.evaluation.arms import Arm
 from pipeline.evaluation.canvas import FONT, INK, LINE, SOFT, Pen, canvas, percent, png
+from pipeline.evaluation.metrics import summarise
 
 _FEWEST = 10  # rows in a bin below which its accuracy is mostly chance
 _MOST_CLASSES = 8  # with more, a confusion matrix has no room for numbers
@@ -41,6 +43,22 @@ def plot_images(
     return {name: png(partial(draw[name], table, comparison)) for name, table in tables.items()}
 
 
+def fit_images(
+    tables: Mapping[str, pd.DataFrame], fit: Arm, comparison: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """A PNG for each table of one fit, in its model's style.
+
+    Args:
+        tables: what `curves.fit_tables` returned.
+        fit: the model with that one fit.
+        comparison: what `comparison_document` returned of all.
+    """
+    # The others stay for the styles' sake, without a seed that a plot could speak of.
+    models = {name: {**model, "seeds": []} for name, model in comparison["models"].items()}
+    models[fit.name] |= {"seeds": fit.seeds, "test": summarise(fit.test, comparison["task"])}
+    return plot_images(tables, {**comparison, "models": models})
+
+
 # ── what all plots share ─────────────────────────────────────────────────────────────────
 
 
@@ -50,7 +68,9 @@ def _by_model(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def _seeds(comparison: Mapping[str, Any]) -> str:
     counts = sorted({len(model["seeds"]) for model in comparison["models"].values()} - {0})
-    return f"mean of {' or '.join(map(str, counts))} seeds" if counts else "one fit"
+    if counts in ([], [1]):
+        return "one fit"
+    return f"mean of {' or '.join(map(str, counts))} seeds"
 
 
 def _writable(name: str, number: int) -> str:

@@ -57,6 +57,12 @@ def run(workspace: Workspace) -> None:
             artifacts.write_text(folder / f"{name}.csv", curves.to_csv(table))
         for name, image in plots.plot_images(tables, comparison).items():
             artifacts.write_bytes(folder / f"{name}.png", image)
+        for fit in (fit for arm in arms for fit in arm.alone()):
+            history = None if fit.deterministic else histories[fit.name, fit.seeds[0]]
+            own = curves.fit_tables(fit, history, task=task, classes=classes)
+            for name, image in plots.fit_images(own, fit, comparison).items():
+                place = "-".join([fit.name, *map(str, fit.seeds)])
+                artifacts.write_bytes(folder / place / f"{name}.png", image)
     artifacts.write_json(workspace.comparison, comparison)
     artifacts.write_json(
         workspace.metrics, metrics_document(arms, dataset=settings.dataset, task=task)
