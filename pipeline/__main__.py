@@ -22,6 +22,7 @@ COMMANDS = {
     "track": "make MLflow hold the workspace's runs, once each",
     "ui": "complete MLflow, then serve its UI on this machine",
     "data": "list the data versions; what changed between two; add data of your own",
+    "length-study": "vary length and evidence position, draw accuracy against length",
 }
 
 
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     other["ui"].add_argument("--port", type=int, default=5000)
     other["ui"].set_defaults(run=_command("stages.track", "serve"))
     _data(other["data"])
+    _length_study(other["length-study"])
     return parser
 
 
@@ -98,6 +100,23 @@ def _data(parser: argparse.ArgumentParser) -> None:
     add.add_argument("file", metavar="FILE", help="CSV, TSV, JSON lines, JSON, parquet or a folder")
     add.add_argument("name", metavar="NAME", help="what to call the dataset")
     add.set_defaults(run=_command("stages.data", "add"))
+
+
+def _length_study(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_command("stages.length_study", "run"))
+    stages = parser.add_subparsers(metavar="STAGE")
+    about = "write the reviews of one length"
+    corpus = stages.add_parser("corpus", help=about, description=about)
+    about = "train one model with one seed on them, and test it at every position"
+    train = stages.add_parser("train", help=about, description=about)
+    for stage in (corpus, train):
+        stage.add_argument("length", help="one of `lengths` in studies/length/params.yaml")
+    train.add_argument("model", help="one of its `models`")
+    train.add_argument("seed", type=int, help="one of its `seeds`")
+    about = "measure, compare and draw"
+    summary = stages.add_parser("summary", help=about, description=about)
+    for name, stage in {"corpus": corpus, "train": train, "summary": summary}.items():
+        stage.set_defaults(run=_command(f"stages.length_{name}", "run"))
 
 
 def _stage(name: str) -> Callable[..., None]:

@@ -37,11 +37,11 @@ def run(workspace: Workspace, dvc: list[str]) -> None:
         f"{', '.join(map(str, settings.seeds))} (params.yaml)\n"
     )
     before = _committed(workspace)
-    _prepare(workspace)
+    prepare(workspace)
     if changed := changed_source(workspace, settings):
         progress.say(f"changed since it was read: {', '.join(changed)}\n")
-        _dvc_repro("--force", "--single-item", "download")
-    _dvc_repro(*dvc)
+        dvc_repro("--force", "--single-item", "download")
+    dvc_repro(*dvc)
     _track(workspace)
     metrics = artifacts.read_json(workspace.metrics)
     progress.say("\n" + "\n".join(_table(metrics)))
@@ -53,7 +53,7 @@ def run(workspace: Workspace, dvc: list[str]) -> None:
     )
 
 
-def _prepare(workspace: Workspace) -> None:
+def prepare(workspace: Workspace) -> None:
     """Let DVC work in an unpacked archive too: there it must be told that git is absent."""
     inside = subprocess.run(
         ["git", "rev-parse", "--is-inside-work-tree"],
@@ -88,7 +88,12 @@ def changed_source(workspace: Workspace, settings: params.Params) -> list[str]:
     return files.changed(source, home=workspace.home)
 
 
-def _dvc_repro(*arguments: str) -> None:
+def dvc_repro(*arguments: str) -> None:
+    """Call `dvc repro`.
+
+    Raises:
+        PipelineError: a stage failed.
+    """
     done = subprocess.run([sys.executable, "-m", "dvc", "repro", *arguments], check=False)
     if done.returncode:
         raise PipelineError(

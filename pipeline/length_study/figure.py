@@ -46,7 +46,7 @@ def _figure(document: Mapping[str, Any]) -> Figure:
             panel.axhline(share, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
     top = axes["anywhere"]
     top.tick_params(labelbottom=True)
-    place = {
+    place: dict[str, Any] = {
         "x": 1,
         "ha": "right",
         "size": 8,

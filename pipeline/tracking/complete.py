@@ -1,7 +1,7 @@
 """Make MLflow hold what the workspace's files tell of: each run once, and only what is missing."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -10,6 +10,7 @@ from pipeline.artifacts import Workspace
 from pipeline.params import Params
 from pipeline.tracking import records, registry, runs, store
 from pipeline.tracking.provenance import data_version
+from pipeline.tracking.records import Record
 from pipeline.tracking.runs import Experiment, Pack, State
 
 
@@ -57,12 +58,18 @@ def complete(workspace: Workspace, settings: Params, *, pack: Pack) -> Summary:
     data = data_version(workspace)
     with store.readable_errors(place):
         experiment = Experiment(client, store.experiment(client, place, data.name), data)
-        ids: dict[str, str] = {}
-        states: dict[str, State] = {}
-        for record in progress.bar(found, what="MLflow", total=len(found), unit="run"):
-            parent = ids.get(record.parent or "")
-            ids[record.fingerprint], states[record.name] = runs.synchronize(
-                experiment, record, parent=parent, pack=pack
-            )
+        states = hold(experiment, found, pack=pack)
         champion = registry.promote(experiment, workspace, settings, found)
     return Summary(str(place), data.name, states, champion)
+
+
+def hold(experiment: Experiment, found: Sequence[Record], *, pack: Pack | None) -> dict[str, State]:
+    """Make an experiment hold every record, parents first; returns what was done with each."""
+    ids: dict[str, str] = {}
+    states: dict[str, State] = {}
+    for record in progress.bar(found, what="MLflow", total=len(found), unit="run"):
+        parent = ids.get(record.parent or "")
+        ids[record.fingerprint], states[record.name] = runs.synchronize(
+            experiment, record, parent=parent, pack=pack
+        )
+    return states

@@ -50,7 +50,7 @@ def origin(root: Path, *, stage: str) -> dict[str, str]:
     tags = {
         "mlflow.user": _user(),
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": f"dvc repro {stage}",
+        "mlflow.source.name": stage,
         "dvc.stage": stage,
         **_commit(root),
         **_versions(),
@@ -72,7 +72,7 @@ def data_version(workspace: Workspace) -> DataVersion:
     kinds = {"hub": "hugging_face", "demo": "code"}
     return DataVersion(
         name=card["dataset"],
-        digest=_dvc_hash(workspace.lock, "data/raw") or content[:36],
+        digest=dvc_hash(workspace.lock, "data/raw") or content[:36],
         source_type=kinds.get(card["source"].get("kind"), "local"),
         source=json.dumps({**card["source"], "revision": card.get("revision")}),
         rows={name: split["rows"] for name, split in splits.items()},
@@ -88,7 +88,7 @@ def _columns(card: Mapping[str, Any]) -> dict[str, str]:
     return {**dict.fromkeys(card["features"], "double"), card["target"]: target}
 
 
-def _dvc_hash(lock: Path, path: str) -> str | None:
+def dvc_hash(lock: Path, path: str) -> str | None:
     """DVC's own hash of an output, `….dir` for a folder; None where DVC recorded none."""
     try:
         document: Any = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))

@@ -17,10 +17,12 @@ from pipeline.artifacts import (
     read_text,
 )
 from pipeline.evaluation.arms import Task, aggregate
-from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.metrics import DIGITS, measure
 from pipeline.tracking.provenance import origin
 
 _SPLITS = ("validation", "test")  # what models are measured on
+# MLflow groups charts by what stands before the slash, in alphabetical order: what is looked at
+# first comes first. epoch/, test/, test_sd/, usage/, validation/, validation_sd/, versus/
 _NOT_SERVED = " Models of series are not packed for serving."
 
 Kind = Literal["run", "model", "reference", "comparison"]
@@ -46,7 +48,7 @@ class Record:
         params: flat.
         tags: what its first making sets and later ones leave alone.
         metrics: figures at the end; renewed when they change.
-        history: per epoch, its number (from 1) under `epoch`.
+        history: step (an epoch, from 1) → metrics.
         note: Markdown, shown on the run's page.
         files: path among the run's artifacts → file.
         parent: fingerprint of the run that it is shown under.
@@ -61,7 +63,7 @@ class Record:
     params: Mapping[str, str]
     tags: Mapping[str, str]
     metrics: Mapping[str, float] = field(default_factory=dict)
-    history: Sequence[Mapping[str, float]] = ()
+    history: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     note: str = ""
     files: Mapping[str, Path] = field(default_factory=dict)
     parent: str | None = None
@@ -75,7 +77,7 @@ class Record:
 
 def head(workspace: Workspace, card: Mapping[str, Any]) -> Record:
     """What is known of a model's run before it has trained: `card` is its `model.json`."""
-    name = f"{card['model']}-{card['seed']}"
+    name = f"{_arm(card)}-{card['seed']}"
     return Record(
         name=name,
         kind="run",
@@ -95,12 +97,12 @@ def trained(
     workspace: Workspace, card: Mapping[str, Any], comparison: Mapping[str, Any] | None
 ) -> Record:
     """A model that was trained with one seed, from its folder."""
-    model, seed = card["model"], card["seed"]
+    model, seed = _arm(card), card["seed"]
     folder = workspace.model(model, seed)
     history = _history(read_text(folder / "history.csv"))
     costs = _costs(workspace.costs(model, seed), card["fingerprint"])
-    ended = _milliseconds(folder / "model.json")
-    metrics = {**_measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
+    ended = milliseconds(folder / "model.json")
+    metrics = {**_measured(folder, card["task"]), "epoch/best": float(card["best_epoch"]), **costs}
     pages = workspace.explanations / f"{model}-{seed}"
     known = head(workspace, card)
     text = card["kind"] == "text"
@@ -114,14 +116,15 @@ def trained(
         history=history,
         note=f"`{model}`, seed {seed}. Its attention page, samples, plots and predictions are "
         f"under *Artifacts*, at the same path in every run.{'' if text else _NOT_SERVED}",
+        # What people compare lies at the top: MLflow's Compare lists no folders.
         files={
-            **_named("", [folder / name for name in ("history.csv", "summary.txt", "model.json")]),
-            **_named("predictions", sorted(folder.glob("*.parquet"))),
-            **_named("explanations", sorted(pages.glob("*"))),
-            **_named("plots", sorted((workspace.plots / f"{model}-{seed}").glob("*"))),
+            **named("", [folder / name for name in ("history.csv", "summary.txt", "model.json")]),
+            **named("", sorted(pages.glob("*"))),
+            **named("", sorted((workspace.plots / f"{model}-{seed}").glob("*"))),
+            **named("predictions", sorted(folder.glob("*.parquet"))),
         },
         parent=_parent_fingerprint(card),
-        started=ended - int(1000 * costs.get("cost/wall_seconds", 0.0)),
+        started=ended - int(1000 * costs.get("usage/wall_seconds", 0.0)),
         ended=ended,
         servable=Servable(folder, workspace.encoded, _temperature(comparison, model, seed))
         if text
@@ -129,9 +132,14 @@ def trained(
     )
 
 
+def _arm(card: Mapping[str, Any]) -> str:
+    """What its seeds have in common: the model, and in the length study the length."""
+    return "-".join(card[key] for key in ("length", "model") if key in card)
+
+
 def _settings(card: Mapping[str, Any]) -> dict[str, str]:
     """The configuration without the seed, flat."""
-    inputs = ("vocabulary_size", "max_len", "features", "time_steps")
+    inputs = ("length", "vocabulary_size", "max_len", "features", "time_steps")
     sizes = {key: card[key] for key in inputs if key in card}
     return {key: _text(value) for key, value in {**card["recipe"], **sizes}.items()}
 
@@ -140,11 +148,18 @@ def _text(value: object) -> str:
     return str(value) if isinstance(value, str | int | float) else json.dumps(value)
 
 
-def _history(text: str) -> list[dict[str, float]]:
-    return [
-        {key: float(value) for key, value in row.items() if value}
-        for row in csv.DictReader(io.StringIO(text))
-    ]
+def of_epoch(values: Mapping[str, float]) -> dict[str, float]:
+    """What was measured after an epoch, by the names that MLflow shows."""
+    return {f"epoch/{key}": float(value) for key, value in values.items()}
+
+
+def _history(text: str) -> dict[int, dict[str, float]]:
+    rows = [{key: float(value) for key, value in row.items() if value} for row in _csv(text)]
+    return {int(row.pop("epoch")): of_epoch(row) for row in rows}
+
+
+def _csv(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 def _costs(path: Path, fingerprint: str) -> dict[str, float]:
@@ -155,20 +170,20 @@ def _costs(path: Path, fingerprint: str) -> dict[str, float]:
     if costs["fingerprint"] != fingerprint:
         return {}
     found = {
-        "cost/wall_seconds": costs["wall_seconds"],
-        "cost/peak_memory_mb": costs["peak_memory_mb"],
+        "usage/wall_seconds": costs["wall_seconds"],
+        "usage/peak_memory_mb": costs["peak_memory_mb"],
     }
     if seconds := costs["epoch_seconds"]:
-        found["cost/epoch_seconds"] = sum(seconds) / len(seconds)
+        found["usage/epoch_seconds"] = sum(seconds) / len(seconds)
     return found
 
 
 def _measured(folder: Path, task: Task) -> dict[str, float]:
-    """Every metric of both splits as `test/accuracy`."""
+    """Every metric of every split that was predicted, as `test/accuracy`."""
     return {
-        f"{split}/{name}": value
-        for split in _SPLITS
-        for name, value in measure(read_predictions(folder / f"{split}.parquet"), task).items()
+        f"{path.stem}/{name}": round(value, DIGITS)
+        for path in sorted(folder.glob("*.parquet"))
+        for name, value in measure(read_predictions(path), task).items()
         if value is not None
     }
 
@@ -189,7 +204,7 @@ def model(runs: Sequence[Record], card: Mapping[str, Any]) -> Record:
     seeds = ", ".join(run.params["seed"] for run in runs)
     shared = {key: value for key, value in first.params.items() if key != "seed"}
     return Record(
-        name=card["model"],
+        name=_arm(card),
         kind="model",
         fingerprint=_parent_fingerprint(card),
         params=shared,
@@ -197,30 +212,31 @@ def model(runs: Sequence[Record], card: Mapping[str, Any]) -> Record:
             **{key: value for key, value in first.tags.items() if key != "seed"},
             "kind": "model",
             "dvc.stage": "train",
-            "mlflow.source.name": "dvc repro train",
+            "mlflow.source.name": "train",
         },
-        metrics={**_spread([run.metrics for run in runs]), "seeds": float(len(runs))},
-        note=f"`{card['model']}` over the seeds {seeds}: each metric is their mean, and its "
-        "`_sd` their standard deviation.",
+        metrics=_spread([run.metrics for run in runs]),
+        note=f"`{_arm(card)}` over the seeds {seeds}: each metric is their mean; their "
+        "standard deviation is under `test_sd` and `validation_sd`.",
         started=min(run.started for run in runs),
         ended=max(run.ended for run in runs),
     )
 
 
 def _parent_fingerprint(card: Mapping[str, Any]) -> str:
-    return _hash("model", card["configuration"])
+    return hashed("model", card["configuration"])
 
 
 def _spread(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """`name` → mean, and for what was measured `name_sd` → sd, of what all runs have."""
+    """Of what all runs have: `test/accuracy` → mean, `test_sd/accuracy` → standard deviation."""
     found: dict[str, float | None] = {}
     for name in runs[0]:
         if all(name in run for run in runs):
             spread = aggregate([run[name] for run in runs])
             found[name] = spread["mean"]
-            if name.startswith(_SPLITS):
-                found[f"{name}_sd"] = spread["sd"]
-    return {name: value for name, value in found.items() if value is not None}
+            split, _, measured = name.partition("/")
+            if split.startswith(_SPLITS):
+                found[f"{split}_sd/{measured}"] = spread["sd"]
+    return {name: round(value, DIGITS) for name, value in found.items() if value is not None}
 
 
 # ── the reference and the comparison ─────────────────────────────────────────────────────
@@ -230,7 +246,7 @@ def reference(workspace: Workspace, name: str) -> Record:
     """What one would pick instead of a network."""
     folder = workspace.reference(name)
     card = read_json(folder / "model.json")
-    ended = _milliseconds(folder / "model.json")
+    ended = milliseconds(folder / "model.json")
     described = {"model", "task", "classes", "fingerprint"}
     return Record(
         name=name,
@@ -248,9 +264,9 @@ def reference(workspace: Workspace, name: str) -> Record:
         metrics=_measured(folder, card["task"]),
         note="No network: what a user would pick instead.",
         files={
-            **_named("", sorted(folder.glob("*.json"))),
-            **_named("predictions", sorted(folder.glob("*.parquet"))),
-            **_named("plots", sorted((workspace.plots / name).glob("*"))),
+            **named("", sorted(folder.glob("*.json"))),
+            **named("", sorted((workspace.plots / name).glob("*"))),
+            **named("predictions", sorted(folder.glob("*.parquet"))),
         },
         started=ended,
         ended=ended,
@@ -263,11 +279,11 @@ def comparison(
     """All models of `results/comparison.json` beside one another."""
     files = [workspace.comparison, workspace.metrics, workspace.report]
     faithfulness = workspace.explanations / "faithfulness.json"
-    ended = _milliseconds(workspace.comparison)
+    ended = milliseconds(workspace.comparison)
     return Record(
         name="comparison",
         kind="comparison",
-        fingerprint=_hash(
+        fingerprint=hashed(
             "comparison",
             json.dumps(document["method"], sort_keys=True),
             *sorted(run.fingerprint for run in compared),
@@ -280,9 +296,9 @@ def comparison(
         metrics=_differences(document),
         note="\n\n".join([document["headline"], *(pair["sentence"] for pair in document["pairs"])]),
         files={
-            **_named("", [path for path in files if path.exists()]),
-            **_named("explanations", [faithfulness] if faithfulness.exists() else []),
-            **_named("plots", sorted(path for path in workspace.plots.glob("*") if path.is_file())),
+            **named("", [path for path in files if path.exists()]),
+            **named("explanations", [faithfulness] if faithfulness.exists() else []),
+            **named("plots", sorted(path for path in workspace.plots.glob("*") if path.is_file())),
         },
         started=ended,
         ended=ended,
@@ -290,13 +306,11 @@ def comparison(
 
 
 def _differences(document: Mapping[str, Any]) -> dict[str, float]:
-    """Each pair's difference on test, and the ends of its interval."""
-    parts = {"difference": "", "low": "_low", "high": "_high"}
+    """Each pair's difference on test; its interval stands in the note and in the report."""
     return {
-        f"difference/{pair['first']} - {pair['second']}{suffix}": pair[part]
+        f"versus/{pair['first']} - {pair['second']}": pair["difference"]
         for pair in document["pairs"]
-        for part, suffix in parts.items()
-        if pair[part] is not None
+        if pair["difference"] is not None
     }
 
 
@@ -312,19 +326,7 @@ def collect(workspace: Workspace, runs: Sequence[tuple[str, int]]) -> list[Recor
         ArtifactError: a file is damaged.
     """
     document = read_json(workspace.comparison) if workspace.comparison.exists() else None
-    # By configuration: after an interruption some seeds may still have an older one.
-    children: dict[str, list[Record]] = {}
-    cards: dict[str, Any] = {}
-    for name, seed in runs:
-        path = workspace.model(name, seed) / "model.json"
-        if path.exists():
-            card = read_json(path)
-            cards[card["configuration"]] = card
-            run = trained(workspace, card, document)
-            children.setdefault(card["configuration"], []).append(run)
-    records: list[Record] = []
-    for configuration, siblings in children.items():
-        records += [model(siblings, cards[configuration]), *siblings]
+    records = models(workspace, runs, document)
     if (workspace.references / "references.json").exists():
         records += [reference(workspace, name) for name in read_references(workspace)]
     if document is not None:
@@ -339,15 +341,38 @@ def collect(workspace: Workspace, runs: Sequence[tuple[str, int]]) -> list[Recor
     return records
 
 
-def _named(folder: str, paths: Sequence[Path]) -> dict[str, Path]:
+def models(
+    workspace: Workspace,
+    runs: Sequence[tuple[str, int]],
+    document: Mapping[str, Any] | None = None,
+) -> list[Record]:
+    """Every trained model, each before its runs with one seed."""
+    # By configuration: after an interruption some seeds may still have an older one.
+    children: dict[str, list[Record]] = {}
+    cards: dict[str, Any] = {}
+    for name, seed in runs:
+        path = workspace.model(name, seed) / "model.json"
+        if path.exists():
+            card = read_json(path)
+            cards[card["configuration"]] = card
+            run = trained(workspace, card, document)
+            children.setdefault(card["configuration"], []).append(run)
+    records: list[Record] = []
+    for configuration, siblings in children.items():
+        records += [model(siblings, cards[configuration]), *siblings]
+    return records
+
+
+def named(folder: str, paths: Sequence[Path]) -> dict[str, Path]:
     """Files by their place among a run's artifacts."""
     return {f"{folder}/{path.name}" if folder else path.name: path for path in paths}
 
 
-def _milliseconds(path: Path) -> int:
+def milliseconds(path: Path) -> int:
     """When a file was written, in milliseconds since 1970."""
     return path.stat().st_mtime_ns // 1_000_000
 
 
-def _hash(*parts: str) -> str:
+def hashed(*parts: str) -> str:
+    """A fingerprint of texts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

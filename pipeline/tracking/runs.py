@@ -75,7 +75,7 @@ def start(client: mlflow.MlflowClient, experiment: str, record: Record, began: i
 
 
 def synchronize(
-    experiment: Experiment, record: Record, *, parent: str | None, pack: Pack
+    experiment: Experiment, record: Record, *, parent: str | None, pack: Pack | None
 ) -> tuple[str, State]:
     """Complete a record's run, or make it; a second call changes nothing.
 
@@ -83,7 +83,7 @@ def synchronize(
         experiment: where.
         record: what the run should hold.
         parent: id of the run that it is shown under.
-        pack: writes the model, where the record has one.
+        pack: writes the model, where the record has one; None where models aren't served.
 
     Returns:
         The run's id, and what was done.
@@ -135,7 +135,7 @@ def _log(
 
 def _missing_epochs(client: mlflow.MlflowClient, run: Run, record: Record) -> list[Metric]:
     """The (key, step) pairs of the history that the run lacks."""
-    keys = {key for epoch in record.history for key in epoch if key != "epoch"}
+    keys = {key for metrics in record.history.values() for key in metrics}
     known = {
         key: {metric.step for metric in client.get_metric_history(run.info.run_id, key)}
         for key in keys & run.data.metrics.keys()
@@ -143,10 +143,10 @@ def _missing_epochs(client: mlflow.MlflowClient, run: Run, record: Record) -> li
     # When each epoch ended is not recorded: they are spread over the run's time.
     share = (record.ended - record.started) / max(len(record.history), 1)
     return [
-        Metric(key, value, record.started + int(share * epoch["epoch"]), int(epoch["epoch"]))
-        for epoch in record.history
-        for key, value in epoch.items()
-        if key != "epoch" and int(epoch["epoch"]) not in known.get(key, ())
+        Metric(key, value, record.started + int(share * epoch), epoch)
+        for epoch, metrics in record.history.items()
+        for key, value in metrics.items()
+        if epoch not in known.get(key, ())
     ]
 
 
@@ -211,9 +211,11 @@ def packed(experiment: Experiment, run: Run, served: str) -> LoggedModel | None:
     return None
 
 
-def _pack(experiment: Experiment, run: Run, record: Record, pack: Pack) -> tuple[str | None, bool]:
+def _pack(
+    experiment: Experiment, run: Run, record: Record, pack: Pack | None
+) -> tuple[str | None, bool]:
     """The id of the run's model, and whether it was packed just now."""
-    if record.servable is None:
+    if record.servable is None or pack is None:
         return None, False
     client, servable = experiment.client, record.servable
     served = identity(record, servable)
