@@ -1,10 +1,14 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import fingerprint
+from pipeline import artifacts, fingerprint
 from pipeline.artifacts import Predictions, Workspace
 from pipeline.errors import ArtifactError, ParamsError
 from pipeline.evaluation.arms import Arm
@@ -273,3 +277,93 @@ def test_a_failing_stage_leaves_its_earlier_output():
         for output in stage["outs"]:
             (options,) = output.values()
             assert options["persist"]
+
+
+# ── all of it, small ─────────────────────────────────────────────────────────────────────
+
+SMALL = {
+    "lengths": ["40-50", "60-70"],
+    "models": [BASELINE, ATTENTION],
+    "seeds": [1],
+    "corpus": {"train": 64, "validation": 20, "test": 20, "seed": 1, "noise": 0, "vocabulary": 90},
+    "training": {
+        "embedding": 4,
+        "units": 3,
+        "dropout": 0.0,
+        "batch_size": 32,
+        "learning_rate": 0.01,
+        "epochs": 1,
+        "min_epochs": 1,
+        "patience": 1,
+    },
+}
+SCRIPT = """
+from pipeline.artifacts import Workspace
+from pipeline.length_study import settings
+from pipeline.stages import length_corpus, length_summary, length_train
+workspace = Workspace.current()
+wanted = settings.load(workspace.length_study.params)
+for length in wanted.lengths:
+    length_corpus.run(workspace, length)
+for run in wanted.runs:
+    length_train.run(workspace, *run)
+length_summary.run(workspace)
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A study that its stages have run. Their number of threads is a process's own."""
+    root = tmp_path_factory.mktemp("study")
+    study = Workspace(root).length_study
+    study.base.mkdir(parents=True)
+    changed(study.base, **SMALL)
+    (root / "locks").mkdir()
+    (root / "locks" / "run.txt").touch()
+    (study.models / "taken-out-1").mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return study
+
+
+@pytest.mark.slow
+def test_the_stages_leave_a_summary_and_no_run_that_was_not_asked_for(finished):
+    """Each run with its predictions at every position; the figure; no scratch."""
+    runs = {f"{length}-{model}-1" for length in SMALL["lengths"] for model in SMALL["models"]}
+    assert {path.name for path in finished.models.iterdir()} == runs
+    for run in runs:
+        tests = {path.stem for path in (finished.models / run).glob("*.parquet")}
+        assert tests == {"validation", *map(settings.test_name, POSITIONS)}
+    assert not list((finished.scratch / "checkpoints").glob("*"))
+    found = artifacts.read_json(finished.summary)
+    assert found["verdict"] == "too few seeds for a claim"
+    assert (finished.results / "accuracy_by_length.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_mlflow_holds_every_run_once(finished, monkeypatch):
+    """In an experiment of its own; a second time there is nothing to do."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    from pipeline.tracking.length_study import complete
+
+    wanted = settings.load(finished.params)
+    first = complete(finished, wanted)
+    arms = {f"{length}-{model}" for length in SMALL["lengths"] for model in SMALL["models"]}
+    assert set(first.states) == arms | {f"{arm}-1" for arm in arms} | {"summary"}
+    assert set(first.states.values()) == {"created"}
+    assert set(complete(finished, wanted).states.values()) == {"unchanged"}
+
+    client = mlflow.MlflowClient(tracking_uri=first.store)
+    experiment = client.get_experiment_by_name("length-study").experiment_id
+    runs = {run.info.run_name: run for run in client.search_runs([experiment])}
+    assert runs[f"60-70-{BASELINE}-1"].data.params["length"] == "60-70"
+    curve = client.get_metric_history(runs["summary"].info.run_id, f"accuracy anywhere/{ATTENTION}")
+    assert [point.step for point in curve] == [45, 65]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from pipeline import artifacts, params, progress, serving
 from pipeline.artifacts import Workspace
@@ -14,8 +15,8 @@ from pipeline.tracking.complete import complete
 _COMPLETE, _INCOMPLETE = "complete\n", "MLflow was out of reach: python -m pipeline track\n"
 
 
-def run(workspace: Workspace) -> None:
-    """Make MLflow hold the workspace's runs.
+def run(workspace: Workspace) -> Mapping[str, str]:
+    """Make MLflow hold the workspace's runs; returns the UI's pages of them.
 
     As a DVC stage it does not fail when MLflow is out of reach: results never depend on it.
 
@@ -29,16 +30,22 @@ def run(workspace: Workspace) -> None:
         if "DVC_STAGE" not in os.environ:
             raise
         progress.say(f"warning: {error}")
-    else:
-        artifacts.write_text(workspace.tracked, _COMPLETE)
-        progress.say(str(summary))
+        return {}
+    artifacts.write_text(workspace.tracked, _COMPLETE)
+    progress.say(str(summary))
+    return summary.pages
 
 
 def serve(workspace: Workspace, port: int) -> None:
     """Complete MLflow and serve its UI on loopback until it is stopped."""
-    run(workspace)
+    pages = run(workspace) or {"runs": ""}
     place = store.locate(workspace.home)
-    progress.say(f"\nMLflow's UI: http://127.0.0.1:{port}  (stop it with Ctrl-C)")
+    served = place.uri.startswith(("http://", "https://"))
+    address = str(place) if served else f"http://127.0.0.1:{port}"
+    shown = "\n".join(f"  {name:<7} {address}/{page}" for name, page in pages.items())
+    progress.say(f"\nMLflow's UI{'' if served else ', until Ctrl-C'}:\n{shown}")
+    if served:
+        return
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
     # One worker and no job runner: up in a third of the time, for one reader on one machine.
     subprocess.run(

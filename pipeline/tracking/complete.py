@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_args
 
 from pipeline import progress
@@ -23,12 +23,14 @@ class Summary:
         experiment: the dataset's name, which is the experiment's.
         states: run → what was done with it.
         champion: what became of the registry, in a sentence or two.
+        pages: "table" and "charts" of the runs → address below the UI's; none without a run.
     """
 
     store: str
     experiment: str
     states: Mapping[str, State]
     champion: str
+    pages: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         count = Counter(self.states.values())
@@ -60,7 +62,21 @@ def complete(workspace: Workspace, settings: Params, *, pack: Pack) -> Summary:
         experiment = Experiment(client, store.experiment(client, place, data.name), data)
         states = hold(experiment, found, pack=pack)
         champion = registry.promote(experiment, workspace, settings, found)
-    return Summary(str(place), data.name, states, champion)
+        measure = "accuracy" if data.classes else "mse"
+        pages = store.show(
+            client,
+            experiment.id,
+            [
+                f"metrics.`test/{measure}`",
+                f"metrics.`test_sd/{measure}`",
+                f"metrics.`validation/{measure}`",
+                "metrics.`usage/wall_seconds`",
+                "params.`parameters`",
+                "attributes.`Dataset`",
+            ],
+            group="model",
+        )
+    return Summary(str(place), data.name, states, champion, pages)
 
 
 def hold(experiment: Experiment, found: Sequence[Record], *, pack: Pack | None) -> dict[str, State]:

@@ -67,8 +67,7 @@ class EpochLogger:
     def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
         """Hand over the metrics of an epoch, counted from 1."""
         now = int(1000 * time.time())
-        values = {key: float(value) for key, value in metrics.items()}
-        self._epochs.put((number, values, now))
+        self._epochs.put((number, dict(metrics), now))
         self._tell()
 
     def __exit__(
@@ -125,7 +124,7 @@ class EpochLogger:
                 number, values, now = epoch
                 missing = [
                     Metric(key, value, now, number)
-                    for key, value in values.items()
+                    for key, value in records.of_epoch(values).items()
                     if (key, number) not in known
                 ]
                 client.log_batch(identity, metrics=missing)

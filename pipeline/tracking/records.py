@@ -102,7 +102,7 @@ def trained(
     history = _history(read_text(folder / "history.csv"))
     costs = _costs(workspace.costs(model, seed), card["fingerprint"])
     ended = milliseconds(folder / "model.json")
-    metrics = {**_measured(folder, card["task"]), "epoch/best": float(card["best_epoch"]), **costs}
+    metrics = {**_measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
     pages = workspace.explanations / f"{model}-{seed}"
     known = head(workspace, card)
     text = card["kind"] == "text"

@@ -1,5 +1,6 @@
 """The champion: the best trained model by validation, behind a gate, in MLflow's registry."""
 
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 import mlflow
 import numpy as np
+from mlflow.entities import LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
@@ -112,19 +114,18 @@ def promote(
         stays = "there is none yet" if champion is None else f"version {champion.version} stays"
         return f"Champion: {stays}. {record.name} was not registered: {verdict.reason}."
     known = (version for version in versions.values() if version.tags.get(runs.SERVED) == served)
-    version = next(known, None) or client.create_model_version(
+    version = next(known, None) or _create_version(
+        client,
         name,
-        # Not models:/…, which MLflow would look up through its global address.
-        source=model.artifact_location,
-        run_id=run.info.run_id,
-        model_id=model.model_id,
+        model,
+        run,
         tags={
             runs.SERVED: served,
             runs.FINGERPRINT: record.fingerprint,
             _DATA: experiment.data.digest,
             "gate": verdict.reason,
         },
-        description=model_card(record, document, experiment.data),
+        card=model_card(record, document, experiment.data),
     )
     if champion is not None:
         client.set_registered_model_alias(name, PREVIOUS, champion.version)
@@ -192,6 +193,30 @@ def _aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:
         "`previous` the one before it; each version's page holds its model card.",
     )
     return {}
+
+
+def _create_version(
+    client: mlflow.MlflowClient,
+    name: str,
+    model: LoggedModel,
+    run: Run,
+    *,
+    tags: dict[str, str],
+    card: str,
+) -> ModelVersion:
+    version = client.create_model_version(
+        name,
+        # Not models:/…, which MLflow would look up through its global address.
+        source=model.artifact_location,
+        run_id=run.info.run_id,
+        model_id=model.model_id,
+        tags=tags,
+        description=card,
+    )
+    # A server does this itself: the run's page shows what its model is registered as.
+    registered = [{"name": name, "version": version.version}]
+    client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": json.dumps(registered)})
+    return version
 
 
 def _validation(

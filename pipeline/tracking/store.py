@@ -2,12 +2,13 @@
 
 import contextlib
 import errno
+import json
 import logging
 import os
 import re
 import sqlite3
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.errors import TrackingError
+
+_MODEL_TRAINING = "workflowType=machine_learning"  # else the UI hides the model registry
 
 # Where MLflow keeps an artifact's place, which is absolute: table, column.
 _PLACES = (
@@ -64,7 +67,8 @@ def connect(store: Store) -> mlflow.MlflowClient:
     Raises:
         TrackingError: it can't be reached or used.
     """
-    # urllib3 announces every retry; the one error at the end says all of it.
+    # MLflow tells of every step, urllib3 of every retry: the one error at the end says it all.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     with readable_errors(store):
         if store.database is not None and store.artifacts is not None:
@@ -79,6 +83,38 @@ def connect(store: Store) -> mlflow.MlflowClient:
         client = mlflow.MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def show(
+    client: mlflow.MlflowClient, experiment_id: str, columns: Sequence[str], *, group: str
+) -> dict[str, str]:
+    """Give MLflow's UI two views of an experiment; returns their addresses below the UI's.
+
+    They are views as the UI's own «share» makes them: readers' own stay as they are.
+
+    Args:
+        client: of the store.
+        experiment_id: which experiment.
+        columns: of the runs' table, such as "metrics.`test/accuracy`".
+        group: the parameter whose runs are drawn as one curve.
+    """
+    table = {
+        "selectedColumns": list(columns),
+        "columnOrder": list(columns),
+        "columnWidths": dict.fromkeys(columns, 160),
+    }
+    grouped = {"groupByKeys": [{"mode": "param", "groupByData": group}]}
+    views = {
+        "table": table,
+        "charts": {**table, "groupBy": {"aggregateFunction": "average", **grouped}},
+    }
+    known = client.get_experiment(experiment_id).tags
+    for name, view in views.items():
+        key, value = f"mlflow.sharedViewState.{name}", json.dumps(view)
+        if known.get(key) != value:
+            client.set_experiment_tag(experiment_id, key, value)
+    page = f"#/experiments/{experiment_id}/runs?{_MODEL_TRAINING}&viewStateShareKey="
+    return {"table": f"{page}table", "charts": f"{page}charts&compareRunsMode=CHART"}
 
 
 def experiment(client: mlflow.MlflowClient, store: Store, name: str) -> str:
