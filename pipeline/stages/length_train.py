@@ -28,7 +28,8 @@ def run(workspace: Workspace, length: str, model: str, seed: int) -> None:
         threads=wanted.threads,
     )
     name = f"{length}-{model}"
-    progress.say(f"{length} words, {model}, seed {seed}: one of {len(wanted.runs)} runs")
+    number = 1 + wanted.runs.index((length, model, seed))
+    progress.say(f"run {number} of {len(wanted.runs)}: {length} words, {model}, seed {seed}")
     network = fit.build()
     checkpoint = training.Checkpoint(study.checkpoint(name, seed), fit.fingerprint)
     fitted = training.fit(
