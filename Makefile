@@ -36,13 +36,6 @@ add-data: setup ## take in your own data: FILE=reviews.csv NAME=reviews
 length-study: setup ## vary length and evidence position, draw accuracy against length
 	@$(PIPELINE) length-study $(ARGS)
 
-# PyTorch comes by pip, which finds a CPU build where there is one.
-.PHONY: bench
-bench: setup ## compare speed and memory with stock Keras and PyTorch
-	@$(PY) -m uv pip install --quiet --python .venv/bin/python --require-hashes -r locks/bench.txt
-	@$(PY) -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	@$(PIPELINE) bench $(ARGS)
-
 .PHONY: test
 test: setup ## run the tests
 	@$(PY) -m pytest $(ARGS)
@@ -65,8 +58,6 @@ lock: setup ## renew locks/ from pyproject.toml
 	@$(COMPILE) --group installer -o locks/installer.txt $(ARGS)
 	@$(COMPILE) pyproject.toml -o locks/run.txt $(ARGS)
 	@$(COMPILE) pyproject.toml --extra s3 --group dev -c locks/run.txt -o locks/dev.txt $(ARGS)
-	@$(COMPILE) pyproject.toml --extra s3 --group dev --group bench -c locks/dev.txt \
-		-o locks/bench.txt $(ARGS)
 
 .PHONY: clean
 clean: ## remove outputs and scratch; DVC's cache, MLflow's store and your data stay
