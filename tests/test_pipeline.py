@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import boto3
 import mlflow
 import pytest
+from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
 
 PROJECT = Path(__file__).parents[1]
@@ -199,6 +201,34 @@ def test_a_fresh_clone_pulls_runs_nothing_again_and_fills_its_own_mlflow(clone):
     assert ran == ["Running stage 'track':"]
     assert set(tracked_runs(clone)) == RUNS
     assert run(clone, "git", "status", "--porcelain").stdout == ""
+
+
+def test_a_remote_on_s3_carries_data_models_and_results(project, tmp_path):
+    """Push, clone, pull: what was made on one machine is there on the other."""
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    try:
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+        client = boto3.client(
+            "s3",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+        client.create_bucket(Bucket="spotlight")
+        copy = tmp_path / "clone"
+        run(project, "git", "clone", "-q", str(project), str(copy))
+        for place in (project, copy):
+            dvc(place, "remote", "add", "--local", "-f", "cloud", "s3://spotlight/store")
+            dvc(place, "remote", "modify", "--local", "cloud", "endpointurl", url)
+        dvc(project, "push", "-q", "-r", "cloud", **keys)
+        dvc(copy, "pull", "-q", "-r", "cloud", **keys)
+    finally:
+        server.stop()
+    for path in ("data/raw/train.parquet", "results/models/bilstm-1/model.weights.h5"):
+        assert (copy / path).read_bytes() == (project / path).read_bytes()
 
 
 def test_a_model_taken_out_leaves_every_result(clone):
