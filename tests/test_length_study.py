@@ -334,6 +334,7 @@ def finished(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_stages_leave_a_summary_and_no_run_that_was_not_asked_for(finished):
     """Each run with its predictions at every position; the figure; no scratch."""
     runs = {f"{length}-{model}-1" for length in SMALL["lengths"] for model in SMALL["models"]}
@@ -348,6 +349,7 @@ def test_the_stages_leave_a_summary_and_no_run_that_was_not_asked_for(finished):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_mlflow_holds_every_run_once(finished, monkeypatch):
     """In an experiment of its own; a second time there is nothing to do."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
