@@ -158,7 +158,7 @@ def test_mlflow_holds_every_run_once(project):
     assert set(runs) == RUNS
     assert runs["bilstm-1"].data.tags["mlflow.parentRunId"] == runs["bilstm"].info.run_id
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{project / 'mlflow.db'}")
-    history = client.get_metric_history(runs["bilstm-1"].info.run_id, "val_loss")
+    history = client.get_metric_history(runs["bilstm-1"].info.run_id, "epoch/val_loss")
     assert [point.step for point in history] == [1, 2]
 
 
