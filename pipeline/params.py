@@ -150,7 +150,8 @@ class TextEncode(Section):
 class SeriesEncode(Section):
     """How a series becomes windows. A source of whole sequences needs none of the first four.
 
-    `season` is the length in steps of the cycle that the naive forecast repeats.
+    `season` is the length in steps of the cycle that the naive forecast repeats. `relative` gives
+    windows and targets as differences from the window's last step (see `data.windows.Scaler`).
     """
 
     window: Count | None = None
@@ -158,6 +159,7 @@ class SeriesEncode(Section):
     stride: Count = 1
     season: Count | None = None
     standardize: bool = True
+    relative: bool = False
 
 
 class Recipe(Section):
@@ -200,7 +202,10 @@ class Explain(Section):
 
 
 class Registry(Section):
-    """The gate that a model passes before it becomes the champion."""
+    """The gate that a model passes before it becomes the champion.
+
+    A regression has no accuracy: its squared error must be below the best naive forecast's.
+    """
 
     minimum_validation_accuracy: Annotated[float, Field(ge=0, le=1)]
 

@@ -2,6 +2,6 @@
 
 from mlflow.models import set_model
 
-from pipeline.serving import TextClassifier
+from pipeline.serving import ServedModel
 
-set_model(TextClassifier())
+set_model(ServedModel())

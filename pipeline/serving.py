@@ -1,11 +1,15 @@
-"""The served model: raw text in; label, calibrated probability and, when asked, attention out.
+"""The served model: raw input in; label and calibrated probability, or a value, out.
 
-It is packed with a copy of this package, so it loads where the project is not installed:
+It takes texts, or windows of a series, and shows on request what it attended to. It is packed
+with a copy of this package, so it loads where the project is not installed:
 
     model = mlflow.pyfunc.load_model("models:/spotlight-demo@champion")
     model.predict(pandas.DataFrame({"text": ["…"]}), params={"attention": True})
 
-What is served is what was measured: the same tokenizer, network and code give the same numbers.
+    model = mlflow.pyfunc.load_model("models:/spotlight-ett@champion")
+    model.predict(pandas.DataFrame({"HUFL": [[5.8, 5.7, …]], …}))  # a list for each feature
+
+What is served is what was measured: the same input, network and code give the same numbers.
 """
 
 import json
@@ -18,16 +22,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import save_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-from mlflow.types.schema import Array, Object, Property
+from mlflow.types.schema import Array
 from numpy.typing import NDArray
 
-from pipeline import artifacts
-from pipeline.artifacts import Sequences
+from pipeline import artifacts, served_input
+from pipeline.served_input import Reader, Windows
 
 PACKAGE = Path(__file__).parent
 LIBRARIES = (
@@ -42,27 +45,6 @@ LIBRARIES = (
     "tensorflow",
     "tokenizers",
 )
-EXAMPLE = "Slow to start, but I was sorry when it ended."
-
-_TOKEN = Object(
-    [
-        Property("token", DataType.string),
-        Property("start", DataType.long),
-        Property("end", DataType.long),
-        Property("weight", DataType.double, required=False),
-    ]
-)
-SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.string, "text")]),
-    outputs=Schema(
-        [
-            ColSpec(DataType.string, "label"),
-            ColSpec(DataType.double, "probability"),
-            ColSpec(Array(_TOKEN), "tokens", required=False),
-        ]
-    ),
-    params=ParamSchema([ParamSpec("attention", DataType.boolean, default=False)]),
-)
 
 
 def pack(destination: Path, *, folder: Path, encoded: Path, temperature: float | None) -> None:
@@ -71,39 +53,56 @@ def pack(destination: Path, *, folder: Path, encoded: Path, temperature: float |
     Args:
         destination: made here.
         folder: what `train` wrote: `model.json` and the weights.
-        encoded: what `encode` wrote: the tokenizer.
+        encoded: what `encode` wrote: the tokenizer, or the scaler.
         temperature: divides the logits; None leaves the probabilities as they are.
     """
     with tempfile.TemporaryDirectory() as scratch:
         parts = Path(scratch) / "model"
         parts.mkdir()
-        for path in (
-            folder / "model.json",
-            folder / "model.weights.h5",
-            encoded / "tokenizer.json",
-        ):
-            shutil.copyfile(path, parts / path.name)
+        for name in ("model.json", "model.weights.h5"):
+            shutil.copyfile(folder / name, parts / name)
+        for name in served_input.FILES:
+            if (encoded / name).exists():
+                shutil.copyfile(encoded / name, parts / name)
         artifacts.write_json(parts / "calibration.json", {"temperature": temperature})
+        reader = served_input.reader(parts)
         save_model(
             destination,
             python_model=str(PACKAGE / "served_model.py"),
             artifacts={"model": str(parts)},
             code_paths=[str(PACKAGE)],
-            signature=SIGNATURE,
-            input_example=pd.DataFrame({"text": [EXAMPLE]}),
+            signature=signature(reader, artifacts.read_json(parts / "model.json")["task"]),
+            input_example=reader.example(),
             pip_requirements=[f"{name}=={version(name)}" for name in LIBRARIES],
         )
 
 
-class TextClassifier(PythonModel):
-    """A trained text classifier behind MLflow's interface."""
+def signature(reader: Reader, task: str) -> ModelSignature:
+    """What MLflow documents and checks: the columns of request and answer, and the parameter."""
+    said = {"value": DataType.double}
+    if task != "regression":
+        said = {"label": DataType.string, "probability": DataType.double}
+    return ModelSignature(
+        inputs=reader.schema(),
+        outputs=Schema(
+            [
+                *(ColSpec(kind, name) for name, kind in said.items()),
+                ColSpec(Array(reader.part), reader.shown, required=False),
+            ]
+        ),
+        params=ParamSchema([ParamSpec("attention", DataType.boolean, default=False)]),
+    )
+
+
+class ServedModel(PythonModel):
+    """A trained model behind MLflow's interface."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        from pipeline import inference, text
+        from pipeline import inference
 
         folder = Path(context.artifacts["model"])
+        self._reader = served_input.reader(folder)
         self._loaded = inference.load(folder)
-        self._tokenizer = text.load((folder / "tokenizer.json").read_text(encoding="utf-8"))
         self._temperature = json.loads((folder / "calibration.json").read_bytes())["temperature"]
 
     def predict(
@@ -112,78 +111,43 @@ class TextClassifier(PythonModel):
         model_input: pd.DataFrame,
         params: Mapping[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Classify the texts of the column `text`.
+        """Answer every row.
 
         Returns:
-            A row per text: `label`, its `probability`, and with `attention` the `tokens`:
-            each with its characters `start` to `end` and its `weight`, which is None where
-            the model has no attention.
+            A row for each: `label` and its `probability`, or, of a regression, the `value` in
+            the target's own unit. With `attention` also the `tokens` of a text, each with its
+            characters `start` to `end`, or the `steps` of a window, counted from 0: each with
+            its `weight`, which is None where the model has no attention.
+
+        Raises:
+            MlflowException: a row can't be read; a server answers 400.
         """
         from pipeline import inference
-        from pipeline.evaluation import calibration
 
-        texts = valid_texts(model_input["text"].tolist())
         network, card = self._loaded
-        encoded = self._tokenizer.encode(texts, max_len=card["max_len"])
-        rows = sequences([row.ids for row in encoded])
+        question = self._reader.read(model_input)
         attention = bool((params or {}).get("attention"))
-        weights: Sequence[Any] = [None] * len(texts)
+        weights: Sequence[Any] = [None] * len(question.sequences)
         outputs: NDArray[np.floating]
         if attention and network.explainer is not None:
-            outputs, weights = inference.attend(network, rows)
+            outputs, weights = inference.attend(network, question.sequences)
         else:
-            outputs = inference.predict(network.predictor, rows)
-        if self._temperature is not None:
-            outputs = calibration.calibrate(outputs, self._temperature)
-        answer = {
-            "label": [card["classes"][number] for number in outputs.argmax(axis=1)],
-            "probability": outputs.max(axis=1).astype(np.float64),
-        }
+            outputs = inference.predict(network.predictor, question.sequences)
+        if isinstance(question, Windows) and card["task"] == "regression":
+            answer: dict[str, Any] = {"value": question.values(outputs)}
+        else:
+            answer = self._classified(outputs, card["classes"])
         if attention:
-            answer["tokens"] = [
-                tokens(given, row.spans, weight)
-                for given, row, weight in zip(texts, encoded, weights, strict=True)
-            ]
+            answer[self._reader.shown] = question.parts(weights)
         return pd.DataFrame(answer)
 
+    def _classified(self, outputs: NDArray[np.floating], classes: list[str]) -> dict[str, Any]:
+        """<float>[n, classes] → each row's most probable class, and its calibrated probability."""
+        from pipeline.evaluation import calibration
 
-def valid_texts(given: Sequence[object]) -> list[str]:
-    """The texts, if all of them are.
-
-    Raises:
-        MlflowException: one is missing, is blank, or is not text; a server answers 400.
-    """
-    texts: list[str] = []
-    for number, value in enumerate(given):
-        if not isinstance(value, str) or not value.strip():
-            # The schema lets only text and missing values pass, which pandas may hold as NaN.
-            received = repr(value) if isinstance(value, str) else "nothing"
-            raise MlflowException.invalid_parameter_value(
-                f"`text` must hold a text in every row; row {number} (from 0) holds {received}. "
-                "Leave that row out."
-            )
-        texts.append(value)
-    if not texts:
-        raise MlflowException.invalid_parameter_value(
-            "`text` has no row; at least one text is needed."
-        )
-    return texts
-
-
-def sequences(ids: Sequence[Any]) -> Sequences:
-    """Token ids as rows to predict for: their targets are unknown, and 0."""
-    return Sequences(
-        rows=np.arange(len(ids)),
-        targets=np.zeros(len(ids), np.int64),
-        starts=np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64),
-        values=np.concatenate(ids),
-    )
-
-
-def tokens(text: str, spans: Any, weights: Any) -> list[dict[str, Any]]:
-    """Each token as it stands in the text, with its place and its weight."""
-    shown = [None] * len(spans) if weights is None else [float(weight) for weight in weights]
-    return [
-        {"token": text[start:end], "start": int(start), "end": int(end), "weight": weight}
-        for (start, end), weight in zip(spans, shown, strict=True)
-    ]
+        if self._temperature is not None:
+            outputs = calibration.calibrate(outputs, self._temperature)
+        return {
+            "label": [classes[number] for number in outputs.argmax(axis=1)],
+            "probability": outputs.max(axis=1).astype(np.float64),
+        }

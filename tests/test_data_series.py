@@ -202,6 +202,50 @@ def test_naive_forecasts_by_hand() -> None:
     assert set(windows.naive(sequences, sequences, target=None, horizon=3, season=3)) == {"mean"}
 
 
+@given(
+    rows=st.integers(12, 40),
+    level=st.floats(-1e3, 1e3),
+    horizon=st.integers(1, 4),
+    standardize=st.booleans(),
+)
+def test_relative_windows_know_no_level(
+    rows: int, level: float, horizon: int, standardize: bool
+) -> None:
+    """End at 0, are the same at any level, and what they predict comes back in its own unit."""
+    wave = np.sin(np.arange(rows)) * 3
+    other = np.cos(np.arange(rows))
+    settings = SeriesEncode(window=4, horizon=horizon, relative=True, standardize=standardize)
+
+    def encoded(shift: float) -> tuple[Any, windows.Scaler]:
+        split = pa.table({"x": other, "y": wave + shift})
+        names = ("train", "validation", "test")
+        splits, scaler = windows.encode(dict.fromkeys(names, split), steps_card("x", "y"), settings)
+        return splits["train"], scaler
+
+    sequences, scaler = encoded(level)
+    values = sequences.values.reshape(len(sequences), 4, 2)
+    assert (values[:, -1] == 0).all()
+    assert values == pytest.approx(encoded(0)[0].values.reshape(values.shape), abs=2e-4)
+    raw = np.stack([other, wave + level], axis=-1)
+    cut = np.stack([raw[start : start + 4] for start in sequences.rows])
+    assert scaler.inputs(cut).values == pytest.approx(sequences.values, abs=1e-6)
+    ends = raw[3 + horizon :, 1]
+    assert scaler.restore(sequences.targets, cut) == pytest.approx(ends, abs=2e-3)
+    season = windows.naive(sequences, sequences, target=1, horizon=horizon, season=None)
+    assert (season["last_value"] == 0).all()
+
+
+@pytest.mark.parametrize("features", [("x",), ("x", "z")])
+def test_relative_asks_for_the_target_among_the_features(features: tuple[str, ...]) -> None:
+    """Else there is no last value to start from; so it is for whole sequences."""
+    names = ("train", "validation", "test")
+    columns = pa.table({name: np.arange(20.0) for name in ("x", "y", "z")})
+    settings = SeriesEncode(window=4, relative=True)
+    for card in (steps_card(*features), {**steps_card("x", "y"), "layout": "sequences"}):
+        with pytest.raises(DataError, match=r"encode\.relative"):
+            windows.encode(dict.fromkeys(names, columns), card, settings)
+
+
 def test_adding_s_target_is_the_sum_of_the_two_marked_steps(examine: Examine) -> None:
     """One mark in each half, values in [0, 1); splits differ, and the same seed repeats them."""
     source = AddingSource(kind="adding", train=300, validation=50, test=50, time_steps=21, seed=3)

@@ -6,12 +6,14 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from pipeline import artifacts, inference, serving, text
+from pipeline import artifacts, inference, served_input, serving, text
 from pipeline.artifacts import Predictions
+from pipeline.data import windows
 from pipeline.evaluation.calibration import calibrate
 from pipeline.models import network
 from tests import strategies
@@ -67,7 +69,7 @@ def trained(folder, pooling):
     rng = np.random.default_rng(0)
     shapes = [weight.shape for weight in built.predictor.get_weights()]
     built.predictor.set_weights([rng.normal(size=shape) for shape in shapes])
-    rows = serving.sequences([row.ids for row in tokenizer.encode(TEXTS, max_len=MAX_LEN)])
+    rows = served_input.Texts(TEXTS, tokenizer.encode(TEXTS, max_len=MAX_LEN)).sequences
     outputs = inference.predict(built.predictor, rows)
     artifacts.write_predictions(
         models / "test.parquet", Predictions(rows.rows, rows.targets, outputs)
@@ -176,7 +178,7 @@ def test_its_page_shows_signature_example_and_requirements(served):
 def test_a_model_without_attention_gives_tokens_without_weights(tmp_path):
     """None, as in `samples.json`: nothing is made up."""
     models, encoded = trained(tmp_path, "last")
-    classifier = serving.TextClassifier()
+    classifier = serving.ServedModel()
     artifacts.write_json(models / "calibration.json", {"temperature": None})
     artifacts.write_text(models / "tokenizer.json", artifacts.read_text(encoded / "tokenizer.json"))
 
@@ -192,4 +194,194 @@ def test_a_model_without_attention_gives_tokens_without_weights(tmp_path):
 def test_no_row_at_all_is_refused():
     """An empty request is a mistake, not an empty answer."""
     with pytest.raises(MlflowException, match="at least one text"):
-        serving.valid_texts([])
+        served_input.valid_texts([])
+
+
+# ── windows of a series ──────────────────────────────────────────────────────────────────
+
+FEATURES, STEPS, HORIZON = ["load", "oil"], 5, 2
+
+
+def trained_on_series(folder, *, relative=False, classes=()):
+    """A tiny model of windows, as `train` leaves it, and its scaler as `encode` does."""
+    models, encoded = folder / "models", folder / "encoded"
+    encoded.mkdir(parents=True)
+    models.mkdir()
+    hours = np.random.default_rng(0).normal([100, 20], [30, 4], (40, 2))
+    table = pa.table(dict(zip(FEATURES, hours.T, strict=True)))
+    target = None if classes else "oil"
+    scaler = windows.fit(table, features=FEATURES, target=target, relative=relative)
+    artifacts.write_json(encoded / "scaler.json", scaler.to_json())
+    recipe = strategies.recipe(pooling="additive")
+    keras.utils.set_random_seed(1)
+    task = "multiclass" if classes else "regression"
+    built = network.build(recipe, kind="series", task=task, classes=len(classes), features=2)
+    if classes:
+        rows = scaler.inputs(np.stack([hours[start : start + STEPS] for start in range(20)]))
+    else:
+        rows = windows.cut(table, scaler, window=STEPS, horizon=HORIZON, stride=1)
+    outputs = inference.predict(built.predictor, rows)
+    artifacts.write_predictions(
+        models / "test.parquet", Predictions(rows.rows, rows.targets, outputs)
+    )
+    built.predictor.save_weights(models / "model.weights.h5")
+    card = {
+        "kind": "series",
+        "task": task,
+        "classes": list(classes),
+        "features": FEATURES,
+        "time_steps": STEPS,
+        "recipe": recipe.model_dump(),
+    }
+    artifacts.write_json(models / "model.json", card)
+    return models, encoded, hours
+
+
+def asked(hours, start=0):
+    """One request: the window that begins at that hour."""
+    part = hours[start : start + STEPS]
+    return {name: [part[:, number].tolist()] for number, name in enumerate(FEATURES)}
+
+
+SERIES_PROGRAM = """
+import json, sys
+import mlflow.pyfunc, pandas
+from mlflow.exceptions import MlflowException
+
+model = mlflow.pyfunc.load_model(sys.argv[1])
+good, bad = json.load(sys.stdin)
+
+def refused(given):
+    try:
+        model.predict(pandas.DataFrame(given))
+    except MlflowException as error:
+        return [error.error_code, error.message]
+
+print(json.dumps({
+    "code": sys.modules["pipeline"].__file__,
+    "plain": model.predict(pandas.DataFrame(good)).to_dict("records"),
+    "attention": model.predict(
+        pandas.DataFrame(good), params={"attention": True}
+    ).to_dict("records"),
+    "refused": {name: refused(given) for name, given in bad.items()},
+}))
+"""
+
+
+def spoilt(hours, **changes):
+    """The first request with other columns; None takes one away."""
+    columns = {**asked(hours), **changes}
+    return {name: column for name, column in columns.items() if column is not None}
+
+
+BAD_WINDOWS = {
+    "a feature short": ({"load": None}, "`load` is missing"),
+    "another name": ({"load": None, "loads": [[1.0] * STEPS]}, "Received of these: oil"),
+    "too short": ({"oil": [[1.0] * 3]}, "`oil` in row 0 (from 0) holds 3 values: give a list of 5"),
+    "too long": ({"oil": [[1.0] * 6]}, "holds 6 values"),
+    "a gap": ({"oil": [[1.0, float("nan"), 1, 1, 1]]}, "holds nan at step 1 (from 0)"),
+    "infinite": ({"oil": [[1.0, 1, 1, 1, float("inf")]]}, "holds inf at step 4"),
+    "a missing value": ({"oil": [[1.0, None, 1, 1, 1]]}, "holds None at step 1"),
+    "a word": ({"oil": ["warm"]}, "holds 'warm': give a list"),
+    "words": ({"oil": [["1", "2", "3", "4", "5"]]}, "holds '1' at step 0"),
+    "one number": ({"oil": [3.5]}, "holds 3.5: give a list"),
+    "nothing": ({"oil": [None]}, "holds nothing: give a list"),
+    "lists in the list": ({"oil": [[[1.0]] * STEPS]}, "holds [1.0] at step 0"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def served_series(tmp_path_factory):
+    """What a packed regression answers in another process, what was measured, and the data."""
+    folder = tmp_path_factory.mktemp("series")
+    models, encoded, hours = trained_on_series(folder)
+    goal = folder / "model"
+    serving.pack(goal, folder=models, encoded=encoded, temperature=None)
+    request = [
+        {name: [asked(hours, start)[name][0] for start in range(4)] for name in FEATURES},
+        {name: spoilt(hours, **changes) for name, (changes, _) in BAD_WINDOWS.items()},
+    ]
+    finished = subprocess.run(
+        [sys.executable, "-c", SERIES_PROGRAM, str(goal)],
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    measured = artifacts.read_predictions(models / "test.parquet")
+    return goal, measured, hours, json.loads(finished.stdout.splitlines()[-1])
+
+
+def test_a_regression_answers_in_the_targets_own_unit(served_series):
+    """The prediction in the file, times the deviation, plus the mean; with its own code."""
+    goal, measured, hours, answers = served_series
+    assert answers["code"].startswith(str(goal))
+    oil = hours[:, 1]
+    expected = measured.outputs[:4] * oil.std() + oil.mean()
+    for name in ("plain", "attention"):
+        assert np.allclose([row["value"] for row in answers[name]], expected, atol=1e-4)
+    assert set(answers["plain"][0]) == {"value"}
+
+
+def test_the_steps_are_the_windows_own(served_series):
+    """Counted from 0, and the weights of a window sum to 1."""
+    *_, answers = served_series
+    for row in answers["attention"]:
+        assert [step["step"] for step in row["steps"]] == list(range(STEPS))
+        assert sum(step["weight"] for step in row["steps"]) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("case", BAD_WINDOWS)
+def test_what_is_no_window_is_refused_in_words(case, served_series):
+    """One paragraph: column, row, what stands there, what to give; a server answers 400."""
+    *_, answers = served_series
+    code, message = answers["refused"][case]
+    assert code == "INVALID_PARAMETER_VALUE"
+    assert BAD_WINDOWS[case][1] in message
+    assert "\n" not in message
+
+
+def loaded(models, encoded):
+    """A served model in this process."""
+    artifacts.write_json(models / "calibration.json", {"temperature": None})
+    artifacts.write_text(models / "scaler.json", artifacts.read_text(encoded / "scaler.json"))
+    model = serving.ServedModel()
+    model.load_context(SimpleNamespace(artifacts={"model": str(models)}))
+    return model
+
+
+def test_a_change_is_served_as_the_value_that_it_leads_to(tmp_path):
+    """Relative windows: the last value plus the predicted change, as `cut` measured it."""
+    models, encoded, hours = trained_on_series(tmp_path, relative=True)
+    model = loaded(models, encoded)
+    measured = artifacts.read_predictions(models / "test.parquet")
+    said = [
+        model.predict(None, pd.DataFrame(asked(hours, start)))["value"][0] for start in range(5)
+    ]
+    oil = hours[:, 1]
+    last = oil[STEPS - 1 : STEPS + 4]
+    assert np.allclose(said, last + measured.outputs[:5] * oil.std(), atol=1e-4)
+    ends = oil[STEPS - 1 + HORIZON :][:5]
+    assert np.allclose(ends, last + measured.targets[:5] * oil.std(), atol=1e-4)
+
+
+def test_a_classified_window_gets_label_and_probability(tmp_path):
+    """As a text does; whole numbers are numbers too."""
+    models, encoded, hours = trained_on_series(tmp_path, classes=("calm", "busy", "odd"))
+    model = loaded(models, encoded)
+    measured = artifacts.read_predictions(models / "test.parquet")
+    answer = model.predict(None, pd.DataFrame(asked(hours)))
+    assert answer["label"][0] == ("calm", "busy", "odd")[measured.labels[0]]
+    assert answer["probability"][0] == pytest.approx(measured.outputs[0].max(), abs=1e-5)
+    whole = pd.DataFrame({name: [[1, 2, 3, 4, 5]] for name in FEATURES})
+    assert 1 / 3 <= model.predict(None, whole)["probability"][0] <= 1
+
+
+def test_no_window_at_all_is_refused(tmp_path):
+    """An empty request is a mistake, not an empty answer."""
+    models, encoded, _ = trained_on_series(tmp_path)
+    reader = loaded(models, encoded)._reader
+    with pytest.raises(MlflowException, match="at least one window"):
+        reader.read(pd.DataFrame({name: [] for name in FEATURES}))

@@ -42,10 +42,20 @@ class Scale:
 
 @dataclass(frozen=True)
 class Scaler:
-    """The scale of every feature, and of the target where it is a number."""
+    """How raw windows become inputs, and outputs values of the target's own unit.
+
+    Attributes:
+        features: the scale of each.
+        target: its scale; None where it is a class.
+        relative: whether a window is given as its differences from its last step, and the target
+            as its difference from its last value there. A network then has no level to learn,
+            and to predict 0 is to repeat the last value (the normalisation of NLinear, Zeng et
+            al. 2023). Errors stay what they were; R² is that of the change.
+    """
 
     features: tuple[Scale, ...]
     target: Scale | None
+    relative: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in `scaler.json`."""
@@ -58,16 +68,47 @@ class Scaler:
         return cls(
             features=tuple(Scale(**scale) for scale in content["features"]),
             target=None if target is None else Scale(**target),
+            relative=content["relative"],
         )
+
+    @property
+    def place(self) -> int | None:
+        """Which of the features the target is; None if it is none of them."""
+        names = [scale.name for scale in self.features]
+        return names.index(self.target.name) if self.target and self.target.name in names else None
 
     def standardise(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         """<float64>[..., features] in their own units → <float32>[..., features]."""
         columns = [scale.apply(values[..., number]) for number, scale in enumerate(self.features)]
         return np.stack(columns, axis=-1)
 
+    def inputs(self, windows: NDArray[np.float64]) -> Sequences:
+        """<float64>[n, time_steps, features] in their own units → what a network reads.
+
+        Their targets are unknown, and 0.
+        """
+        values = self.standardise(windows)
+        if self.relative:
+            values = values - values[:, -1:]
+        return _equally_long(values, np.zeros(len(values), np.float32))
+
+    def restore(
+        self, outputs: NDArray[np.float32], windows: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """<float32>[n], what a network says of those raw windows → values in the target's unit."""
+        assert self.target is not None, "a class has no unit"
+        if not self.relative:
+            return self.target.restore(outputs)
+        return np.asarray(outputs, np.float64) * self.target.deviation + windows[:, -1, self.place]
+
 
 def fit(
-    train: pa.Table, *, features: list[str], target: str | None, standardize: bool = True
+    train: pa.Table,
+    *,
+    features: list[str],
+    target: str | None,
+    standardize: bool = True,
+    relative: bool = False,
 ) -> Scaler:
     """Measure every column in train, and nowhere else; a constant one is only centred.
 
@@ -76,6 +117,7 @@ def fit(
         features: their columns.
         target: its column; None where it is a class.
         standardize: False leaves every number as it is.
+        relative: see `Scaler`.
     """
 
     def scale(name: str) -> Scale:
@@ -87,6 +129,7 @@ def fit(
     return Scaler(
         features=tuple(scale(name) for name in features),
         target=None if target is None else scale(target),
+        relative=relative,
     )
 
 
@@ -118,7 +161,11 @@ def cut(table: pa.Table, scaler: Scaler, *, window: int, horizon: int, stride: i
         )
     # (windows, features, window) → (windows, window, features)
     views = np.lib.stride_tricks.sliding_window_view(values, window, axis=0)[starts]
-    return _equally_long(views.transpose(0, 2, 1), targets[starts + window - 1 + horizon])
+    windows, ends = views.transpose(0, 2, 1), targets[starts + window - 1 + horizon]
+    if scaler.relative:
+        last = windows[:, -1:]
+        windows, ends = windows - last, ends - last[:, 0, scaler.place]
+    return _equally_long(windows, ends)
 
 
 def whole(table: pa.Table, scaler: Scaler) -> Sequences:
@@ -149,7 +196,14 @@ def encode(
         features=card["features"],
         target=card["target"] if card["task"] == "regression" else None,
         standardize=settings.standardize,
+        relative=settings.relative,
     )
+    if settings.relative and (card["layout"] == "sequences" or scaler.place is None):
+        raise DataError(
+            f"{card['dataset']}: `encode.relative` is set, but the target {card['target']!r} is no "
+            f"later value of a feature ({', '.join(card['features'])}).",
+            fix="take `relative` out in params.yaml, or name the target in `source.features` too.",
+        )
     if card["layout"] == "sequences":
         return {name: whole(table, scaler) for name, table in tables.items()}, scaler
     if settings.window is None:
@@ -185,9 +239,9 @@ def naive(
     horizon: int,
     season: int | None,
 ) -> dict[str, NDArray[np.float32]]:
-    """Forecasts that need no model, in the target's own scale.
+    """Forecasts that need no model, in the scale of the sequences' targets.
 
-    - `mean`: the training targets' mean;
+    - `mean`: the training targets' mean; of relative windows, the last value and the mean change;
     - `last_value`: the window's last value of the target;
     - `seasonal`: the mean of the window's values at the same phase of the season as the target,
       so `season`, 2 `season`, … steps before it.

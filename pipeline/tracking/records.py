@@ -23,7 +23,6 @@ from pipeline.tracking.provenance import origin
 _SPLITS = ("validation", "test")  # what models are measured on
 # MLflow groups charts by what stands before the slash, in alphabetical order: what is looked at
 # first comes first. epoch/, test/, test_sd/, usage/, validation/, validation_sd/, versus/
-_NOT_SERVED = " Models of series are not packed for serving."
 
 Kind = Literal["run", "model", "reference", "comparison"]
 
@@ -105,7 +104,6 @@ def trained(
     metrics = {**_measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
     pages = workspace.explanations / f"{model}-{seed}"
     known = head(workspace, card)
-    text = card["kind"] == "text"
     return Record(
         name=known.name,
         kind="run",
@@ -115,7 +113,7 @@ def trained(
         metrics=metrics,
         history=history,
         note=f"`{model}`, seed {seed}. Its attention page, samples, plots and predictions are "
-        f"under *Artifacts*, at the same path in every run.{'' if text else _NOT_SERVED}",
+        "under *Artifacts*, at the same path in every run.",
         # What people compare lies at the top: MLflow's Compare lists no folders.
         files={
             **named("", [folder / name for name in ("history.csv", "summary.txt", "model.json")]),
@@ -126,9 +124,7 @@ def trained(
         parent=_parent_fingerprint(card),
         started=ended - int(1000 * costs.get("usage/wall_seconds", 0.0)),
         ended=ended,
-        servable=Servable(folder, workspace.encoded, _temperature(comparison, model, seed))
-        if text
-        else None,
+        servable=Servable(folder, workspace.encoded, _temperature(comparison, model, seed)),
     )
 
 
