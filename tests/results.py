@@ -81,6 +81,8 @@ def write_data(workspace, dataset):
         "splits": splits,
     }
     artifacts.write_json(workspace.raw / "card.json", card)
+    about = {key: card[key] for key in ("dataset", "kind", "task", "classes")}
+    artifacts.write_json(workspace.encoded / "encoding.json", {**about, "max_len": 40})
     artifacts.write_text(
         workspace.lock,
         "schema: '2.0'\nstages:\n  download:\n    cmd: x\n    outs:\n    - path: data/raw\n"

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy
 
 from pipeline import artifacts
-from pipeline.artifacts import REFERENCE, Workspace
+from pipeline.artifacts import REFERENCE, Predictions, Workspace
 from pipeline.errors import TrackingError
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.tracking import EpochLogger, provenance, records, registry
@@ -656,7 +656,12 @@ def test_the_logger_itself_loads_no_library():
 def judged(candidate, champion, minimum=0.7):
     """The gate's verdict."""
     return registry.judge(
-        candidate, champion, minimum=minimum, bootstrap=Bootstrap(0.95, resamples=200, seed=0)
+        candidate,
+        champion,
+        task="binary",
+        minimum=minimum,
+        naive={},
+        bootstrap=Bootstrap(0.95, resamples=200, seed=0),
     )
 
 
@@ -681,6 +686,44 @@ def test_the_gate_refuses_what_is_worse_beyond_the_interval():
 def test_predictions_of_other_rows_are_not_compared():
     """After another split only the minimum decides."""
     assert judged(results.predictions(100, 0.75, 1), results.predictions(90, 0.99, 1)).passed
+
+
+def forecast(error, shift=0.0):
+    """Predictions of a number that err by that much in the mean square."""
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=400).astype("f4") + np.float32(shift)
+    noise = rng.choice([-1, 1], 400) * error**0.5
+    return Predictions(np.arange(400), targets, (targets + noise).astype("f4"))
+
+
+def judged_forecast(candidate, champion=None):
+    """The gate's verdict on a regression, whose best naive forecast has a squared error of 0.09."""
+    return registry.judge(
+        candidate,
+        champion,
+        task="regression",
+        minimum=0.7,
+        naive={"mean": forecast(1.0), "last_value": forecast(0.09)},
+        bootstrap=Bootstrap(0.95, resamples=200, seed=0, block=5),
+    )
+
+
+def test_a_regression_must_beat_the_best_naive_forecast():
+    """By validation MSE: an accuracy it has none."""
+    passed, refused = judged_forecast(forecast(0.08)), judged_forecast(forecast(0.1))
+    assert passed.passed
+    assert "0.08 is below the best naive forecast's, last_value: 0.09" in passed.reason
+    assert not refused.passed
+    assert "0.1 is not below" in refused.reason
+
+
+def test_a_regression_must_not_be_worse_than_the_champion():
+    """Lower is better there; predictions of other targets, as of another horizon, don't count."""
+    refused = judged_forecast(forecast(0.08), forecast(0.02))
+    assert not refused.passed
+    assert "+0.06 validation MSE" in refused.reason
+    assert judged_forecast(forecast(0.02), forecast(0.08)).passed
+    assert judged_forecast(forecast(0.08), forecast(0.02, shift=1.0)).passed
 
 
 def aliases(workspace):

@@ -13,8 +13,14 @@ from mlflow.entities import LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from pipeline.artifacts import Predictions, Workspace, read_json, read_predictions
-from pipeline.evaluation.arms import scores
+from pipeline.artifacts import (
+    Predictions,
+    Workspace,
+    read_json,
+    read_predictions,
+    read_references,
+)
+from pipeline.evaluation.arms import Task, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference
 from pipeline.params import Params
 from pipeline.tracking import runs
@@ -39,7 +45,9 @@ def judge(
     candidate: Predictions,
     champion: Predictions | None,
     *,
+    task: Task,
     minimum: float,
+    naive: Mapping[str, Predictions],
     bootstrap: Bootstrap,
 ) -> Verdict:
     """The gate. It sees validation rows alone.
@@ -47,32 +55,60 @@ def judge(
     Args:
         candidate: the new model's predictions on validation.
         champion: the present champion's; None where there is none, or it saw other data.
-            Predictions of other rows can't be compared either: then the minimum alone decides.
+            Predictions of other rows can't be compared either: then the entry alone decides.
+        task: what is predicted.
         minimum: accuracy that a champion must have.
+        naive: the references' predictions; of a regression's champion it is asked to err less,
+            in the mean square, than each of them.
         bootstrap: of the interval of the difference.
     """
-    accuracy = float(np.mean(candidate.labels == candidate.targets))
-    if accuracy < minimum:
-        return Verdict(
-            False, f"its validation accuracy {accuracy:.1%} is below the minimum of {minimum:.1%}"
-        )
-    if champion is None or not np.array_equal(champion.rows, candidate.rows):
-        return Verdict(
-            True, f"its validation accuracy {accuracy:.1%} is at least the minimum of {minimum:.1%}"
-        )
-    difference = paired_difference(
-        scores([candidate], "multiclass"),
-        scores([champion], "multiclass"),
-        bootstrap,
-    )
+    entry = _beats(candidate, naive) if task == "regression" else _reaches(candidate, minimum)
+    if not entry.passed or champion is None or not _same_rows(champion, candidate):
+        return entry
+    difference = paired_difference(scores([candidate], task), scores([champion], task), bootstrap)
+    ends = (difference.estimate, difference.low, difference.high)
+    if task == "regression":
+        size, low, high = (f"{end:+.4g}" for end in ends)
+        worse, measure = difference.low > 0, "validation MSE"
+    else:
+        size, low, high = (f"{100 * end:+.1f}" for end in ends)
+        worse, measure = difference.high < 0, "points of validation accuracy"
     interval = (
-        f"{100 * difference.estimate:+.1f} points of validation accuracy against the present "
-        f"champion, {bootstrap.confidence:.0%} interval {100 * difference.low:+.1f} to "
-        f"{100 * difference.high:+.1f}"
+        f"{size} {measure} against the present champion, {bootstrap.confidence:.0%} interval "
+        f"{low} to {high}"
     )
-    if difference.high < 0:
-        return Verdict(False, f"it is worse: {interval}")
-    return Verdict(True, f"it is not worse: {interval}")
+    return Verdict(not worse, f"it is {'worse' if worse else 'not worse'}: {interval}")
+
+
+def _reaches(candidate: Predictions, minimum: float) -> Verdict:
+    accuracy = float(np.mean(candidate.labels == candidate.targets))
+    passed = accuracy >= minimum
+    relation = "at least" if passed else "below"
+    return Verdict(
+        passed, f"its validation accuracy {accuracy:.1%} is {relation} the minimum of {minimum:.1%}"
+    )
+
+
+def _beats(candidate: Predictions, naive: Mapping[str, Predictions]) -> Verdict:
+    error = float(scores([candidate], "regression").mean())
+    errors = {
+        name: float(scores([said], "regression").mean())
+        for name, said in naive.items()
+        if _same_rows(said, candidate)
+    }
+    if not errors:
+        return Verdict(False, "there is no naive forecast of its validation rows to measure it by")
+    best = min(errors, key=errors.__getitem__)
+    passed = error < errors[best]
+    return Verdict(
+        passed,
+        f"its validation MSE {error:.4g} is {'below' if passed else 'not below'} the best naive "
+        f"forecast's, {best}: {errors[best]:.4g}",
+    )
+
+
+def _same_rows(one: Predictions, other: Predictions) -> bool:
+    return np.array_equal(one.rows, other.rows) and np.array_equal(one.targets, other.targets)
 
 
 def promote(
@@ -85,7 +121,7 @@ def promote(
     document = read_json(workspace.comparison)
     chosen = document["champion"]
     record = by_name.get(f"{chosen['model']}-{chosen['seed']}")
-    if record is None or record.servable is None or document["task"] == "regression":
+    if record is None or record.servable is None:
         return ""
     client, name = experiment.client, f"spotlight-{experiment.data.name}"
     run = runs.find(client, experiment.id, record.fingerprint)
@@ -103,11 +139,17 @@ def promote(
     verdict = judge(
         read_predictions(record.files[_VALIDATION]),
         None if champion is None else _validation(client, champion, experiment.data),
+        task=document["task"],
         minimum=settings.registry.minimum_validation_accuracy,
+        naive={
+            name: read_predictions(workspace.reference(name) / "validation.parquet")
+            for name in read_references(workspace)
+        },
         bootstrap=Bootstrap(
             confidence=settings.evaluate.confidence,
             resamples=settings.evaluate.resamples,
             seed=settings.evaluate.seed,
+            block=document["method"]["block"],
         ),
     )
     if not verdict.passed:
@@ -125,7 +167,12 @@ def promote(
             _DATA: experiment.data.digest,
             "gate": verdict.reason,
         },
-        card=model_card(record, document, experiment.data),
+        card=model_card(
+            record,
+            document,
+            experiment.data,
+            read_json(record.servable.encoded / "encoding.json"),
+        ),
     )
     if champion is not None:
         client.set_registered_model_alias(name, PREVIOUS, champion.version)
@@ -133,8 +180,17 @@ def promote(
     return f"Champion: {name} version {version.version}, {record.name}: {verdict.reason}."
 
 
-def model_card(record: Record, document: Mapping[str, Any], data: DataVersion) -> str:
-    """What a user of the model should know, in Markdown."""
+def model_card(
+    record: Record, document: Mapping[str, Any], data: DataVersion, about: Mapping[str, Any]
+) -> str:
+    """What a user of the model should know, in Markdown.
+
+    Args:
+        record: the model's run.
+        document: `comparison.json`.
+        data: what it was trained on.
+        about: `encoding.json` of that data.
+    """
     arm = record.params["model"]
     described = document["models"][arm]
     rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
@@ -143,13 +199,12 @@ def model_card(record: Record, document: Mapping[str, Any], data: DataVersion) -
         f"{_spread(described['test'][metric])} | {record.metrics.get(f'test/{metric}', 0):.4f} |"
         for metric in described["test"]
     )
-    longest = record.params.get("max_len")
-    cut = f"- It reads the first {longest} tokens of a text and nothing after.\n" if longest else ""
+    limits = "\n".join(f"- {limit}" for limit in _limits(about))
     return f"""\
 # {record.name} on {data.name}
 
-**Intended use.** Tells {" from ".join(data.classes)} in texts like those of `{data.name}`, and
-shows which tokens it attended to. Not meant for decisions about people.
+**Intended use.** {_use(about)} It shows on request what it attended to. Not meant for decisions
+about people.
 
 **Data.** `{data.name}`, version `{data.digest}`: {rows} rows. Source: `{data.source}`.
 
@@ -163,14 +218,39 @@ shows which tokens it attended to. Not meant for decisions about people.
 {document["headline"]}
 
 **Limits.**
-{cut}- Texts of another language, kind or time than its data's were not tested.
-- The probability is calibrated on validation rows of the same data, and holds for such data.
+{limits}
 - Attention weights show where the model looked, which need not be why it decided: see
   `explanations/faithfulness.json` in the comparison run.
 
 **Where from.** Fingerprint `{record.fingerprint}`, commit
 `{record.tags.get("mlflow.source.git.commit", "unknown")}`.
 """
+
+
+def _use(about: Mapping[str, Any]) -> str:
+    classes, name = " from ".join(about["classes"]), about["dataset"]
+    if about["kind"] == "text":
+        return f"Tells {classes} in texts like those of `{name}`."
+    window = f"windows of {about['time_steps']:,} steps of {', '.join(about['features'])}"
+    if classes:
+        return f"Tells {classes} in {window}."
+    when = f", {about['horizon']:,} steps after the last of them" if "horizon" in about else ""
+    return f"Predicts `{about['target']}`, in its own unit, from {window}{when}."
+
+
+def _limits(about: Mapping[str, Any]) -> list[str]:
+    if about["kind"] == "text":
+        limits = [
+            f"It reads the first {about['max_len']} tokens of a text and nothing after.",
+            "Texts of another language, kind or time than its data's were not tested.",
+        ]
+    else:
+        limits = ["Series of another source or time than its data's were not tested."]
+    if about["classes"]:
+        said = "The probability is calibrated on validation rows of the same data, and holds for"
+        return [*limits, f"{said} such data."]
+    scale = "The errors above are on the scale of the encoded targets, by default standard"
+    return [*limits, "A value has no interval.", f"{scale} deviations of the target in train."]
 
 
 def _spread(metric: Mapping[str, float | None]) -> str:
