@@ -45,9 +45,14 @@ def quiet_imports() -> Iterator[None]:
 def pin_threads(threads: int) -> None:
     """Compute with `threads` threads: another number gives other last digits.
 
-    Must come before TensorFlow's first computation.
+    Must come before TensorFlow's first computation. The BLAS that `models.recurrence` calls
+    gets one: its products are small, and both directions run side by side.
     """
+    import scipy.linalg.cython_blas
     import tensorflow as tf
+    import threadpoolctl
 
+    assert scipy.linalg.cython_blas  # loaded, so that its library is found
+    threadpoolctl.threadpool_limits(1, user_api="blas")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)

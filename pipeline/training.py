@@ -81,7 +81,7 @@ def fit(
     model.compile(optimizer=optimizer)
     optimizer.build(model.trainable_variables)
     weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
-    step = _compiled_step(model, _loss(task, weights), train)
+    step = compiled_step(model, loss_function(task, weights), train)
     state = _State(model, optimizer)
     if checkpoint and state.restore(checkpoint):
         progress.say(f"{name}: going on after epoch {len(state.history)}, which was kept")
@@ -140,7 +140,7 @@ def _epoch(
     return float(total) / seen
 
 
-def _compiled_step(
+def compiled_step(
     model: keras.Model, loss: Callable[..., tf.Tensor], train: Sequences
 ) -> Callable[..., Any]:
     """One optimisation step as a graph, traced once for every batch size and length."""
@@ -180,7 +180,9 @@ def _class_weights(
     return np.asarray(len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1)), np.float32)
 
 
-def _loss(task: str, weights: NDArray[np.float32] | None = None) -> Callable[..., tf.Tensor]:
+def loss_function(
+    task: str, weights: NDArray[np.float32] | None = None
+) -> Callable[..., tf.Tensor]:
     """The loss per row, from targets [batch] and the network's outputs."""
     losses: dict[str, Callable[..., tf.Tensor]] = {
         "binary": lambda labels, outputs: keras.losses.binary_crossentropy(

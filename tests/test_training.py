@@ -225,6 +225,6 @@ def test_the_loss_is_weighted_by_the_rows_class(task):
     """The weight of a row's class times its loss without weights."""
     outputs = np.array([[0.2], [0.9]] if task == "binary" else [[0.2, 0.8], [0.9, 0.1]], np.float32)
     labels, by_class = np.array([1, 0]), np.array([0.5, 3], np.float32)
-    plain = training._loss(task)(labels, outputs)
-    weighted = training._loss(task, by_class)(labels, outputs)
+    plain = training.loss_function(task)(labels, outputs)
+    weighted = training.loss_function(task, by_class)(labels, outputs)
     assert weighted.numpy() == pytest.approx(plain.numpy() * [3, 0.5])

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from pipeline.models.attention import AdditiveAttention, DotAttention
+from pipeline.models.recurrence import LSTM
 from pipeline.params import Recipe
 
 Kind = Literal["text", "series"]
@@ -126,7 +127,7 @@ def _encode(recipe: Recipe, units: int, states: Any) -> Any:
     for number in range(1, recipe.layers + 1):
         ends = number == recipe.layers and recipe.pooling == "last"
         states = keras.layers.Bidirectional(
-            keras.layers.LSTM(units, return_sequences=not ends),
+            LSTM(units, return_sequences=not ends),
             merge_mode=recipe.merge,
             name="bilstm" if recipe.layers == 1 else f"bilstm_{number}",
         )(states)
