@@ -95,6 +95,22 @@ def test_each_model_is_compared_with_those_before_it():
     assert names == [("last", "reference"), ("attention", "reference"), ("attention", "last")]
 
 
+def test_references_are_not_compared_with_one_another():
+    """Their pairs would only cost the others power: the correction is for the pairs that count."""
+    naive = [regressor(name, error, seeds=()) for name, error in (("mean", 9), ("last_value", 0.3))]
+    trained = [regressor("last", 0.3), regressor("attention", 0.25)]
+    pairs = compare_pairs([*naive, *trained], "regression", QUICK)
+    assert {(pair["first"], pair["second"]) for pair in pairs} == {
+        ("last", "mean"),
+        ("last", "last_value"),
+        ("attention", "mean"),
+        ("attention", "last_value"),
+        ("attention", "last"),
+    }
+    smallest = min(pair["p_value"] for pair in pairs)
+    assert min(pair["p_value_holm"] for pair in pairs) == pytest.approx(5 * smallest)
+
+
 def test_simulated_models_get_the_verdict_that_is_true():
     """Twenty points apart are told apart, the same accuracy isn't."""
     arms = [

@@ -19,9 +19,9 @@ from tests.arms import QUICK, arm, classified, regressor
 
 
 def model(name, right):
-    """A deterministic model that is right on exactly those rows."""
+    """A model of one seed that is right on exactly those rows."""
     fit = classified(np.arange(len(right)) % 2, np.asarray(right))
-    return Arm(name, (), 1, (fit,), (fit,))
+    return Arm(name, (1,), 1, (fit,), (fit,))
 
 
 def test_accuracy_by_length_by_hand():
