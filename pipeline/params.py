@@ -266,6 +266,12 @@ class Params(Section):
         """Every (model, seed) that is compared, in the order of the file."""
         return [(model, seed) for model in self.models for seed in self.seeds]
 
+    @property
+    def class_weight(self) -> Literal["none", "balanced"]:
+        """How rare classes count for every model whose architecture says nothing of it."""
+        weight = {**self.training, **self.entry.training}.get("class_weight")
+        return "balanced" if weight == "balanced" else "none"
+
     def recipe(self, model: str) -> Recipe:
         """Merge training defaults < the dataset's `training` < the model's architecture.
 

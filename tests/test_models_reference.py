@@ -30,10 +30,18 @@ def texts(*lists, copies=3, first=0):
     return Texts(np.arange(len(rows)) + first, list(strings), np.array(labels))
 
 
-def fit(*lists, classes=("neg", "pos"), **changes):
+def fit(*lists, classes=("neg", "pos"), class_weight="none", **changes):
     """The reference fitted on and asked about the same texts."""
     splits = {name: texts(*lists) for name in ("train", "validation", "test")}
-    return fit_reference(**(splits | changes), classes=classes)
+    return fit_reference(**(splits | changes), classes=classes, class_weight=class_weight)
+
+
+def test_balanced_weights_let_a_rare_class_count_as_much():
+    """Of texts that tell nothing, the shares decide: 1 in 10, or, balanced, an even chance."""
+    many, unseen = [f"a film {number}" for number in range(9)], texts(["a film of all"])
+    for class_weight, expected in (("none", 0.1), ("balanced", 0.5)):
+        fitted = fit(many, ["a film x"], test=unseen, class_weight=class_weight)
+        assert fitted.test.outputs[:, 1] == pytest.approx(expected, abs=0.12)
 
 
 def test_it_learns_what_words_tell():

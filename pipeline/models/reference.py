@@ -5,13 +5,14 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.class_weight import compute_class_weight
 
 from pipeline.artifacts import Predictions
 from pipeline.errors import DataError
@@ -52,8 +53,8 @@ class Reference:
     Attributes:
         validation, test: its predictions.
         inverse_regularization: scikit-learn's C, the one of `GRID` with the best accuracy on
-            validation; of equals, the smallest.
-        validation_accuracy: what each C of `GRID` reached.
+            validation, weighted as training is; of equals, the smallest.
+        validation_accuracy: what each C of `GRID` reached, likewise.
         features: number of n-grams.
         parameters: number of coefficients and intercepts.
         words: per class name its most telling n-grams, the strongest first.
@@ -69,11 +70,22 @@ class Reference:
 
 
 def fit_reference(
-    train: Texts, validation: Texts, test: Texts, *, classes: Sequence[str]
+    train: Texts,
+    validation: Texts,
+    test: Texts,
+    *,
+    classes: Sequence[str],
+    class_weight: Literal["none", "balanced"] = "none",
 ) -> Reference:
     """Fit on train, choose C on validation, predict validation and test.
 
     The n-grams are of the tokens that the networks see too, but of the whole text.
+
+    Args:
+        train, validation, test: the splits.
+        classes: their names.
+        class_weight: "balanced" lets rare classes count as much as frequent ones, by the
+            weights that they have in the networks' loss.
 
     Raises:
         DataError: no training text holds a token.
@@ -97,13 +109,17 @@ def fit_reference(
     validation_features = vectorizer.transform(validation.texts)
 
     # Each C starts from the one before it, which saves most of the steps.
-    model = LogisticRegression(warm_start=True, max_iter=1000, tol=1e-5)
+    balanced = "balanced" if class_weight == "balanced" else None
+    model = LogisticRegression(class_weight=balanced, warm_start=True, max_iter=1000, tol=1e-5)
+    of_class = compute_class_weight(balanced, classes=np.unique(train.labels), y=train.labels)
+    weights = np.bincount(np.unique(train.labels), of_class, len(classes))[validation.labels]
     accuracy: dict[float, float] = {}
     best = -1.0
     for candidate in GRID:
         model.set_params(C=candidate).fit(train_features, train.labels)
         outputs = _outputs(model, validation_features, len(classes))
-        accuracy[candidate] = float(np.mean(outputs.argmax(axis=1) == validation.labels))
+        right = outputs.argmax(axis=1) == validation.labels
+        accuracy[candidate] = float(np.average(right, weights=weights))
         if accuracy[candidate] > best:
             best, chosen, validation_outputs = accuracy[candidate], candidate, outputs
             coefficients, intercepts = model.coef_.copy(), model.intercept_.copy()

@@ -5,11 +5,11 @@ Text: TF-IDF + logistic regression. Series: the naive forecasts, or the classes'
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
-from pipeline import artifacts, fingerprint, progress
+from pipeline import artifacts, fingerprint, params, progress
 from pipeline.artifacts import REFERENCE, Predictions, Workspace
 from pipeline.data import windows
 from pipeline.models.reference import NGRAMS, Texts, fit_reference
@@ -26,10 +26,15 @@ class _Fitted(NamedTuple):
 def run(workspace: Workspace) -> None:
     """Fit the references on the rows that the networks learn from."""
     about = artifacts.read_json(workspace.encoded / "encoding.json")
-    fitted = (_text if about["kind"] == "text" else _series)(workspace, about)
+    if about["kind"] == "text":
+        class_weight = params.load(workspace.params).class_weight
+        fitted = _text(workspace, about, class_weight)
+        values = {"class_weight": class_weight}
+    else:
+        fitted, values = _series(workspace, about), {}
     with artifacts.new_folder(workspace.references) as folder:
         for name, reference in fitted.items():
-            _write(folder / name, name, reference, about, _identity(workspace, name))
+            _write(folder / name, name, reference, about, _identity(workspace, name, values))
         artifacts.write_json(folder / "references.json", list(fitted))
 
 
@@ -52,17 +57,19 @@ def _write(
     )
 
 
-def _identity(workspace: Workspace, name: str) -> str:
+def _identity(workspace: Workspace, name: str, values: Mapping[str, str]) -> str:
     data = sorted(workspace.encoded.iterdir())
-    return fingerprint.configuration("stages.reference", data, workspace.libraries, name)
+    return fingerprint.configuration("stages.reference", data, workspace.libraries, [name, values])
 
 
 # ── text ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _text(workspace: Workspace, about: Mapping[str, Any]) -> dict[str, _Fitted]:
+def _text(
+    workspace: Workspace, about: Mapping[str, Any], class_weight: Literal["none", "balanced"]
+) -> dict[str, _Fitted]:
     splits = {name: _texts(workspace, name) for name in artifacts.SPLITS}
-    fitted = fit_reference(**splits, classes=about["classes"])
+    fitted = fit_reference(**splits, classes=about["classes"], class_weight=class_weight)
     best = max(fitted.validation_accuracy.values())
     progress.say(
         f"{REFERENCE}  C {fitted.inverse_regularization:g}  {fitted.features:,} n-grams  "
@@ -70,6 +77,7 @@ def _text(workspace: Workspace, about: Mapping[str, Any]) -> dict[str, _Fitted]:
     )
     card = {
         "C": fitted.inverse_regularization,
+        "class_weight": class_weight,
         "validation_accuracy": {
             str(strength): round(accuracy, 6)
             for strength, accuracy in fitted.validation_accuracy.items()
