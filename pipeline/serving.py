@@ -36,6 +36,7 @@ PACKAGE = Path(__file__).parent
 LIBRARIES = (
     "keras",
     "mlflow",
+    "numba",
     "numpy",
     "pandas",
     "pyarrow",

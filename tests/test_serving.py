@@ -1,3 +1,4 @@
+import ast
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from pipeline import artifacts, inference, served_input, serving, text
+from pipeline import artifacts, fingerprint, inference, served_input, serving, text
 from pipeline.artifacts import Predictions
 from pipeline.data import windows
 from pipeline.evaluation.calibration import calibrate
@@ -173,6 +174,30 @@ def test_its_page_shows_signature_example_and_requirements(served):
     requirements = (goal / "requirements.txt").read_text().split()
     assert f"keras=={keras.__version__}" in requirements
     assert all("==" in line for line in requirements)
+
+
+def test_every_library_that_a_served_model_loads_is_among_its_requirements():
+    """Where the project is not installed, nothing else brings them."""
+    code = {
+        path
+        for entry in ("served_model", "inference", "evaluation.calibration")
+        for path in fingerprint.modules(entry)
+    }
+    imported = {
+        name.split(".")[0]
+        for path in code
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _imported(node)
+    }
+    known = {"ruamel" if name == "ruamel.yaml" else name for name in serving.LIBRARIES}
+    assert imported - sys.stdlib_module_names - {"pipeline"} <= known
+
+
+def _imported(node):
+    """The modules that a node of a syntax tree imports."""
+    if isinstance(node, ast.ImportFrom):
+        return [node.module]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 def test_a_model_without_attention_gives_tokens_without_weights(tmp_path):
