@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SpotlightError
@@ -11,6 +12,7 @@ from pipeline.errors import SpotlightError
 STAGES = {
     "download": "bring the selected dataset in: data/raw",
     "encode": "split and tokenize it: data/encoded",
+    "pretrain": "learn word vectors, if the dataset's entry asks for them: data/vectors",
     "train": "train one model with one seed: results/models/MODEL-SEED",
     "reference": "TF-IDF + logistic regression on the same split: results/reference",
     "evaluate": "measure and compare the models: results/metrics.json, comparison.json, plots",
@@ -23,6 +25,8 @@ COMMANDS = {
     "ui": "complete MLflow, then serve its UI on this machine",
     "data": "list the data versions; what changed between two; add data of your own",
     "length-study": "vary length and evidence position, draw accuracy against length",
+    "search": "look for the recipe of studies/recipe/params.yaml's dataset",
+    "bench": "time and memory beside stock Keras, PyTorch and ONNX Runtime",
 }
 
 
@@ -84,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     other["ui"].set_defaults(run=_command("stages.track", "serve"))
     _data(other["data"])
     _length_study(other["length-study"])
+    other["search"].add_argument("--trials", type=int, metavar="N", help="so many in all")
+    other["search"].set_defaults(run=_command("stages.search", "run"))
+    _bench(other["bench"])
     return parser
 
 
@@ -117,6 +124,53 @@ def _length_study(parser: argparse.ArgumentParser) -> None:
     summary = stages.add_parser("summary", help=about, description=about)
     for name, stage in {"corpus": corpus, "train": train, "summary": summary}.items():
         stage.set_defaults(run=_command(f"stages.length_{name}", "run"))
+
+
+def _bench(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    parser.set_defaults(run=_command("stages.bench", "run"))
+    parts = ["throughput", "inference", "length", "rows", "starting", "losses"]
+    arms = ["spotlight", "keras", "pytorch"]
+    choices: dict[str, tuple[list[str], list[str], str]] = {
+        "parts": (parts, parts[:-1], f"what is measured, of: {', '.join(parts)}"),
+        "arms": (arms, arms, "what is trained; the first is compared with the others"),
+    }
+    for name, (possible, chosen, about) in choices.items():
+        parser.add_argument(
+            f"--{name}", nargs="+", choices=possible, default=chosen, metavar="NAME", help=about
+        )
+    numbers: dict[str, tuple[int, str]] = {
+        "rows": (25_000, "rows of an epoch"),
+        "vocabulary": (30_000, "different words"),
+        "embedding": (128, "features of a word"),
+        "units": (64, "of the LSTM, each way"),
+        "max-len": (400, "tokens of a row at most"),
+        "batch-size": (64, "rows in a batch"),
+        "spotlight-batch-size": (64, "rows in a batch of Spotlight's"),
+        "batches": (50, "of an epoch in each repeat, chosen by length; 0: whole epochs"),
+        "repeats": (4, "of everything that is timed in turn"),
+        "threads": (2, "that compute"),
+        "epochs": (4, "of the part losses"),
+        "seed": (0, "of the choice of rows and batches"),
+    }
+    for name, (default, about) in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=about)
+    several: dict[str, tuple[type, list[int], str]] = {
+        "lengths": (int, [100, 200, 400, 800, 1600], "tokens a row, of the part length"),
+        "scales": (float, [1, 3, 10], "how many times IMDB, of the part rows"),
+        "seeds": (int, [1, 2, 3], "of the part losses"),
+    }
+    for name, (kind, values, about) in several.items():
+        parser.add_argument(
+            f"--{name}", type=kind, nargs="+", default=values, metavar="N", help=about
+        )
+    paths: dict[str, tuple[Path | None, str]] = {
+        "data": (None, "a copy of IMDB as the hub has it; by default ../shared/data/imdb"),
+        "out": (Path(".spotlight/bench"), "where table, plot and measurements go"),
+        "plot": (None, "a file where the plot goes as well"),
+    }
+    for name, (path, about) in paths.items():
+        parser.add_argument(f"--{name}", type=Path, default=path, metavar="PATH", help=about)
 
 
 def _stage(name: str) -> Callable[..., None]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -54,6 +55,11 @@ class Workspace:
         return Workspace(self.root, "studies/length")
 
     @property
+    def recipe_search(self) -> "Workspace":
+        """The search of `make search`."""
+        return Workspace(self.root, "studies/recipe")
+
+    @property
     def base(self) -> Path:
         return self.root / self.part
 
@@ -83,6 +89,11 @@ class Workspace:
     @property
     def encoded(self) -> Path:
         return self.base / "data" / "encoded"
+
+    @property
+    def vectors(self) -> Path:
+        """Word vectors in `vectors.npy`, if the dataset wants any; `vectors.json` tells of them."""
+        return self.base / "data" / "vectors"
 
     @property
     def results(self) -> Path:
@@ -236,6 +247,26 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         raise ArtifactError(f"There is no {_shown(path)}.", fix="make it: dvc repro") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(path, error) from None
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array atomically, as NumPy's own format."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """Read what `write_array` wrote.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    try:
+        array: NDArray[Any] = np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
+    except ValueError as error:
+        raise _damaged(path, error) from None
+    return array
 
 
 def sha256(path: Path) -> str:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from pipeline.artifacts import Sequences
 from pipeline.text import UNKNOWN_ID, Tokenizer
 
+_CHUNK = 5000  # rows whose bigrams are counted at once
+
 
 def encode(
     batches: Iterable[tuple[NDArray[np.int64], list[str], NDArray[Any]]],
@@ -40,6 +42,41 @@ def encode(
         spans=np.concatenate(spans),
     )
     return sequences, np.array(totals, np.int64)
+
+
+def frequent_bigrams(sequences: Sequences, count: int) -> NDArray[np.int32]:
+    """The pairs of neighbouring tokens that stand in most rows, but in two at least.
+
+    Args:
+        sequences: of token ids.
+        count: how many pairs are wanted, at most.
+
+    Returns:
+        <int32>[n, 2], in the order of the ids. Among equally frequent pairs the lower ids win.
+    """
+    pairs = np.empty(0, np.int64)
+    rows_with = np.empty(0, np.int64)
+    for start in range(0, len(sequences), _CHUNK):
+        stop = min(start + _CHUNK, len(sequences))
+        begin, end = sequences.starts[start], sequences.starts[stop]
+        ids = sequences.values[begin:end].astype(np.int64)
+        row = np.repeat(np.arange(stop - start), sequences.lengths[start:stop])
+        within = row[1:] == row[:-1]
+        both = ids[:-1][within] << 32 | ids[1:][within]
+        # each pair once in a row: by row, then by pair
+        order = np.lexsort((both, row[1:][within]))
+        both, row = both[order], row[1:][within][order]
+        first = np.ones(len(both), bool)
+        first[1:] = (both[1:] != both[:-1]) | (row[1:] != row[:-1])
+        found, times = np.unique(both[first], return_counts=True)
+        # Added to what the chunks before have shown.
+        pairs, inverse = np.unique(np.concatenate([pairs, found]), return_inverse=True)
+        counts = np.concatenate([rows_with, times])
+        rows_with = np.bincount(inverse, weights=counts, minlength=len(pairs)).astype(np.int64)
+    repeated = np.flatnonzero(rows_with > 1)
+    chosen = repeated[np.argsort(-rows_with[repeated], kind="stable")[:count]]
+    kept = pairs[np.sort(chosen)]
+    return np.stack([kept >> 32, kept & 0xFFFFFFFF], axis=1).astype(np.int32)
 
 
 def split_report(

@@ -45,6 +45,7 @@ def load(folder: Path) -> Loaded:
             task=card["task"],
             classes=len(card["classes"]),
             vocabulary_size=card.get("vocabulary_size") or 0,
+            bigrams=card.get("bigrams") or 0,
             features=len(card.get("features") or ()),
         )
         _load_weights(network.predictor, weights)

@@ -137,12 +137,31 @@ NUMERIC = ("series", "sequences", "adding")  # the kinds of the second
 # ── what is done with it ─────────────────────────────────────────────────────────────────
 
 
+class Vectors(Section):
+    """Word vectors, learnt without labels, from which the embedding starts.
+
+    `corpus` is "train", the texts of the training part, or "all", with the unlabelled ones.
+    """
+
+    corpus: Literal["train", "all"]
+    size: Count
+    window: Count = 5
+    epochs: Count = 5
+    seed: int = 0
+
+
 class TextEncode(Section):
-    """How text becomes token ids, and how validation is split off."""
+    """How text becomes token ids, and how validation is split off.
+
+    `bigrams` is how many pairs of neighbouring tokens, the most frequent ones, have an embedding
+    of their own; `vectors` is null where every embedding starts from chance.
+    """
 
     tokenizer: Literal["words", "bpe"] = "words"
     vocabulary: Annotated[int, Field(ge=3)]
     max_len: Count
+    bigrams: Annotated[int, Field(ge=0)] = 0
+    vectors: Vectors | None = None
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     seed: int = 0
 
@@ -173,12 +192,14 @@ class Recipe(Section):
     merge: Literal["concat", "sum"] = "concat"
     normalization: Literal["none", "layer", "batch"] = "none"
     dropout: Share
+    word_dropout: Share = 0.0
     spatial_dropout: Share = 0.0
     l2: Annotated[float, Field(ge=0)] = 0.0
     class_weight: Literal["none", "balanced"] = "none"
     batch_size: Count
     learning_rate: Annotated[float, Field(gt=0)]
     clip_norm: Annotated[float, Field(gt=0)] | None = None
+    averaging: Share = 0.0
     epochs: Count
     min_epochs: Count
     patience: Count

@@ -4,10 +4,11 @@ It is our own because Keras's `fit` can neither resume exactly nor cross machine
 callbacks are called as `fit` would call them.
 """
 
+import contextlib
 import io
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipeline.artifacts import Sequences, write_bytes
 from pipeline.batching import batches, pad
 from pipeline.errors import ParamsError
 from pipeline.inference import predict
+from pipeline.optimizer import Adam, Average
 from pipeline.params import Recipe
 
 Epoch = dict[str, float]
@@ -77,12 +79,13 @@ def fit(
         checkpoint: state is kept here after every epoch, and training that was killed goes
             on from here to the same bytes, if the fingerprint is the same.
     """
-    optimizer = keras.optimizers.Adam(recipe.learning_rate, clipnorm=recipe.clip_norm)
+    weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
+    optimizer = Adam(recipe.learning_rate, clipnorm=recipe.clip_norm)
     model.compile(optimizer=optimizer)
     optimizer.build(model.trainable_variables)
-    weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
-    step = compiled_step(model, loss_function(task, weights), train)
-    state = _State(model, optimizer)
+    average = Average(model.trainable_variables, recipe.averaging) if recipe.averaging else None
+    step = compiled_step(model, loss_function(task, weights), train, average)
+    state = _State(model, optimizer, average)
     if checkpoint and state.restore(checkpoint):
         progress.say(f"{name}: going on after epoch {len(state.history)}, which was kept")
 
@@ -95,10 +98,11 @@ def fit(
         number = len(state.history)
         calls.on_epoch_begin(number)
         loss = _epoch(step, train, recipe, seed=seed, epoch=number, name=name, calls=calls)
-        outputs = predict(model, validation)
-        logs = {"loss": loss, **_scores(outputs, validation.targets, weights, task=task)}
         rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-        state.record({"epoch": number + 1, **logs, "learning_rate": rate})
+        with state.averaged():
+            outputs = predict(model, validation)
+            logs = {"loss": loss, **_scores(outputs, validation.targets, weights, task=task)}
+            state.record({"epoch": number + 1, **logs, "learning_rate": rate})
         calls.on_epoch_end(number, logs)
         if checkpoint:
             state.keep(checkpoint)
@@ -141,7 +145,10 @@ def _epoch(
 
 
 def compiled_step(
-    model: keras.Model, loss: Callable[..., tf.Tensor], train: Sequences
+    model: keras.Model,
+    loss: Callable[..., tf.Tensor],
+    train: Sequences,
+    average: Average | None = None,
 ) -> Callable[..., Any]:
     """One optimisation step as a graph, traced once for every batch size and length."""
     # inputs: <int32>[batch, time_steps] or <float32>[batch, time_steps, features]
@@ -155,6 +162,8 @@ def compiled_step(
             total = tf.add_n([data_loss, *model.losses])
         gradients = tape.gradient(total, model.trainable_variables)
         model.optimizer.apply(gradients, model.trainable_variables)
+        if average:
+            average.add(model.optimizer.iterations.value)
         return data_loss
 
     compiled: Callable[..., Any] = tf.function(step, input_signature=[inputs, targets])
@@ -231,11 +240,16 @@ def _finished(state: "_State", recipe: Recipe, *, stopped: bool) -> bool:
 class _State:
     """All that the next epoch depends on, and the best weights so far."""
 
-    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    def __init__(
+        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, average: Average | None
+    ) -> None:
         # Among a model's variables are its dropout layers' generators: without them a
         # resumed run would drop other units than the run that was killed.
-        self._variables = [*model.variables, *optimizer.variables]
+        averages = average.values if average else []
+        self._variables = [*model.variables, *optimizer.variables, *averages]
         self._weights = len(model.variables)
+        self._averages = averages
+        self._averaged = model.trainable_variables
         self.history: list[Epoch] = []
         self._best: list[NDArray[Any]] = []
 
@@ -243,6 +257,17 @@ class _State:
     def best_epoch(self) -> int:
         losses = [epoch["val_loss"] for epoch in self.history]
         return int(np.argmin(losses)) + 1 if losses else 0
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within the block the model has its averaged weights, where the recipe wants them."""
+        if not self._averages:
+            yield
+            return
+        current = [keras.ops.convert_to_numpy(variable) for variable in self._averaged]
+        self._assign(self._averaged, [value.numpy() for value in self._averages])
+        yield
+        self._assign(self._averaged, current)
 
     def record(self, epoch: Epoch) -> None:
         self.history.append(epoch)

@@ -4,7 +4,9 @@ from itertools import count
 from typing import Any, Literal, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from pipeline.models.attention import AdditiveAttention, DotAttention
 from pipeline.models.recurrence import LSTM
@@ -41,6 +43,7 @@ def build(
     task: Task,
     classes: int,
     vocabulary_size: int = 0,
+    bigrams: int = 0,
     features: int = 0,
 ) -> Network:
     """Turn a recipe into a network with fresh weights.
@@ -56,6 +59,8 @@ def build(
         task: decides the head.
         classes: how many there are; counts for the task "multiclass" only.
         vocabulary_size: of text, with the two special tokens.
+        bigrams: how many pairs of tokens have an embedding of their own; `Bigrams.pairs` takes
+            them.
         features: of a series.
     """
     width = recipe.embedding if kind == "text" else features
@@ -69,6 +74,13 @@ def build(
         states = keras.layers.Embedding(vocabulary_size, width, mask_zero=True, name="embedding")(
             inputs
         )
+        if bigrams:
+            pairs = Bigrams(bigrams, width, name="bigrams")(inputs)
+            states = keras.layers.Add(name="words_and_bigrams")([states, pairs])
+        # of whole words, wherever they stand; of whole features, in all words
+        states = keras.layers.Dropout(
+            recipe.word_dropout, noise_shape=(None, None, 1), name="word_dropout"
+        )(states)
         states = keras.layers.SpatialDropout1D(recipe.spatial_dropout, name="spatial_dropout")(
             states
         )
@@ -155,6 +167,68 @@ def _pool(recipe: Recipe, states: Any) -> tuple[Any, Any]:
         case "dot_last":
             context, weights = DotAttention("last", name="attention")(states)
     return context, weights
+
+
+@keras.saving.register_keras_serializable(package="spotlight")
+class Bigrams(keras.layers.Layer):
+    """An embedding of each token together with the one after it.
+
+    <int32>[batch, time_steps] -> (batch, time_steps, features). Pairs that are not known, and
+    the last token, share the first row. All rows begin with 0, so that at first the words alone
+    are heard.
+
+    Args:
+        count: how many pairs are known; which ones, the `pairs` say.
+        features: of the embedding.
+    """
+
+    def __init__(self, count: int, features: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.count, self.features = count, features
+
+    def build(self, input_shape: Any) -> None:
+        """Make the embeddings and room for the pairs."""
+        self._keys = self.add_weight(
+            shape=(self.count,), dtype="int64", initializer="zeros", trainable=False, name="keys"
+        )
+        self.embeddings = self.add_weight(
+            shape=(self.count + 1, self.features), initializer="zeros", name="embeddings"
+        )
+        self.built = True
+
+    @property
+    def pairs(self) -> NDArray[np.int32]:
+        """<int32>[count, 2], the known pairs in the order of their ids."""
+        keys = ops.convert_to_numpy(self._keys)
+        return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
+
+    @pairs.setter
+    def pairs(self, pairs: NDArray[np.int32]) -> None:
+        first, second = pairs.astype(np.int64).T
+        self._keys.assign(np.sort(first << 32 | second))
+
+    def call(self, tokens: Any) -> Any:
+        """Look up each pair among the sorted keys."""
+        tokens = ops.cast(tokens, "int64")
+        following = ops.pad(tokens[:, 1:], [[0, 0], [0, 1]])
+        wanted = tokens * 2**32 + following
+        keys = ops.convert_to_tensor(self._keys)
+        place = ops.searchsorted(keys, ops.reshape(wanted, (-1,)))
+        place = ops.minimum(ops.reshape(place, ops.shape(wanted)), self.count - 1)
+        row = ops.where(ops.take(keys, place) == wanted, place + 1, 0)
+        return ops.take(self.embeddings, row, axis=0)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """A vector for each token."""
+        return (*input_shape, self.features)
+
+    def compute_output_spec(self, tokens: Any) -> Any:
+        """As `compute_output_shape`, in the layer's precision."""
+        return keras.KerasTensor((*tokens.shape, self.features), self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return {**super().get_config(), "count": self.count, "features": self.features}
 
 
 @keras.saving.register_keras_serializable(package="spotlight")

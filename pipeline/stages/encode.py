@@ -86,6 +86,9 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
             artifacts.write_sequences(folder / f"{name}.parquet", sequences, totals=totals)
             report[name] = encoding.split_report(sequences, totals, classes=card["classes"])
             progress.say(f"encoded {name}: {len(sequences):,} rows")
+            if name == "train" and settings.bigrams:
+                bigrams = encoding.frequent_bigrams(sequences, settings.bigrams)
+                artifacts.write_array(folder / "bigrams.npy", bigrams)
         artifacts.write_text(folder / "tokenizer.json", tokenizer.to_json())
         artifacts.write_json(
             folder / "encoding.json",
@@ -93,6 +96,8 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
                 **{key: card[key] for key in _FROM_CARD},
                 "vocabulary_size": tokenizer.size,
                 "max_len": settings.max_len,
+                **({"bigrams": len(bigrams)} if settings.bigrams else {}),
+                **({"vectors": settings.vectors.model_dump()} if settings.vectors else {}),
                 "splits": report,
                 "texts_in_common": common,
             },

@@ -13,6 +13,7 @@ import keras
 
 from pipeline import artifacts, fingerprint, inference, runtime
 from pipeline.artifacts import Sequences
+from pipeline.errors import ParamsError
 from pipeline.models import network
 from pipeline.params import Recipe
 from pipeline.training import Epoch, Fitted
@@ -25,6 +26,8 @@ _ABOUT = (
     "task",
     "classes",
     "vocabulary_size",
+    "bigrams",
+    "vectors",
     "max_len",
     "features",
     "time_steps",
@@ -40,6 +43,8 @@ class Fit:
         seed: of its weights, of dropout and of the order of the rows.
         recipe: how it is made and trained.
         about: `encoding.json` of the data.
+        data: the folder of encoded data.
+        vectors: the file of the word vectors to begin with.
         threads: that compute it.
         configuration: fingerprint of all that decides it, without the seed.
         fingerprint: with the seed.
@@ -49,6 +54,8 @@ class Fit:
     seed: int
     recipe: Recipe
     about: Mapping[str, Any]
+    data: Path
+    vectors: Path | None
     threads: int
     configuration: str
     fingerprint: str
@@ -62,6 +69,7 @@ class Fit:
         recipe: Recipe,
         *,
         data: Path,
+        vectors: Path | None = None,
         libraries: Path,
         threads: int,
     ) -> "Fit":
@@ -73,34 +81,58 @@ class Fit:
             seed: what it is trained with.
             recipe: the model's.
             data: the folder.
+            vectors: the file of the word vectors to begin with.
             libraries: their lock file.
             threads: that compute it.
         """
         configuration = fingerprint.configuration(
-            stage, sorted(data.iterdir()), libraries, [model, threads, recipe.model_dump()]
+            stage,
+            [*sorted(data.iterdir()), *([vectors] if vectors else [])],
+            libraries,
+            [model, threads, recipe.model_dump()],
         )
         return cls(
             model=model,
             seed=seed,
             recipe=recipe,
             about=artifacts.read_json(data / "encoding.json"),
+            data=data,
+            vectors=vectors,
             threads=threads,
             configuration=configuration,
             fingerprint=fingerprint.digest([], [configuration, seed]),
         )
 
     def build(self) -> keras.Model:
-        """The network with fresh weights; from here on the process's chance is the seed's."""
+        """The network before its training; from here on the process's chance is the seed's.
+
+        Raises:
+            ParamsError: the word vectors are not as wide as the embedding.
+        """
         runtime.pin_threads(self.threads)
         keras.utils.set_random_seed(self.seed)
-        return network.build(
+        made = network.build(
             self.recipe,
             kind=self.about["kind"],
             task=self.about["task"],
             classes=len(self.about["classes"]),
             vocabulary_size=self.about.get("vocabulary_size", 0),
+            bigrams=self.about.get("bigrams", 0),
             features=len(self.about.get("features", [])),
         ).predictor
+        if self.about.get("bigrams"):
+            made.get_layer("bigrams").pairs = artifacts.read_array(self.data / "bigrams.npy")
+        if self.vectors:
+            vectors = artifacts.read_array(self.vectors)  # <float32>[vocabulary, size]
+            if vectors.shape[1] != self.recipe.embedding:
+                raise ParamsError(
+                    f"params.yaml: the word vectors have {vectors.shape[1]} features "
+                    f"(`encode.vectors.size`), the embedding {self.recipe.embedding}.",
+                    fix=f"set `embedding: {vectors.shape[1]}` in the dataset's `training`, "
+                    "or the size to that of the embedding.",
+                )
+            made.get_layer("embedding").embeddings.assign(vectors)
+        return made
 
     def write(
         self,

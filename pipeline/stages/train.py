@@ -17,12 +17,14 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
     splits = {
         name: read_sequences(workspace.encoded / f"{name}.parquet") for name in artifacts.SPLITS
     }
+    vectors = workspace.vectors / "vectors.npy"
     fit = Fit.of(
         "stages.train",
         model,
         seed,
         settings.recipe(model),
         data=workspace.encoded,
+        vectors=vectors if vectors.exists() else None,
         libraries=workspace.libraries,
         threads=settings.threads,
     )

@@ -24,7 +24,7 @@ _SPLITS = ("validation", "test")  # what models are measured on
 # MLflow groups charts by what stands before the slash, in alphabetical order: what is looked at
 # first comes first. epoch/, test/, test_sd/, usage/, validation/, validation_sd/, versus/
 
-Kind = Literal["run", "model", "reference", "comparison"]
+Kind = Literal["run", "model", "reference", "comparison", "search", "trial"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Record:
 
     Attributes:
         name: the run's, as people see it.
-        kind: model and seed, all seeds of a model, the reference, or the comparison.
+        kind: model and seed, all seeds of a model, the reference, the comparison, or a search.
         fingerprint: its identity: one run of an experiment has it.
         params: flat.
         tags: what its first making sets and later ones leave alone.
@@ -135,7 +135,15 @@ def _arm(card: Mapping[str, Any]) -> str:
 
 def _settings(card: Mapping[str, Any]) -> dict[str, str]:
     """The configuration without the seed, flat."""
-    inputs = ("length", "vocabulary_size", "max_len", "features", "time_steps")
+    inputs = (
+        "length",
+        "vocabulary_size",
+        "bigrams",
+        "vectors",
+        "max_len",
+        "features",
+        "time_steps",
+    )
     sizes = {key: card[key] for key in inputs if key in card}
     return {key: _text(value) for key, value in {**card["recipe"], **sizes}.items()}
 
