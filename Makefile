@@ -5,7 +5,8 @@ SHELL = /bin/sh
 
 # The scripts in .venv/bin hold the path they were made under; -m works wherever the project lies.
 # dvc starts the stages with the `python` it finds first.
-PY = PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/python
+PATHS = PATH="$$PWD/.venv/bin:$$PATH"
+PY = $(PATHS) .venv/bin/python
 PIPELINE = $(PY) -m pipeline
 
 .PHONY: help
@@ -35,6 +36,11 @@ add-data: setup ## take in your own data: FILE=reviews.csv NAME=reviews
 .PHONY: length-study
 length-study: setup ## vary length and evidence position, draw accuracy against length
 	@$(PIPELINE) length-study $(ARGS)
+
+.PHONY: bench
+bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime, in 12 minutes
+	@sh locks/bench.sh
+	@$(PATHS) .venv/bench/bin/python -m pipeline bench $(ARGS)
 
 .PHONY: test
 test: setup ## run the tests
