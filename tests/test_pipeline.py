@@ -193,42 +193,54 @@ def test_mlflow_out_of_reach_is_one_error_that_says_what_to_do(project):
     pipeline(project, "track")
 
 
-def test_a_fresh_clone_pulls_runs_nothing_again_and_fills_its_own_mlflow(clone):
+def test_a_fresh_clone_pulls_runs_nothing_again_and_fills_its_own_mlflow(clone, project):
     """dvc pull, dvc repro: only `track` has something to do."""
     dvc(clone, "pull", "-q")
+    nothing_runs_but_track(clone, project)
+
+
+def nothing_runs_but_track(clone, project):
+    """After a pull: the same files, and the same runs in an MLflow of its own, once each."""
     shown = dvc(clone, "repro").stdout
     ran = [line for line in shown.splitlines() if line.startswith("Running stage")]
     assert ran == ["Running stage 'track':"]
-    assert set(tracked_runs(clone)) == RUNS
     assert run(clone, "git", "status", "--porcelain").stdout == ""
+    runs, original = tracked_runs(clone), tracked_runs(project)
+    assert set(runs) == RUNS == set(original)
+    for name, one in runs.items():
+        assert one.data.tags["fingerprint"] == original[name].data.tags["fingerprint"]
+        # What a training cost is known where it ran; what it logged live has more digits.
+        expected = original[name].data.metrics.items()
+        shared = {key: value for key, value in expected if not key.startswith("usage")}
+        assert one.data.metrics == pytest.approx(shared, rel=1e-5)
 
 
-def test_a_remote_on_s3_carries_data_models_and_results(project, tmp_path):
-    """Push, clone, pull: what was made on one machine is there on the other."""
+@pytest.fixture
+def bucket():
+    """The address of an S3 server, and the keys to its bucket `spotlight`."""
     server = ThreadedMotoServer(port=0)
     server.start()
-    try:
-        url = "http://{}:{}".format(*server.get_host_and_port())
-        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-        client = boto3.client(
-            "s3",
-            endpoint_url=url,
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
-        client.create_bucket(Bucket="spotlight")
-        copy = tmp_path / "clone"
-        run(project, "git", "clone", "-q", str(project), str(copy))
-        for place in (project, copy):
-            dvc(place, "remote", "add", "--local", "-f", "cloud", "s3://spotlight/store")
-            dvc(place, "remote", "modify", "--local", "cloud", "endpointurl", url)
-        dvc(project, "push", "-q", "-r", "cloud", **keys)
-        dvc(copy, "pull", "-q", "-r", "cloud", **keys)
-    finally:
-        server.stop()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
+    client.create_bucket(Bucket="spotlight")
+    yield url, {name.upper(): value for name, value in keys.items()}
+    server.stop()
+
+
+def test_a_remote_on_s3_carries_data_models_and_results(project, bucket, tmp_path):
+    """Push, clone, pull: what one machine made is on the other, where nothing is made again."""
+    url, keys = bucket
+    copy = tmp_path / "clone"
+    run(project, "git", "clone", "-q", str(project), str(copy))
+    for place in (project, copy):
+        dvc(place, "remote", "add", "--local", "-f", "cloud", "s3://spotlight/store")
+        dvc(place, "remote", "modify", "--local", "cloud", "endpointurl", url)
+    dvc(project, "push", "-q", "-r", "cloud", **keys)
+    dvc(copy, "pull", "-q", "-r", "cloud", **keys)
     for path in ("data/raw/train.parquet", "results/models/bilstm-1/model.weights.h5"):
         assert (copy / path).read_bytes() == (project / path).read_bytes()
+    nothing_runs_but_track(copy, project)
 
 
 def test_a_model_taken_out_leaves_every_result(clone):
