@@ -5,9 +5,11 @@ from ruamel.yaml import YAML
 
 from pipeline import fingerprint
 from pipeline.__main__ import STAGES
+from pipeline.evaluation.curves import CHARTED
 
 PROJECT = Path(__file__).parents[1]
-PIPELINE = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
+FILE = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())
+PIPELINE = FILE["stages"]
 PARAMS = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
 
 
@@ -68,3 +70,12 @@ def test_bad_input_leaves_earlier_outputs_and_finished_runs_are_found_again(stag
     ]
     assert outputs
     assert persist == [stage in {"download", "encode"}] * len(outputs)
+
+
+def test_every_chart_of_the_pipeline_has_a_template_and_a_table():
+    """`evaluate` writes those tables whatever the task: DVC warns of a file that isn't there."""
+    charts = [chart for plot in FILE["plots"] if isinstance(plot, dict) for chart in plot.values()]
+    tables = {path for chart in charts for path in chart["y"]}
+    assert tables == {f"results/plots/{name}.csv" for name in CHARTED}
+    for chart in charts:
+        assert (PROJECT / ".dvc" / "plots" / f"{chart['template']}.json").is_file()

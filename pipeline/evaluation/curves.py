@@ -17,6 +17,10 @@ from pipeline.evaluation.arms import Arm, Task
 
 Curve = Callable[[NDArray[np.bool_], NDArray[np.float32]], NDArray[np.float64]]
 
+# What dvc.yaml draws. An empty file stands for a table that a task has no data for: DVC draws
+# nothing then, and of a missing file it warns.
+CHARTED = ("learning_curves", "roc", "precision_recall", "confusion", "predicted", "errors")
+
 _PLACES = np.linspace(0, 1, 101)  # where a curve is read off
 _POINTS = 500  # rows shown of a regression
 _ERROR_BINS = 41

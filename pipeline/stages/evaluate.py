@@ -53,10 +53,11 @@ def run(workspace: Workspace) -> None:
     }
     tables = curves.plot_tables(arms, histories, comparison, task=task, classes=classes)
     with artifacts.new_folder(workspace.plots) as folder:
-        for name, table in tables.items():
-            artifacts.write_text(folder / f"{name}.csv", curves.to_csv(table))
+        for name in dict.fromkeys([*tables, *curves.CHARTED]):
+            content = curves.to_csv(tables[name]) if name in tables else ""
+            artifacts.write_text(folder / f"{name}.csv", content)
         for name, image in plots.plot_images(tables, comparison).items():
-            artifacts.write_bytes(folder / f"{name}.png", image)
+            artifacts.write_bytes(folder / "images" / f"{name}.png", image)
         for fit in (fit for arm in arms for fit in arm.alone()):
             history = None if fit.deterministic else histories[fit.name, fit.seeds[0]]
             own = curves.fit_tables(fit, history, task=task, classes=classes)

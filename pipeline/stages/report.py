@@ -1,5 +1,6 @@
 """`report`: everything that was found → results/report.html."""
 
+import io
 import webbrowser
 from typing import Any
 
@@ -52,10 +53,10 @@ def _words(workspace: Workspace) -> dict[str, Any] | None:
 
 def _curves(workspace: Workspace, name: str) -> dict[str, list[tuple[Any, ...]]] | None:
     """Each model's points of a plot; None where the task has no such plot."""
-    path = workspace.plots / f"{name}.csv"
-    if not path.exists():
+    content = artifacts.read_text(workspace.plots / f"{name}.csv")
+    if not content:
         return None
-    table = pd.read_csv(path)
+    table = pd.read_csv(io.StringIO(content))
     columns = [column for column in table.columns if column != "model"][:2]
     return {
         model: list(rows[columns].itertuples(index=False, name=None))

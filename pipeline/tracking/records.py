@@ -283,6 +283,7 @@ def comparison(
     """All models of `results/comparison.json` beside one another."""
     files = [workspace.comparison, workspace.metrics, workspace.report]
     faithfulness = workspace.explanations / "faithfulness.json"
+    plots = [*workspace.plots.glob("*"), *(workspace.plots / "images").glob("*")]
     ended = milliseconds(workspace.comparison)
     return Record(
         name="comparison",
@@ -302,7 +303,7 @@ def comparison(
         files={
             **named("", [path for path in files if path.exists()]),
             **named("explanations", [faithfulness] if faithfulness.exists() else []),
-            **named("plots", sorted(path for path in workspace.plots.glob("*") if path.is_file())),
+            **named("plots", sorted(p for p in plots if p.is_file() and p.stat().st_size)),
         },
         started=ended,
         ended=ended,
