@@ -1,7 +1,11 @@
+import itertools
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from pipeline import encoding, text
+from pipeline.artifacts import Sequences
 
 TEXTS = ["a good film", "a bad film, a very bad film", "zebra"]
 
@@ -49,3 +53,22 @@ def test_the_report_counts_what_was_cut_off_and_what_is_unknown(encoded):
     assert report["unknown_token_share"] == pytest.approx(1 / 9, abs=1e-6)
     assert report["tokens"]["mean"] == 4
     assert report["tokens"]["max"] == 8
+
+
+@pytest.mark.parametrize("chunk", [3, 5000])
+def test_frequent_bigrams_are_those_in_most_rows(chunk, monkeypatch):
+    """Against counting one by one; rows are counted, not repetitions, however they are chunked."""
+    monkeypatch.setattr(encoding, "_CHUNK", chunk)
+    rng = np.random.default_rng(4)
+    lengths = rng.integers(1, 9, 40)
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    values = rng.integers(0, 5, starts[-1]).astype(np.int32)
+    rows = [tuple(values[a:b].tolist()) for a, b in itertools.pairwise(starts)]
+    counts = Counter(pair for row in rows for pair in set(itertools.pairwise(row)))
+    ordered = sorted((pair for pair in counts if counts[pair] > 1), key=lambda p: (-counts[p], p))
+    sequences = Sequences(np.arange(40), np.zeros(40, np.int64), starts, values)
+    for count in (1, 7, 1000):
+        found = encoding.frequent_bigrams(sequences, count)
+        assert found.dtype == np.int32
+        assert [tuple(pair) for pair in found.tolist()] == sorted(ordered[:count])
+    assert encoding.frequent_bigrams(sequences.take(np.array([0])), 5).shape == (0, 2)

@@ -5,7 +5,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.models.network import MaskedMax, build, count_parameters, widened_units
+from pipeline.models.network import Bigrams, MaskedMax, build, count_parameters, widened_units
 from tests import reference
 from tests.strategies import POOLINGS, recipe, recipes
 
@@ -96,6 +96,56 @@ def test_the_maximum_is_taken_over_real_steps():
     mask = np.array([[True, True, False], [False, False, False]])
     np.testing.assert_array_equal(MaskedMax()(states, mask=mask), [[-2, -1], [0, 0]])
     np.testing.assert_array_equal(MaskedMax()(states), [[9, 9], [3, 3]])
+
+
+PAIRS = np.array([[1, 2], [2, 2], [3, 29], [29, 1]], np.int32)
+
+
+def bigrams():
+    """The layer with drawn embeddings, for four pairs."""
+    layer = Bigrams(len(PAIRS), 3)
+    layer.build((None, None))
+    layer.pairs = PAIRS
+    rng = np.random.default_rng(1)
+    layer.embeddings.assign(rng.normal(size=layer.embeddings.shape))
+    return layer
+
+
+def test_each_token_is_looked_up_with_the_next_one():
+    """Known pairs have rows in their order, all others share the first, the last token too."""
+    layer = bigrams()
+    np.testing.assert_array_equal(layer.pairs, PAIRS)
+    tokens = np.array([[1, 2, 2, 29, 1], [3, 29, 1, 0, 0], [29, 0, 0, 0, 0]], np.int32)
+    rows = [[1, 2, 0, 4, 0], [3, 4, 0, 0, 0], [0, 0, 0, 0, 0]]
+    np.testing.assert_array_equal(layer(tokens), np.asarray(layer.embeddings)[rows])
+
+
+def test_bigrams_are_silent_before_training():
+    """So a network begins with its words alone, and word vectors mean what they did."""
+    options = {"kind": "text", "task": "binary", "classes": 2, "vocabulary_size": VOCABULARY}
+    keras.utils.set_random_seed(1)
+    without = build(recipe(), **options).predictor
+    keras.utils.set_random_seed(1)
+    with_them = build(recipe(), **options, bigrams=len(PAIRS)).predictor
+    for layer in without.layers:
+        with_them.get_layer(layer.name).set_weights(layer.get_weights())
+    np.testing.assert_array_equal(run(with_them, TOKENS), run(without, TOKENS))
+
+
+def test_bigrams_survive_saving_and_padding(tmp_path):
+    """Which pairs are known is among the weights; a prediction depends on its row alone."""
+    options = {"kind": "text", "task": "binary", "classes": 2, "vocabulary_size": VOCABULARY}
+    first, second = (build(recipe(), **options, bigrams=4).predictor for _ in range(2))
+    first.get_layer("bigrams").pairs = PAIRS
+    first.get_layer("bigrams").embeddings.assign(np.full((5, 6), [[0], [1], [2], [3], [4]]))
+    first.save_weights(tmp_path / "model.weights.h5")
+    second.load_weights(tmp_path / "model.weights.h5")
+    tokens = np.array([[1, 2, 2, 29, 1], [3, 29, 1, 0, 0]], np.int32)
+    outputs = run(second, tokens)
+    np.testing.assert_array_equal(outputs, run(first, tokens))
+    np.testing.assert_allclose(run(second, tokens[1:, :3])[0], outputs[1], atol=1e-6)
+    first.get_layer("bigrams").pairs = PAIRS[:, ::-1]
+    assert np.abs(run(first, tokens) - outputs).max() > 1e-4
 
 
 # ── two models over one set of layers ────────────────────────────────────────────────────

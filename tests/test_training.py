@@ -97,9 +97,10 @@ class Kill(keras.callbacks.Callback):
             raise KilledError
 
 
-def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path):
-    """Dropout, optimizer and order of rows included: equal, not close."""
-    recipe = strategies.recipe(epochs=4, patience=5, dropout=0.5)
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path, averaging):
+    """Dropout, optimizer, averages and order of rows included: equal, not close."""
+    recipe = strategies.recipe(epochs=4, patience=5, dropout=0.5, averaging=averaging)
     train, validation = rows(64), rows(24, seed=1)
     straight = built(recipe)
     expected = training.fit(straight, train, validation, recipe, task="binary", seed=3)

@@ -218,6 +218,10 @@ class Bigrams(keras.layers.Layer):
         row = ops.where(ops.take(keys, place) == wanted, place + 1, 0)
         return ops.take(self.embeddings, row, axis=0)
 
+    def compute_mask(self, tokens: Any, mask: Any = None) -> Any:
+        """Real tokens, as `Embedding(mask_zero=True)` has it: a sum keeps its parts' common mask."""
+        return ops.not_equal(tokens, 0)
+
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """A vector for each token."""
         return (*input_shape, self.features)
