@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.artifacts import Sequences
-from pipeline.text import UNKNOWN_ID, Tokenizer
+from pipeline.text import UNKNOWN_ID, Keep, Tokenizer
 
 _CHUNK = 5000  # rows whose bigrams are counted at once
 
@@ -17,6 +17,7 @@ def encode(
     tokenizer: Tokenizer,
     *,
     max_len: int,
+    keep: Keep = "head",
 ) -> tuple[Sequences, NDArray[np.int64]]:
     """Encode batches of (row numbers, texts, targets), of which one is in memory at a time.
 
@@ -27,7 +28,7 @@ def encode(
     lengths: list[int] = []
     totals: list[int] = []
     for numbers, texts, labels in batches:
-        encoded = tokenizer.encode(texts, max_len=max_len)
+        encoded = tokenizer.encode(texts, max_len=max_len, keep=keep)
         rows.append(numbers)
         targets.append(labels)
         values.append(np.concatenate([row.ids for row in encoded]))

@@ -153,6 +153,7 @@ class Vectors(Section):
 class TextEncode(Section):
     """How text becomes token ids, and how validation is split off.
 
+    Of a text longer than `max_len` its first tokens are kept, its last, or half of each.
     `bigrams` is how many pairs of neighbouring tokens, the most frequent ones, have an embedding
     of their own; `vectors` is null where every embedding starts from chance.
     """
@@ -160,6 +161,7 @@ class TextEncode(Section):
     tokenizer: Literal["words", "bpe"] = "words"
     vocabulary: Annotated[int, Field(ge=3)]
     max_len: Count
+    keep: Literal["head", "tail", "both"] = "head"
     bigrams: Annotated[int, Field(ge=0)] = 0
     vectors: Vectors | None = None
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2

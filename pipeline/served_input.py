@@ -49,7 +49,7 @@ class TextReader:
 
     def __init__(self, folder: Path, card: Mapping[str, Any]) -> None:
         self._tokenizer = text.load((folder / "tokenizer.json").read_text(encoding="utf-8"))
-        self._max_len = card["max_len"]
+        self._truncation = {"max_len": card["max_len"], "keep": card.get("keep", "head")}
 
     def schema(self) -> Schema:
         """The columns of a request."""
@@ -66,7 +66,7 @@ class TextReader:
             MlflowException: a row holds none.
         """
         texts = valid_texts(asked["text"].tolist())
-        return Texts(texts, self._tokenizer.encode(texts, max_len=self._max_len))
+        return Texts(texts, self._tokenizer.encode(texts, **self._truncation))
 
 
 class Texts:

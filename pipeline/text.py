@@ -22,6 +22,9 @@ _TOKEN = rf"[{_UNSPACED}]|[\w&&[^{_UNSPACED}]]+(?:['’][\w&&[^{_UNSPACED}]]+)*|
 _LINE_BREAK = r"(?i:<br\s*/?>)"
 
 
+Keep = Literal["head", "tail", "both"]
+
+
 class Encoded(NamedTuple):
     """One text as tokens.
 
@@ -51,18 +54,18 @@ class Tokenizer:
         """The tokenizer as JSON, which `load` reads."""
         return self._tokenizer.to_str(pretty=False)
 
-    def encode(self, texts: Sequence[str], *, max_len: int) -> list[Encoded]:
-        """Encode texts, each truncated to its first `max_len` tokens.
+    def encode(self, texts: Sequence[str], *, max_len: int, keep: Keep = "head") -> list[Encoded]:
+        """Encode texts, each truncated to `max_len` tokens: its first, its last, or half of each.
 
         A text without any token becomes the single unknown word, for no row may be empty.
         """
         rows = []
         for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False):
             total = len(encoding)
-            if total > max_len:
-                encoding.truncate(max_len)
-            ids = encoding.ids or [UNKNOWN_ID]
-            spans = encoding.offsets or [(0, 0)]
+            first = {"head": max_len, "tail": 0, "both": max_len - max_len // 2}[keep]
+            left_out = slice(first, first + max(0, total - max_len))
+            ids, spans = encoding.ids or [UNKNOWN_ID], encoding.offsets or [(0, 0)]
+            del ids[left_out], spans[left_out]
             rows.append(Encoded(np.array(ids, np.int32), np.array(spans, np.int32), total))
         return rows
 

@@ -86,6 +86,29 @@ def test_truncation_keeps_the_first_tokens_and_tells_the_total(tokenizer):
     assert (len(row.ids), row.total) == (4, 10)
 
 
+@pytest.mark.parametrize(
+    ("keep", "max_len", "kept"),
+    [
+        ("head", 3, "one two three"),
+        ("tail", 3, "four five six"),
+        ("both", 3, "one two six"),
+        ("both", 4, "one two five six"),
+        ("both", 1, "one"),
+        ("both", 6, "one two three four five six"),
+    ],
+)
+def test_truncation_keeps_the_part_that_is_asked_for(keep, max_len, kept):
+    """Words and their places go together."""
+    sentence = "one two three four five six"
+    tokenizer = text.train([sentence], vocabulary=20)
+    (row,) = tokenizer.encode([sentence], max_len=max_len, keep=keep)
+    assert " ".join(sentence[start:end] for start, end in row.spans) == kept
+    (whole,) = tokenizer.encode([sentence], max_len=100)
+    places = [sentence.split().index(word) for word in kept.split()]
+    assert row.ids.tolist() == whole.ids[places].tolist()
+    assert row.total == 6
+
+
 def test_another_process_reads_the_same_tokenizer(tokenizer):
     """JSON out, JSON in: the same ids."""
     code = (

@@ -219,7 +219,7 @@ class Bigrams(keras.layers.Layer):
         return ops.take(self.embeddings, row, axis=0)
 
     def compute_mask(self, tokens: Any, mask: Any = None) -> Any:
-        """Real tokens, as `Embedding(mask_zero=True)` has it: a sum keeps its parts' common mask."""
+        """Real tokens, as `Embedding(mask_zero=True)` has it: a sum needs the mask of each part."""
         return ops.not_equal(tokens, 0)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -82,7 +82,9 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
                 total=-(-tables[name].num_rows // _BATCH),
                 unit="thousand",
             )
-            sequences, totals = encoding.encode(batches, tokenizer, max_len=settings.max_len)
+            sequences, totals = encoding.encode(
+                batches, tokenizer, max_len=settings.max_len, keep=settings.keep
+            )
             artifacts.write_sequences(folder / f"{name}.parquet", sequences, totals=totals)
             report[name] = encoding.split_report(sequences, totals, classes=card["classes"])
             progress.say(f"encoded {name}: {len(sequences):,} rows")
@@ -96,6 +98,7 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
                 **{key: card[key] for key in _FROM_CARD},
                 "vocabulary_size": tokenizer.size,
                 "max_len": settings.max_len,
+                "keep": settings.keep,
                 **({"bigrams": len(bigrams)} if settings.bigrams else {}),
                 **({"vectors": settings.vectors.model_dump()} if settings.vectors else {}),
                 "splits": report,

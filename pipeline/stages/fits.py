@@ -29,6 +29,7 @@ _ABOUT = (
     "bigrams",
     "vectors",
     "max_len",
+    "keep",
     "features",
     "time_steps",
 )

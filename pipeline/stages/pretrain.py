@@ -53,7 +53,7 @@ def _rows(workspace: Workspace, wanted: params.Vectors) -> list[NDArray[np.int32
             fix="set it to `train`, or name the source's split: `unsupervised: SPLIT`.",
         )
     tokenizer = text.load(artifacts.read_text(workspace.encoded / "tokenizer.json"))
-    longest = artifacts.read_json(workspace.encoded / "encoding.json")["max_len"]
+    about = artifacts.read_json(workspace.encoded / "encoding.json")
     texts = artifacts.read_table(path, ["text"])["text"]
     for start in progress.bar(
         range(0, len(texts), _BATCH),
@@ -62,5 +62,7 @@ def _rows(workspace: Workspace, wanted: params.Vectors) -> list[NDArray[np.int32
         unit="thousand",
     ):
         batch = texts.slice(start, _BATCH).to_pylist()
-        rows += [row.ids for row in tokenizer.encode(batch, max_len=longest)]
+        rows += [
+            row.ids for row in tokenizer.encode(batch, max_len=about["max_len"], keep=about["keep"])
+        ]
     return rows

@@ -141,6 +141,7 @@ def _settings(card: Mapping[str, Any]) -> dict[str, str]:
         "bigrams",
         "vectors",
         "max_len",
+        "keep",
         "features",
         "time_steps",
     )

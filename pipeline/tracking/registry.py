@@ -238,10 +238,18 @@ def _use(about: Mapping[str, Any]) -> str:
     return f"Predicts `{about['target']}`, in its own unit, from {window}{when}."
 
 
+_READS = {
+    "head": "It reads the first {} tokens of a text and nothing after.",
+    "tail": "It reads the last {} tokens of a text and nothing before.",
+    "both": "Of a text longer than {} tokens it reads half as many from its beginning, half from "
+    "its end, and nothing between.",
+}
+
+
 def _limits(about: Mapping[str, Any]) -> list[str]:
     if about["kind"] == "text":
         limits = [
-            f"It reads the first {about['max_len']} tokens of a text and nothing after.",
+            _READS[about.get("keep", "head")].format(about["max_len"]),
             "Texts of another language, kind or time than its data's were not tested.",
         ]
     else:
