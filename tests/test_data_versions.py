@@ -230,6 +230,32 @@ def test_own_file_goes_through_its_versions(
 
 
 @pytest.mark.slow
+def test_clone_without_the_data_lists_its_versions_all_the_same(
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing was pulled, and DVC's cache holds other things."""
+    own = project / "data" / "own" / "reviews"
+    own.mkdir()
+    rows = [f"Review number {n},{n % 2}" for n in range(20)]
+    (own / "in.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    source = "{source: {kind: files, path: data/own/reviews/in.csv}"
+    entry = f"  reviews: {source}, encode: {{vocabulary: 9, max_len: 9}}, training: {{}}}}\n"
+    params = (project / "params.yaml").read_text().replace("dataset: demo", "dataset: reviews", 1)
+    (project / "params.yaml").write_text(params.replace("datasets:\n", f"datasets:\n{entry}", 1))
+    dvc("repro")
+    commit("first")
+    run("git", "clone", "--quiet", str(project), str(tmp_path / "clone"))
+    monkeypatch.chdir(tmp_path / "clone")
+    Path("other").write_text("something else")
+    dvc("add", "other")
+    assert "not in the cache" in said(capsys)
+    assert "neither in DVC's cache nor" in said(capsys, "diff", "HEAD", code=3)
+
+
+@pytest.mark.slow
 def test_file_elsewhere_is_watched(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -156,6 +156,7 @@ def files_at(root: Path, revision: str | None, paths: Sequence[str]) -> Iterator
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
     from dvc.scm import SCMError
+    from dvc_data.index import DataIndexDirError
 
     with tempfile.TemporaryDirectory() as folder, _silent("dvc"):
         try:
@@ -170,7 +171,7 @@ def files_at(root: Path, revision: str | None, paths: Sequence[str]) -> Iterator
                 fix="name a commit, branch or tag; `python -m pipeline data` lists those with "
                 "data of their own.",
             ) from None
-        except (DvcException, OSError) as error:
+        except (DvcException, DataIndexDirError, OSError) as error:
             raise DataError(
                 f"Revision {revision} has files that are neither in DVC's cache nor on its "
                 f"remote: {' '.join(str(error).split())}.",
