@@ -381,13 +381,19 @@ def write_sequences(
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 
-def read_sequences(path: Path) -> Sequences:
+def read_sequences(path: Path, *, spans: bool = True) -> Sequences:
     """Read what `write_sequences` wrote.
+
+    Args:
+        path: of the file.
+        spans: whether to read those too, if there are any; they take twice as much memory as
+            the tokens themselves, and training asks for none.
 
     Raises:
         ArtifactError: it is missing or damaged.
     """
-    table = read_table(path).combine_chunks()
+    columns = None if spans else ["row", "target", "values"]
+    table = read_table(path, columns).combine_chunks()
 
     def flat(column: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
         chunks = table[column].chunks

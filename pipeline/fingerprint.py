@@ -37,7 +37,8 @@ def digest(files: Iterable[Path], values: object) -> str:
     """SHA-256 over files' contents, in the order given, and JSON-able values."""
     total = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     for path in files:
-        total.update(hashlib.sha256(path.read_bytes()).digest())
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
 
 

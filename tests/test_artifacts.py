@@ -45,7 +45,11 @@ def test_spans_survive_the_file(tmp_path):
         np.arange(2), np.array([0, 1]), np.array([0, 2, 3]), np.array([5, 6, 7], np.int32), spans
     )
     artifacts.write_sequences(tmp_path / "rows.parquet", rows)
-    assert np.array_equal(artifacts.read_sequences(tmp_path / "rows.parquet").spans, spans)
+    path = tmp_path / "rows.parquet"
+    assert np.array_equal(artifacts.read_sequences(path).spans, spans)
+    without = artifacts.read_sequences(path, spans=False)
+    assert without.spans is None
+    assert _equal(without, rows)
 
 
 @given(strategies.sequences())

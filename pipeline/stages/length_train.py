@@ -14,7 +14,7 @@ def run(workspace: Workspace, length: str, model: str, seed: int) -> None:
     study = workspace.length_study
     wanted = settings.load(study.params)
     splits = {
-        path.stem: artifacts.read_sequences(path)
+        path.stem: artifacts.read_sequences(path, spans=False)
         for path in sorted((study.encoded / length).glob("*.parquet"))
     }
     train = splits.pop("train")

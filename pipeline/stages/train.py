@@ -15,7 +15,8 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
     begun = time.perf_counter()
     settings = params.load(workspace.params)
     splits = {
-        name: read_sequences(workspace.encoded / f"{name}.parquet") for name in artifacts.SPLITS
+        name: read_sequences(workspace.encoded / f"{name}.parquet", spans=False)
+        for name in artifacts.SPLITS
     }
     vectors = workspace.vectors / "vectors.npy"
     fit = Fit.of(
