@@ -37,6 +37,10 @@ add-data: setup ## take in your own data: FILE=reviews.csv NAME=reviews
 length-study: setup ## vary length and evidence position, draw accuracy against length
 	@$(PIPELINE) length-study $(ARGS)
 
+.PHONY: search
+search: setup ## look for a dataset's recipe, by validation: studies/recipe/params.yaml
+	@$(PIPELINE) search $(ARGS)
+
 .PHONY: bench
 bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime, in 12 minutes
 	@sh locks/bench.sh

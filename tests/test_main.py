@@ -45,7 +45,8 @@ def test_the_command_line_loads_no_heavy_library():
     [
         ("download", {"tensorflow", "mlflow", "sklearn", "matplotlib"}),
         ("encode", {"tensorflow", "mlflow", "sklearn", "matplotlib"}),
-        ("train", {"mlflow", "datasets"}),
+        ("pretrain", {"tensorflow", "mlflow", "datasets", "sklearn", "matplotlib", "gensim"}),
+        ("train", {"mlflow", "datasets", "gensim"}),
         ("reference", {"tensorflow", "mlflow", "datasets", "matplotlib"}),
         ("evaluate", {"tensorflow", "mlflow", "datasets"}),
         ("explain", {"mlflow", "datasets"}),

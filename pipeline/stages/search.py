@@ -5,6 +5,7 @@ import io
 import time
 from dataclasses import replace
 
+import tensorflow as tf
 from optuna import Study
 
 from pipeline import artifacts, fingerprint, params, progress, recipe_search, training
@@ -30,6 +31,7 @@ def run(workspace: Workspace, trials: int | None = None) -> None:
             f"and data/encoded holds '{about['dataset']}'.",
             fix=f"set `dataset: {search.dataset}` in params.yaml, then: dvc repro pretrain",
         )
+    tf.get_logger().setLevel("ERROR")  # it warns of many graphs: each training has one of its own
     study = recipe_search.open_study(
         search,
         part.scratch / "trials.log",

@@ -1,0 +1,108 @@
+import csv
+
+import mlflow
+import numpy as np
+import pytest
+
+from pipeline import artifacts
+from pipeline.errors import ParamsError
+from pipeline.stages import pretrain, search
+from tests.test_pipeline import change
+from tests.test_stages_train import workspace
+
+__all__ = ["workspace"]  # a fixture
+
+FILE = """
+dataset: demo
+models: [bilstm, bilstm_attention]
+seed: 1
+trials: 2
+space:
+  vectors: [false, true]
+  averaging: [0.0, 0.9]
+begin:
+  plain: {}
+  both: {vectors: true, averaging: 0.9}
+"""
+ENCODE = {"tokenizer": "words", "vocabulary": 20, "max_len": 9}
+
+
+@pytest.fixture
+def project(workspace, monkeypatch):
+    """Encoded rows with word vectors, a search for them, an MLflow, and no test rows at all."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace.root}/mlflow.db")
+    vectors = {"corpus": "train", "size": 6, "epochs": 2}
+    change(workspace.root, {"datasets.demo.encode": {**ENCODE, "vectors": vectors}})
+    pretrain.run(workspace)
+    workspace.recipe_search.params.parent.mkdir(parents=True)
+    workspace.recipe_search.params.write_text(FILE)
+    (workspace.encoded / "test.parquet").unlink()
+    split = {"rows": 48, "sha256": "0" * 64}
+    card = {"dataset": "demo", "kind": "text", "classes": ["neg", "pos"], "source": {}}
+    artifacts.write_json(workspace.raw / "card.json", {**card, "splits": {"train": split}})
+    return workspace
+
+
+def test_a_search_is_kept_shown_and_not_repeated(project, capsys):
+    """A table beside its parameters, a run for each trial below one parent; test rows unread."""
+    search.run(project)
+    with (project.recipe_search.results / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["trial"] for row in rows} == {"plain", "both"}
+    assert [row["val_loss"] for row in rows] == sorted(row["val_loss"] for row in rows)
+    assert {row["vectors"] for row in rows} == {"True", "False"}
+    assert len({row["val_loss"] for row in rows}) == 2
+
+    client = mlflow.MlflowClient(f"sqlite:///{project.root}/mlflow.db")
+    (experiment,) = client.search_experiments(filter_string="name = 'demo'")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"recipe search", "plain", "both"}
+    parent = runs["recipe search"].info.run_id
+    assert {runs[name].data.tags["mlflow.parentRunId"] for name in ("plain", "both")} == {parent}
+    for row in rows:
+        loss = runs[row["trial"]].data.metrics["validation/loss"]
+        assert loss == pytest.approx(float(row["val_loss"]), abs=1e-4)
+
+    capsys.readouterr()
+    search.run(project)
+    assert "epoch" not in capsys.readouterr().out
+    assert len(client.search_runs([experiment.experiment_id])) == 3
+
+
+def test_a_search_for_another_dataset_is_refused(project):
+    """It says what to do."""
+    path = project.recipe_search.params
+    path.write_text(path.read_text().replace("dataset: demo", "dataset: imdb"))
+    with pytest.raises(ParamsError, match="set `dataset: imdb`") as raised:
+        search.run(project)
+    assert "dvc repro pretrain" in raised.value.fix
+
+
+def test_vectors_are_made_where_they_are_wanted(project):
+    """For every word of the vocabulary; without the parameter none, and old ones go."""
+    vectors = artifacts.read_array(project.vectors / "vectors.npy")
+    assert vectors.shape == (20, 6)
+    assert np.abs(vectors[2:]).sum() > 0
+    change(project.root, {"datasets.demo.encode": ENCODE})
+    pretrain.run(project)
+    assert [path.name for path in project.vectors.iterdir()] == ["vectors.json"]
+
+
+def test_unlabelled_texts_have_to_be_there(project):
+    """The parameter and the remedy are named; what was there stays."""
+    vectors = {"corpus": "all", "size": 6}
+    change(project.root, {"datasets.demo.encode": {**ENCODE, "vectors": vectors}})
+    with pytest.raises(ParamsError, match="no unlabelled texts"):
+        pretrain.run(project)
+    assert (project.vectors / "vectors.npy").exists()
+
+
+def test_vectors_of_another_width_are_refused(project):
+    """Before anything is trained."""
+    vectors = {"corpus": "train", "size": 5, "epochs": 1}
+    change(project.root, {"datasets.demo.encode": {**ENCODE, "vectors": vectors}})
+    pretrain.run(project)
+    path = project.recipe_search.params
+    path.write_text(path.read_text().replace("plain: {}", "plain: {vectors: true}"))
+    with pytest.raises(ParamsError, match="vectors have 5 features"):
+        search.run(project)
