@@ -194,7 +194,7 @@ def test_a_process_of_its_own_tells_its_own_memory():
 
 
 SMALL = "--rows 40 --vocabulary 60 --embedding 4 --units 2 --max-len 9 --batch-size 4 --batches 3 "
-SMALL += "--spotlight-batch-size 8 --repeats 2 --lengths 3 6 --scales 0.5 1 --epochs 2 --seeds 1 2"
+SMALL += "--spotlight-batch-size 8 --repeats 2 --lengths 3 6 --scales 0.5 --epochs 2 --seeds 1"
 
 
 def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
@@ -222,7 +222,7 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
         assert 0 < low <= high
         assert arm["peak_memory_mb"] == 100
     assert document["inference"]["arms"]["keras"]["largest_difference"] < 1e-5
-    assert [each["rows"] for each in document["rows"]] == [40, 80]
+    assert [each["rows"] for each in document["rows"]] == [40]
     assert [each["length"] for each in document["length"]] == [3, 6]
     for arm in ("spotlight", "keras"):
         runs = document["losses"]["runs"][arm]

@@ -4,7 +4,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipeline import params
+import numpy as np
+
+from pipeline import params, runtime
 from pipeline.artifacts import SPLITS, Workspace, read_sequences
 
 
@@ -21,10 +23,9 @@ def train(root: str, libraries: str, steps: int) -> dict[str, float]:
     Returns:
         seconds until the first step, seconds per step, and the steps of a whole epoch.
     """
-    import numpy as np
-
-    from pipeline import training
-    from pipeline.stages.fits import Fit
+    with runtime.quiet_imports():
+        from pipeline import training
+        from pipeline.stages.fits import Fit
 
     begun = time.perf_counter()
     workspace = Workspace(Path(root))
