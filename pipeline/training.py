@@ -166,7 +166,9 @@ def compiled_step(
             average.add(model.optimizer.iterations.value)
         return data_loss
 
-    compiled: Callable[..., Any] = tf.function(step, input_signature=[inputs, targets])
+    compiled: Callable[..., Any] = tf.function(
+        step, input_signature=[inputs, targets], autograph=False
+    )
     return compiled
 
 

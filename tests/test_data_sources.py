@@ -285,6 +285,18 @@ def test_damaged_local_copy_is_told(copy: Path, load: Load) -> None:
         load(HUB)
 
 
+def test_a_local_copy_that_lacks_rows_is_told(copy: Path, load: Load) -> None:
+    """Its README says how many there are."""
+    readme = copy / "README.md"
+    said = {"train": 9, "test": 4, "unsupervised": 3}
+    lines = [f"  - {{name: {name}, num_examples: {rows}}}" for name, rows in said.items()]
+    counted = "\n".join(["  splits:", *lines, "configs:"])
+    readme.write_text(readme.read_text().replace("configs:", counted))
+    with pytest.raises(DataError, match=r"local copy .* can't be read: .*num_examples=9") as raised:
+        load(HUB)
+    assert "copy it again, whole" in raised.value.fix
+
+
 @pytest.fixture
 def silent_server() -> Iterator[str]:
     """A server that takes connections and never answers."""

@@ -30,7 +30,7 @@ def embedding_after(optimizer, batches, *, rows=6, dense=False):
 
 
 def test_with_every_row_in_every_batch_it_is_keras_adam():
-    """Also for rows that stand in a batch several times, of which Keras squares each slope alone."""
+    """Also for rows that stand in a batch several times, whose slopes Keras squares one by one."""
     batches = [[0, 1, 2, 3, 4, 5, 2, 2], [5, 4, 3, 2, 1, 0], [0, 0, 1, 2, 3, 4, 5]]
     ours = embedding_after(Adam(0.01), batches)
     stock = embedding_after(keras.optimizers.Adam(0.01), batches, dense=True)

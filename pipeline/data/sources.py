@@ -26,7 +26,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import datasets
 import huggingface_hub
-from datasets.exceptions import DatasetGenerationError
+from datasets.exceptions import DatasetGenerationError, DatasetsError
 
 SPLITS = ("train", "validation", "test", "unsupervised")
 REACH = 10.0  # seconds until the hub counts as out of reach
@@ -144,7 +144,7 @@ def _hub(source: HubSource, *, cache: Path) -> Read:
             "file or folder here.",
             fix=f"correct `source.path` in params.yaml, or {copy}",
         ) from None
-    except (ValueError, DatasetGenerationError) as error:
+    except (ValueError, DatasetsError) as error:
         raise DataError(
             f"The hub's dataset {at} can't be read: {files.reason(error)}",
             fix="correct `source.config` in params.yaml, or choose another dataset or revision.",
@@ -179,7 +179,7 @@ def _local_copy(path: Path, source: HubSource, *, cache: Path) -> Read:
                 loaded = datasets.load_dataset(
                     _plain(path, Path(links) / "copy"), name=source.config, cache_dir=str(cache)
                 )
-    except (ValueError, OSError, pa.ArrowException, DatasetGenerationError) as error:
+    except (ValueError, OSError, pa.ArrowException, DatasetsError) as error:
         raise files.damaged(path) or DataError(
             f"The local copy {path} can't be read: {files.reason(error)}",
             fix="copy it again, whole, with its README.md; or correct `source.config` in "

@@ -41,7 +41,7 @@ def _rows(workspace: Workspace, wanted: params.Vectors) -> list[NDArray[np.int32
     Raises:
         ParamsError: the dataset has none without labels.
     """
-    train = artifacts.read_sequences(workspace.encoded / "train.parquet")
+    train = artifacts.read_sequences(workspace.encoded / "train.parquet", spans=False)
     rows = np.split(train.values, train.starts[1:-1])
     if wanted.corpus == "train":
         return rows

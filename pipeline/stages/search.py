@@ -90,7 +90,7 @@ def _train(
     if not values.get("bigrams"):
         fit = replace(fit, about={**fit.about, "bigrams": 0})
     splits = {
-        name: artifacts.read_sequences(workspace.encoded / f"{name}.parquet")
+        name: artifacts.read_sequences(workspace.encoded / f"{name}.parquet", spans=False)
         for name in ("train", "validation")
     }
     mark = fingerprint.digest([], [fit.fingerprint, values])
