@@ -139,10 +139,12 @@ def _table(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cell(value: Mapping[str, float | None]) -> str:
-    if value["mean"] is None:
+    """Mean and spread; small ones, such as a solved regression's errors, to two digits."""
+    mean = value["mean"]
+    if mean is None:
         return "–"
-    spread = "" if value["sd"] is None else f" ± {value['sd']:.4f}"
-    return f"{value['mean']:.4f}{spread}"
+    form = ".4f" if mean == 0 or abs(mean) >= 0.001 else ".1e"
+    return format(mean, form) + ("" if value["sd"] is None else f" ± {format(value['sd'], form)}")
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
