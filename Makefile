@@ -42,7 +42,7 @@ search: setup ## look for a dataset's recipe, by validation: studies/recipe/para
 	@$(PIPELINE) search $(ARGS)
 
 .PHONY: bench
-bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime, in 12 minutes
+bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime, in some ten minutes
 	@sh locks/bench.sh
 	@$(PATHS) .venv/bench/bin/python -m pipeline bench $(ARGS)
 
