@@ -71,7 +71,7 @@ lock: setup ## renew locks/ from pyproject.toml
 
 .PHONY: clean
 clean: ## remove outputs and scratch; DVC's cache, MLflow's store and your data stay
-	@rm -rf data/raw data/encoded .spotlight studies/length/data studies/length/.spotlight
+	@rm -rf data/raw data/encoded data/vectors .spotlight studies/length/data studies/length/.spotlight
 	@rm -rf studies/length/results/models
 	@find results -mindepth 1 ! -name metrics.json -delete 2>/dev/null || true
 	@find . -path ./.venv -prune -o -path ./.git -prune -o -path ./.dvc -prune -o -type d \
