@@ -133,10 +133,10 @@ def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, state):
     checkpoint = training.Checkpoint(tmp_path / "kept.npz", "these inputs")
     model, optimizer = built(strategies.recipe()), keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
-    kept = training._State(model, optimizer)
+    kept = training._State(model, optimizer, None)
     kept.record({"epoch": 1, "val_loss": 0.5})
     kept.keep(checkpoint)
-    assert training._State(model, optimizer).restore(checkpoint)
+    assert training._State(model, optimizer, None).restore(checkpoint)
 
     if state == "of other inputs":
         checkpoint = training.Checkpoint(checkpoint.path, "other inputs")
@@ -144,7 +144,7 @@ def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, state):
         checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:1000])
     else:
         checkpoint.path.unlink()
-    begun = training._State(model, optimizer)
+    begun = training._State(model, optimizer, None)
     assert not begun.restore(checkpoint)
     assert begun.history == []
 
