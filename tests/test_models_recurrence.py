@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.models import recurrence
 from pipeline.models.recurrence import LSTM
 
 BATCH, TIME_STEPS, FEATURES, UNITS = 7, 23, 5, 6
@@ -125,6 +126,14 @@ def test_what_it_cannot_do_faster_it_leaves_to_keras(options):
         keras.tree.flatten(ours(inputs())), keras.tree.flatten(stock(inputs())), strict=True
     ):
         np.testing.assert_array_equal(mine, keras_own)
+
+
+def test_a_gpu_is_left_to_keras(monkeypatch):
+    """With its cuDNN: the compiled functions are not called."""
+    monkeypatch.setattr(recurrence, "_has_gpu", lambda: True)
+    monkeypatch.setattr(recurrence, "_recurrence", None)
+    ours, stock = with_weights(LSTM(UNITS)), with_weights(keras.layers.LSTM(UNITS))
+    np.testing.assert_array_equal(ours(inputs(), mask=padded), stock(inputs(), mask=padded))
 
 
 def test_an_initial_state_is_taken_up():

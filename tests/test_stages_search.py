@@ -63,10 +63,28 @@ def test_a_search_is_kept_shown_and_not_repeated(project, capsys):
         loss = runs[row["trial"]].data.metrics["validation/loss"]
         assert loss == pytest.approx(float(row["val_loss"]), abs=1e-4)
 
+    for run in runs.values():
+        client.delete_run(run.info.run_id)
     capsys.readouterr()
     search.run(project)
     assert "epoch" not in capsys.readouterr().out
-    assert len(client.search_runs([experiment.experiment_id])) == 3
+    again = client.search_runs([experiment.experiment_id])
+    assert {run.info.run_name for run in again} == set(runs)
+
+
+@pytest.mark.parametrize("changed", ["space", "training"])
+def test_other_values_or_another_base_begin_anew(project, capsys, changed):
+    """Trials of another space, or over other fixed settings, are not comparable."""
+    search.run(project, trials=1)
+    if changed == "space":
+        path = project.recipe_search.params
+        path.write_text(path.read_text().replace("[0.0, 0.9]", "[0.0, 0.9, 0.95]"))
+    else:
+        small = {"embedding": 6, "units": 3, "epochs": 2, "min_epochs": 1}
+        change(project.root, {"datasets.demo.training": small})
+    capsys.readouterr()
+    search.run(project, trials=1)
+    assert "epoch" in capsys.readouterr().out
 
 
 def test_a_search_for_another_dataset_is_refused(project):
@@ -76,6 +94,12 @@ def test_a_search_for_another_dataset_is_refused(project):
     with pytest.raises(ParamsError, match="set `dataset: imdb`") as raised:
         search.run(project)
     assert "dvc repro pretrain" in raised.value.fix
+
+
+def test_no_trials_at_all_are_refused(project):
+    """Before anything is trained."""
+    with pytest.raises(ParamsError, match="--trials is 0"):
+        search.run(project, trials=0)
 
 
 def test_vectors_are_made_where_they_are_wanted(project):

@@ -50,7 +50,7 @@ def _rows(workspace: Workspace, wanted: params.Vectors) -> list[NDArray[np.int32
         raise ParamsError(
             "params.yaml: `encode.vectors.corpus` is `all`, and this dataset has no unlabelled "
             "texts.",
-            fix="set it to `train`, or name the source's split: `unsupervised: SPLIT`.",
+            fix="set it to `train`; a source of kind `hub` may name them: `unsupervised: SPLIT`.",
         )
     tokenizer = text.load(artifacts.read_text(workspace.encoded / "tokenizer.json"))
     about = artifacts.read_json(workspace.encoded / "encoding.json")

@@ -19,8 +19,10 @@ def run(workspace: Workspace, trials: int | None = None) -> None:
     """Go on with the search until it has had so many trials; what is done stays done.
 
     Raises:
-        ParamsError: the dataset that is encoded is another one.
+        ParamsError: the dataset that is encoded is another one, or no trial is wanted.
     """
+    if trials is not None and trials < 1:
+        raise ParamsError(f"--trials is {trials}.", fix="ask for one trial or more.")
     part = workspace.recipe_search
     search = recipe_search.load(part.params)
     settings = params.load(workspace.params)
@@ -39,7 +41,10 @@ def run(workspace: Workspace, trials: int | None = None) -> None:
             "stages.search",
             [*sorted(workspace.encoded.iterdir()), *sorted(workspace.vectors.iterdir())],
             workspace.libraries,
-            [search.models, search.seed, settings.threads, settings.training],
+            [
+                *(search.models, search.seed, search.space),
+                *(settings.threads, settings.training, settings.entry.training),
+            ],
         ),
     )
     wanted = trials or search.trials
@@ -52,12 +57,14 @@ def run(workspace: Workspace, trials: int | None = None) -> None:
         recipe_search.tell(study, trial, shown)
         _write(part, search, study)
         _track(workspace, search, study)
-    best = recipe_search.finished(study)
-    rows = recipe_search.table(search, best)
+    _track(workspace, search, study)  # nothing was left to do, and MLflow's store may be another
     progress.say("")
-    for row in rows:
+    for row in recipe_search.table(search, recipe_search.finished(study)):
         progress.say("  ".join(f"{key} {value}" for key, value in row.items()))
-    progress.say(f"\nnext: write the first one's values into datasets.{search.dataset}.training")
+    progress.say(
+        f"\nnext: write the first one's values into datasets.{search.dataset}: `bigrams` and "
+        "`vectors` under `encode`, the others under `training`"
+    )
 
 
 def _train(
