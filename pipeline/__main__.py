@@ -129,10 +129,10 @@ def _length_study(parser: argparse.ArgumentParser) -> None:
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.set_defaults(run=_command("stages.bench", "run"))
-    parts = ["throughput", "inference", "length", "rows", "starting", "losses"]
+    parts = ["throughput", "inference", "length", "rows", "starting", "losses", "accuracy"]
     arms = ["spotlight", "keras", "pytorch"]
     choices: dict[str, tuple[list[str], list[str], str]] = {
-        "parts": (parts, parts[:-1], f"what is measured, of: {', '.join(parts)}"),
+        "parts": (parts, parts[:-2], f"what is measured, of: {', '.join(parts)}"),
         "arms": (arms, arms, "what is trained; the first is compared with the others"),
     }
     for name, (possible, chosen, about) in choices.items():
@@ -150,7 +150,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         "batches": (50, "of an epoch in each repeat, chosen by length; 0: whole epochs"),
         "repeats": (4, "of everything that is timed in turn"),
         "threads": (2, "that compute"),
-        "epochs": (4, "of the part losses"),
+        "epochs": (4, "of the parts losses and accuracy"),
         "seed": (0, "of the choice of rows and batches"),
     }
     for name, (default, about) in numbers.items():
@@ -158,7 +158,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
     several: dict[str, tuple[type, list[int], str]] = {
         "lengths": (int, [100, 200, 400, 800, 1600], "tokens a row, of the part length"),
         "scales": (float, [1, 3, 10], "how many times IMDB, of the part rows"),
-        "seeds": (int, [1, 2, 3], "of the part losses"),
+        "seeds": (int, [1, 2, 3], "of the parts losses and accuracy"),
     }
     for name, (kind, values, about) in several.items():
         parser.add_argument(

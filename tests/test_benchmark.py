@@ -9,10 +9,14 @@ import tensorflow as tf
 from pipeline import __main__ as command_line
 from pipeline import batching, training
 from pipeline.artifacts import Sequences, Workspace
-from pipeline.benchmark import arithmetic, corpus, figure, inference, processes, table
+from pipeline.benchmark import accuracy, arithmetic, corpus, figure, inference, processes, table
 from pipeline.benchmark.arms import ARMS, WEIGHTS
 from pipeline.benchmark.settings import Sizes
-from pipeline.errors import SpotlightError
+from pipeline.errors import ParamsError, SpotlightError
+from tests.test_pipeline import change
+from tests.test_stages_train import workspace
+
+__all__ = ["workspace"]  # a fixture
 
 pytestmark = pytest.mark.usefixtures("threads_as_they_are")
 SIZES = Sizes(vocabulary=50, embedding=6, units=4, max_len=12, dropout=0.0)
@@ -229,3 +233,36 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
         assert {len(epochs) for epochs in runs.values()} == {2}
     for shown in ("stock Keras", "Spotlight", "validation loss", "fits in 4 GB", "of the matrix"):
         assert shown in markdown
+
+
+def test_time_to_accuracy_of_three_whole_trainings(workspace, monkeypatch, capsys):
+    """The recipe, stock Keras and keras.io's example, on the encoded rows of the project."""
+    monkeypatch.chdir(workspace.root)
+    monkeypatch.setattr(processes, "Worker", Here)
+    asked = ["bench", "--parts", "accuracy", *SMALL.split(), "--out", "out"]
+    assert command_line.main(asked) == 0
+    document = json.loads((workspace.root / "out" / "bench.json").read_bytes())
+    runs = {arm: by_seed["1"] for arm, by_seed in document["accuracy"]["runs"].items()}
+    assert set(runs) == {"recipe", "keras", "example"}
+    assert len(runs["keras"]) == len(runs["example"]) == 2
+    for epochs in runs.values():
+        times = [epoch["seconds"] for epoch in epochs]
+        assert 0 < times[0] <= times[-1]
+        assert times == sorted(times)
+        assert all(0 <= epoch["val_accuracy"] <= 1 for epoch in epochs)
+    assert "Time to accuracy" in capsys.readouterr().out
+
+    change(workspace.root, {"dataset": "imdb"})
+    with pytest.raises(ParamsError):
+        accuracy.measure(workspace, None, print)
+
+
+def test_an_accuracy_is_reached_at_the_end_of_the_first_epoch_that_has_it():
+    """Never is None; what is lost again was reached all the same."""
+    epochs = [
+        {"val_accuracy": share, "seconds": after}
+        for share, after in ((0.7, 10.0), (0.89, 20.0), (0.88, 30.0))
+    ]
+    assert accuracy.reached(epochs, 0.88) == 20
+    assert accuracy.reached(epochs, 0.7) == 10
+    assert accuracy.reached(epochs, 0.9) is None

@@ -7,26 +7,31 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pipeline.benchmark import accuracy
 from pipeline.benchmark.settings import NAMES
 from pipeline.benchmark.table import MEMORY_LIMIT
-from pipeline.evaluation.canvas import COLOURS, SOFT, Pen, canvas, png
+from pipeline.evaluation.canvas import COLOURS, SOFT, Pen, canvas, percent, png
 
 _PANEL = (4.2, 3.4)
 
 
-def draw(document: Mapping[str, Any]) -> bytes:
-    """The figure as PNG; its bytes depend on the document alone."""
-    return png(lambda: _figure(document))
-
-
-def _figure(document: Mapping[str, Any]) -> Figure:
+def draw(document: Mapping[str, Any]) -> bytes | None:
+    """The figure as PNG; its bytes depend on the document alone. None: there is nothing to see."""
     panels: dict[str, Callable[[Axes, Any], None]] = {
         "throughput": _throughput,
         "inference": _inference,
         "rows": _rows,
         "length": _length,
+        "losses": _losses,
+        "accuracy": _accuracy,
     }
-    shown = [part for part in panels if document.get(part)]
+    shown = {part: panel for part, panel in panels.items() if document.get(part)}
+    return png(lambda: _figure(document, shown)) if shown else None
+
+
+def _figure(
+    document: Mapping[str, Any], shown: Mapping[str, Callable[[Axes, Any], None]]
+) -> Figure:
     machine = document["machine"]
     figure, axes = canvas(
         "How fast, and in how much memory",
@@ -34,8 +39,8 @@ def _figure(document: Mapping[str, Any]) -> Figure:
         panels=len(shown),
         size=_PANEL,
     )
-    for part, panel in zip(shown, axes, strict=True):
-        panels[part](panel, document[part])
+    for (part, panel), place in zip(shown.items(), axes, strict=True):
+        panel(place, document[part])
     return figure
 
 
@@ -107,3 +112,37 @@ def _length(axes: Axes, found: Sequence[Mapping[str, Any]]) -> None:
     axes.set_ylabel("ms")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
+
+
+def _losses(axes: Axes, found: Mapping[str, Any]) -> None:
+    pen = Pen(["keras", "spotlight"])
+    for arm, by_epoch in found["val_loss"].items():
+        epochs = range(1, len(by_epoch) + 1)
+        means = [each["mean"] for each in by_epoch]
+        deviations = [each["deviation"] for each in by_epoch]
+        axes.errorbar(
+            epochs, means, deviations, label=NAMES[arm], elinewidth=1, capsize=2, **pen.marked(arm)
+        )
+    axes.set_title("validation loss, from the same weights")
+    axes.set_xlabel("epoch")
+    axes.set_xticks(epochs)
+    axes.legend()
+
+
+def _accuracy(axes: Axes, found: Mapping[str, Any]) -> None:
+    pen = Pen(["keras", "recipe", "example"])
+    for arm, runs in found["runs"].items():
+        for number, epochs in enumerate(runs.values()):
+            axes.plot(
+                [epoch["seconds"] for epoch in epochs],
+                [epoch["val_accuracy"] for epoch in epochs],
+                label=None if number else accuracy.NAMES[arm],
+                **pen.marked(arm),
+            )
+    for target in accuracy.TARGETS:
+        axes.axhline(target, color=SOFT, linewidth=0.9, linestyle=(0, (3, 2)))
+    axes.set_title("validation accuracy against training time")
+    axes.set_xlabel("seconds")
+    axes.set_xlim(left=0)
+    percent(axes.yaxis)
+    axes.legend(loc="lower right")

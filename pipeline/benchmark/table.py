@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from pipeline.benchmark import accuracy
 from pipeline.benchmark.settings import NAMES
 
 MEMORY_LIMIT = 4096  # MB: ten times IMDB must fit
@@ -18,6 +19,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         "length": _length,
         "starting": _starting,
         "losses": _losses,
+        "accuracy": _accuracy,
     }
     lines = [_machine(document)]
     for part, write in parts.items():
@@ -162,6 +164,46 @@ def _losses(found: Mapping[str, Any]) -> Iterator[str]:
             [NAMES[arm], *(f"{each['mean']:.4f} ± {each['deviation']:.4f}" for each in by_epoch)]
             for arm, by_epoch in found["val_loss"].items()
         ],
+    )
+
+
+def _accuracy(found: Mapping[str, Any]) -> Iterator[str]:
+    seeds = len(next(iter(found["runs"].values())))
+    yield (
+        f"Time to accuracy on {found['rows']['validation']:,} validation rows of "
+        f"{found['dataset']}, from encoded data "
+        f"to the end of the first epoch that has it ({seeds} seeds: median, and range):"
+    )
+    yield ""
+    yield from _table(
+        ["training", *(f"{target:.0%}" for target in accuracy.TARGETS), "best", "after"],
+        [
+            [
+                accuracy.NAMES[arm],
+                *(_reached(list(runs.values()), target) for target in accuracy.TARGETS),
+                *_best(list(runs.values())),
+            ]
+            for arm, runs in found["runs"].items()
+        ],
+    )
+
+
+def _reached(runs: Sequence[list[dict[str, float]]], target: float) -> str:
+    times = [accuracy.reached(epochs, target) for epochs in runs]
+    there = [time for time in times if time is not None]
+    if not there:
+        return "never"
+    shown = f"{median(there):,.0f} s" + (
+        f" ({min(there):,.0f} to {max(there):,.0f})" if len(there) > 1 else ""
+    )
+    return shown if len(there) == len(times) else f"{shown}, {len(there)} of {len(times)} seeds"
+
+
+def _best(runs: Sequence[list[dict[str, float]]]) -> tuple[str, str]:
+    best = [max(epochs, key=lambda epoch: epoch["val_accuracy"]) for epochs in runs]
+    return (
+        f"{median(epoch['val_accuracy'] for epoch in best):.1%}",
+        f"{median(epoch['seconds'] for epoch in best):,.0f} s",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline import artifacts, progress
 from pipeline.artifacts import Workspace
 from pipeline.benchmark import (
+    accuracy,
     corpus,
     figure,
     inference,
@@ -31,11 +32,12 @@ def run(workspace: Workspace, **given: Any) -> None:
     with artifacts.new_folder(out) as folder:
         artifacts.write_json(folder / "bench.json", document)
         artifacts.write_text(folder / "bench.md", text)
-        artifacts.write_bytes(folder / "bench.png", picture)
-    if options.plot:
+        if picture:
+            artifacts.write_bytes(folder / "bench.png", picture)
+    if picture and options.plot:
         artifacts.write_bytes(workspace.root / options.plot, picture)
     progress.say("\n" + text)
-    progress.say(f"written: {options.out}/bench.json, bench.md, bench.png")
+    progress.say(f"written: {options.out}/bench.json, bench.md{', bench.png' * bool(picture)}")
 
 
 def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
@@ -75,6 +77,8 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
                 measured = starting.measure(workspace.root)
             case "losses":
                 measured = losses.measure(rows, options, progress.say)
+            case "accuracy":
+                measured = accuracy.measure(workspace, options, progress.say)
         document[part] = measured
     return document
 
@@ -86,6 +90,7 @@ _ABOUT = {
     "rows": "encode and train, by the number of rows",
     "starting": "the command line, and `dvc repro` with nothing to do",
     "losses": "whole trainings, from the same weights",
+    "accuracy": "whole trainings of different recipes, as long as they take",
 }
 
 

@@ -37,30 +37,14 @@ class Stock:
         )
 
     def learn(self, validation: Sequences, epochs: int) -> list[dict[str, float]]:
-        """Train for some epochs; val_loss, val_accuracy and seconds since the beginning of each."""
-        ends: list[float] = []
-        clock = keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda *_: ends.append(time.perf_counter())
-        )
-        self.model.compile(
-            optimizer=self.model.optimizer, loss="binary_crossentropy", metrics=["accuracy"]
-        )
-        begun = time.perf_counter()
-        history = self.model.fit(
-            self._padded,
-            self._targets,
+        """Train for some epochs; see `learn`."""
+        return learn(
+            self.model,
+            (self._padded, self._targets),
+            (padded(validation, self._max_len), validation.targets),
             batch_size=self._batch_size,
             epochs=epochs,
-            validation_data=(padded(validation, self._max_len), validation.targets),
-            callbacks=[clock],
-            verbose=0,
-        ).history
-        return [
-            {"val_loss": loss, "val_accuracy": accuracy, "seconds": end - begun}
-            for loss, accuracy, end in zip(
-                history["val_loss"], history["val_accuracy"], ends, strict=True
-            )
-        ]
+        )
 
     def predict(self, rows: Sequences) -> NDArray[np.float32]:
         answers = self.model.predict(padded(rows, self._max_len), batch_size=256, verbose=0)
@@ -74,6 +58,35 @@ class Stock:
         self.model.set_weights(
             [given.reshape(weight.shape) for given, weight in zip(weights, own, strict=True)]
         )
+
+
+def learn(
+    model: keras.Model,
+    train: tuple[NDArray[np.int32], NDArray[Any]],
+    validation: tuple[NDArray[np.int32], NDArray[Any]],
+    *,
+    batch_size: int,
+    epochs: int,
+) -> list[dict[str, float]]:
+    """Call `fit` on (inputs, targets); val_loss, val_accuracy and seconds so far of each epoch."""
+    ends: list[float] = []
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
+    model.compile(optimizer=model.optimizer, loss="binary_crossentropy", metrics=["accuracy"])
+    begun = time.perf_counter()
+    history = model.fit(
+        *train,
+        batch_size=batch_size,
+        epochs=epochs,
+        validation_data=validation,
+        callbacks=[clock],
+        verbose=0,
+    ).history
+    return [
+        {"val_loss": loss, "val_accuracy": accuracy, "seconds": end - begun}
+        for loss, accuracy, end in zip(
+            history["val_loss"], history["val_accuracy"], ends, strict=True
+        )
+    ]
 
 
 def build(sizes: Sizes) -> keras.Model:
