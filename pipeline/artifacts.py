@@ -23,6 +23,18 @@ from pipeline.errors import ArtifactError
 SPLITS = ("train", "validation", "test")
 REFERENCE = "tfidf_logistic_regression"
 
+# What `encoding.json` says of a network's inputs; a model's card and MLflow repeat it.
+NETWORK_INPUTS = (
+    "length",
+    "vocabulary_size",
+    "bigrams",
+    "vectors",
+    "max_len",
+    "keep",
+    "features",
+    "time_steps",
+)
+
 
 @dataclass(frozen=True)
 class Workspace:

@@ -18,21 +18,8 @@ from pipeline.models import network
 from pipeline.params import Recipe
 from pipeline.training import Epoch, Fitted
 
-# What an encoding says of the network's inputs and outputs.
-_ABOUT = (
-    "dataset",
-    "length",
-    "kind",
-    "task",
-    "classes",
-    "vocabulary_size",
-    "bigrams",
-    "vectors",
-    "max_len",
-    "keep",
-    "features",
-    "time_steps",
-)
+# What a model's card repeats of its data's `encoding.json`.
+_ABOUT = ("dataset", "kind", "task", "classes", *artifacts.NETWORK_INPUTS)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.artifacts import (
+    NETWORK_INPUTS,
     Workspace,
     read_json,
     read_predictions,
@@ -135,17 +136,7 @@ def _arm(card: Mapping[str, Any]) -> str:
 
 def _settings(card: Mapping[str, Any]) -> dict[str, str]:
     """The configuration without the seed, flat."""
-    inputs = (
-        "length",
-        "vocabulary_size",
-        "bigrams",
-        "vectors",
-        "max_len",
-        "keep",
-        "features",
-        "time_steps",
-    )
-    sizes = {key: card[key] for key in inputs if key in card}
+    sizes = {key: card[key] for key in NETWORK_INPUTS if key in card}
     return {key: _text(value) for key, value in {**card["recipe"], **sizes}.items()}
 
 
