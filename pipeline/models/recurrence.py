@@ -1,9 +1,9 @@
 """Keras's LSTM, with its recurrence in one piece of machine code where no GPU does it better.
 
 On a CPU the stock layer spends most of its time on starting thousands of small operations, a
-dozen for every time step. Here the products with all inputs are one matrix product for the
-whole sequence, and what has to go step by step runs in two compiled functions, forward and
-backward. The mathematics, the weights and their names are Keras's own.
+dozen for every time step. Here all of a layer runs in two compiled functions, forward and
+backward. They take a few steps at a time, so that between one matrix product and the next the
+numbers stay in the processor's cache. The mathematics, the weights and their names are Keras's own.
 """
 
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
+CHUNK = 8  # steps that share a matrix product; what they need fits into the cache
 ALIGNMENT = 64  # bytes; TensorFlow takes an aligned array without copying it
 # NaN and infinity keep their meaning: a diverged training has to be seen.
 _FAST = {"contract", "arcp", "reassoc", "nsz"}
@@ -42,21 +43,18 @@ class LSTM(keras.layers.LSTM):
         if initial_state is not None or not self._compilable():
             return super().call(sequences, initial_state, mask=mask, training=training)
         cell = self.cell
-        batch, time_steps = tf.shape(sequences)[0], tf.shape(sequences)[1]
-        # One product for all steps: (batch · time_steps, features) × (features, 4 · units)
-        projected = tf.matmul(tf.reshape(sequences, (-1, sequences.shape[-1])), cell.kernel)
-        projected = tf.reshape(
-            tf.nn.bias_add(projected, cell.bias), (batch, time_steps, 4 * self.units)
+        real = tf.ones(tf.shape(sequences)[:2], "bool") if mask is None else tf.cast(mask, "bool")
+        states = _recurrence(
+            sequences,
+            tf.convert_to_tensor(cell.kernel),
+            tf.convert_to_tensor(cell.recurrent_kernel),
+            tf.convert_to_tensor(cell.bias),
+            real,
+            every=self.return_sequences,
+            zeroed=self.return_sequences and self.zero_output_for_mask,  # as in `Bidirectional`
+            reverse=self.go_backwards,
         )
-        real = tf.ones((batch, time_steps), "bool") if mask is None else tf.cast(mask, "bool")
-        kernel = tf.convert_to_tensor(cell.recurrent_kernel)
-        states = _recurrence(projected, kernel, real, reverse=self.go_backwards)
-        if not self.return_sequences:
-            return states[:, 0] if self.go_backwards else states[:, -1]
-        if mask is not None and self.zero_output_for_mask:  # `Bidirectional` wants it so
-            states = tf.where(real[:, :, None], states, 0.0)
-        # Keras returns the states in the order in which they were computed.
-        return tf.reverse(states, [1]) if self.go_backwards else states
+        return states if self.return_sequences else states[:, 0]
 
     def _compilable(self) -> bool:
         plain = (
@@ -74,100 +72,98 @@ def _has_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def _recurrence(projected: Any, kernel: Any, mask: Any, *, reverse: bool) -> Any:
-    """States of an LSTM from its projected inputs, differentiable in both.
+def _recurrence(
+    inputs: Any,
+    kernel: Any,
+    recurrent: Any,
+    bias: Any,
+    mask: Any,
+    *,
+    every: bool,
+    zeroed: bool,
+    reverse: bool,
+) -> Any:
+    """States of an LSTM, differentiable in its inputs and weights.
 
     Args:
-        projected: (batch, time_steps, 4 · units), x W + b for the gates i, f, g, o.
-        kernel: (units, 4 · units), what the state before is multiplied with.
+        inputs: (batch, time_steps, features).
+        kernel: (features, 4 · units), for the gates i, f, g, o.
+        recurrent: (units, 4 · units), what the state before is multiplied with.
+        bias: (4 · units,).
         mask: <bool>[batch, time_steps].
+        every: whether all states are wanted, or the last alone.
+        zeroed: 0 at masked steps, rather than the state before.
         reverse: from the last step to the first.
 
     Returns:
-        (batch, time_steps, units), in the order of time.
+        (batch, time_steps, units), in the order in which they were computed, as Keras has it;
+        (batch, 1, units) without `every`.
     """
+    features, units = kernel.shape[0], recurrent.shape[0]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def recurrence(projected: Any, kernel: Any) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
-        shape, units = projected.shape, kernel.shape[0]
+    def recurrence(*tensors: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
         # Not stateful, so that TensorFlow may run both directions at once.
-        states, gates, cells = tf.numpy_function(
-            _forward_backward if reverse else _forward_forward,
-            [projected, kernel, mask],
-            [tf.float32] * 3,
+        states, *private = tf.numpy_function(
+            partial(_run_forward, every=every, zeroed=zeroed, reverse=reverse),
+            [*tensors, mask],
+            [tf.float32] * 4,
             stateful=False,
         )
-        for tensor, width in ((states, units), (gates, 4 * units), (cells, units)):
-            tensor.set_shape((*shape[:2], width))
+        states.set_shape((inputs.shape[0], inputs.shape[1] if every else 1, units))
 
-        def gradient(upstream: Any) -> tuple[Any, Any]:
-            slopes = tf.numpy_function(
-                _backward_backward if reverse else _backward_forward,
-                [upstream, gates, cells, kernel, mask],
-                tf.float32,
+        def gradient(upstream: Any) -> tuple[Any, ...]:
+            of_inputs, of_kernels, of_bias = tf.numpy_function(
+                partial(_run_backward, zeroed=zeroed, reverse=reverse),
+                [upstream, *private, *tensors[:3], mask],
+                [tf.float32] * 3,
                 stateful=False,
             )
-            slopes.set_shape(shape)
-            nothing = tf.zeros_like(states[:, :1])
-            before = (
-                tf.concat([states[:, 1:], nothing], axis=1)
-                if reverse
-                else tf.concat([nothing, states[:, :-1]], axis=1)
-            )
-            # (units, batch · time_steps) × (batch · time_steps, 4 · units)
-            of_kernel = tf.matmul(
-                tf.reshape(before, (-1, units)),
-                tf.reshape(slopes, (-1, 4 * units)),
-                transpose_a=True,
-            )
-            return slopes, of_kernel
+            of_inputs.set_shape(inputs.shape)
+            of_kernels.set_shape((features + units, 4 * units))
+            of_bias.set_shape(bias.shape)
+            return of_inputs, of_kernels[:features], of_kernels[features:], of_bias
 
         return states, gradient
 
-    return recurrence(projected, kernel)
+    return recurrence(inputs, kernel, recurrent, bias)
 
 
 # ── what NumPy hands to the compiled functions ───────────────────────────────────────────
 
 
-def _forward_forward(projected: Array, kernel: Array, mask: NDArray[np.bool_]) -> list[Array]:
-    return _run_forward(projected, kernel, mask, reverse=False)
-
-
-def _forward_backward(projected: Array, kernel: Array, mask: NDArray[np.bool_]) -> list[Array]:
-    return _run_forward(projected, kernel, mask, reverse=True)
-
-
 def _run_forward(
-    projected: Array, kernel: Array, mask: NDArray[np.bool_], *, reverse: bool
-) -> list[Array]:
-    batch, time_steps, width = projected.shape
-    states = _aligned((batch, time_steps, width // 4))
-    gates, cells = _aligned(projected.shape), _aligned(states.shape)
-    _forward(projected, kernel, mask, reverse, states, gates, cells)
-    return [states, gates, cells]
-
-
-def _backward_forward(*arrays: Any) -> Array:
-    return _run_backward(*arrays, reverse=False)
-
-
-def _backward_backward(*arrays: Any) -> Array:
-    return _run_backward(*arrays, reverse=True)
-
-
-def _run_backward(
-    upstream: Array,
-    gates: Array,
-    cells: Array,
+    inputs: Array,
     kernel: Array,
+    recurrent: Array,
+    bias: Array,
     mask: NDArray[np.bool_],
     *,
+    every: bool,
+    zeroed: bool,
     reverse: bool,
-) -> Array:
-    slopes = _aligned(gates.shape)
-    _backward(upstream, gates, cells, np.ascontiguousarray(kernel.T), mask, reverse, slopes)
-    return slopes
+) -> list[Array]:
+    """States, and what the backward pass needs: gates, cells, hidden states, step by step."""
+    batch, time_steps, _ = inputs.shape
+    units = len(recurrent)
+    states = _aligned((batch, time_steps if every else 1, units))
+    gates = _aligned((time_steps, batch, 4, units))
+    cells = _aligned((time_steps + 1, batch, units))  # those before a step, and the last
+    hidden = _aligned(cells.shape)
+    _forward(inputs, kernel, recurrent, bias, mask, zeroed, reverse, states, gates, cells, hidden)
+    return [states, gates, cells, hidden]
+
+
+def _run_backward(*arrays: Array, zeroed: bool, reverse: bool) -> list[Array]:
+    """The loss's derivatives by inputs, both kernels (one above the other) and bias."""
+    *saved, inputs, kernel, recurrent, mask = arrays
+    of_inputs = _aligned(inputs.shape)
+    of_kernels = _aligned((len(kernel) + len(recurrent), kernel.shape[1]))
+    of_bias = _aligned(kernel.shape[1:])
+    transposed = [np.ascontiguousarray(kernel.T), np.ascontiguousarray(recurrent.T)]
+    found = [of_inputs, of_kernels, of_bias]
+    _backward(*saved, inputs, *transposed, mask, zeroed, reverse, *found)
+    return found
 
 
 def _aligned(shape: tuple[int, ...]) -> Array:
@@ -219,119 +215,195 @@ def _sigmoid(x: Any) -> Any:
 
 
 @_compiled
+def _gather(inputs: Any, start: int, count: int, reverse: bool, rows: Any) -> None:
+    """Copy the inputs of `count` steps from `start` on, all of a step next to each other.
+
+    Args:
+        inputs: (batch, time_steps, features).
+        start: step, in the order of computation.
+        count: of steps.
+        reverse: whether that order begins at the last step.
+        rows: (at least count · batch, at least features).
+    """
+    batch, time_steps, features = inputs.shape
+    for n in range(count):
+        t = time_steps - 1 - start - n if reverse else start + n
+        for b in range(batch):
+            for j in range(features):
+                rows[n * batch + b, j] = inputs[b, t, j]
+
+
+@_compiled
 def _forward(  # noqa: PLR0917 (compiled functions take no keywords)
-    projected: Any, kernel: Any, mask: Any, reverse: bool, states: Any, gates: Any, cells: Any
+    inputs: Any,
+    kernel: Any,
+    recurrent: Any,
+    bias: Any,
+    mask: Any,
+    zeroed: bool,
+    reverse: bool,
+    states: Any,
+    gates: Any,
+    cells: Any,
+    hidden: Any,
 ) -> None:
-    """Fill states, gates and cells, step after step.
+    """Fill states, gates, cells and hidden states, step after step.
 
     i, f, o = σ(·), g = tanh(·) of x W + h U + b; c ← f c + i g; h = o tanh c
     (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+
+    Args:
+        inputs: (batch, time_steps, features).
+        kernel: W, (features, 4 · units).
+        recurrent: U, (units, 4 · units).
+        bias: b, (4 · units,).
+        mask: <bool>[batch, time_steps].
+        zeroed: whether states are 0 at masked steps.
+        reverse: from the last step to the first.
+        states: (batch, n, units), those of the last n steps.
+        gates: (time_steps, batch, 4, units).
+        cells: (time_steps + 1, batch, units), c before each step and after the last.
+        hidden: as `cells`, h.
     """
-    batch, time_steps, width = projected.shape
-    units = width // 4
-    h = np.zeros((batch, units), np.float32)
-    c = np.zeros((batch, units), np.float32)
-    recurrent = np.zeros((batch, width), np.float32)
+    batch, time_steps, features = inputs.shape
+    units, width = recurrent.shape
+    first = time_steps - states.shape[1]
+    flat = gates.reshape(time_steps * batch, width)
+    x = np.empty((CHUNK * batch, features), np.float32)
+    recalled = np.empty((batch, width), np.float32)  # h U
+    # σ(z) = tanh(z / 2) / 2 + 1 / 2, so one loop has all four gates.
+    scale = np.full(width, np.float32(0.5))
+    scale[2 * units : 3 * units] = np.float32(1)
+    cells[0] = np.float32(0)
+    hidden[0] = np.float32(0)
+    states[:, :1] = np.float32(0)  # should there be no step at all
     for step in range(time_steps):
+        if step % CHUNK == 0:
+            count = min(CHUNK, time_steps - step)
+            _gather(inputs, step, count, reverse, x)
+            rows = slice(step * batch, (step + count) * batch)
+            np.dot(x[: count * batch], kernel, flat[rows])  # where the gates will be: x W
+        np.dot(hidden[step], recurrent, recalled)
         t = time_steps - 1 - step if reverse else step
-        if step > 0:
-            np.dot(h, kernel, recurrent)
+        z, a = flat[step * batch : (step + 1) * batch], gates[step]
+        c_before, c, h_before, h = cells[step], cells[step + 1], hidden[step], hidden[step + 1]
+        # No slices of single rows, for each counts its references, which takes longer than the
+        # row; and each loop runs from 0, for the compiler makes vectors of no other.
         for b in range(batch):
-            # Slices, so that each loop runs from 0: the compiler makes vectors of no other.
-            h_b, c_b = h[b], c[b]
             if mask[b, t]:
-                z, u, a = projected[b, t], recurrent[b], gates[b, t]
-                z_if, u_if, a_if = z[: 2 * units], u[: 2 * units], a[: 2 * units]
-                for j in range(2 * units):
-                    a_if[j] = _sigmoid(z_if[j] + u_if[j])
-                z_g, u_g = z[2 * units : 3 * units], u[2 * units : 3 * units]
-                i, f, g, o = (
-                    a[:units],
-                    a[units : 2 * units],
-                    a[2 * units : 3 * units],
-                    a[3 * units :],
-                )
+                for j in range(width):
+                    activated = _tanh((z[b, j] + recalled[b, j] + bias[j]) * scale[j])
+                    z[b, j] = activated * scale[j] + (np.float32(1) - scale[j])
                 for j in range(units):
-                    g[j] = _tanh(z_g[j] + u_g[j])
-                z_o, u_o = z[3 * units :], u[3 * units :]
+                    c[b, j] = a[b, 1, j] * c_before[b, j] + a[b, 0, j] * a[b, 2, j]
+                    h[b, j] = a[b, 3, j] * _tanh(c[b, j])
+            else:
                 for j in range(units):
-                    o[j] = _sigmoid(z_o[j] + u_o[j])
+                    c[b, j] = c_before[b, j]
+                    h[b, j] = h_before[b, j]
+            if step >= first:
+                shown = mask[b, t] or not zeroed
                 for j in range(units):
-                    c_b[j] = f[j] * c_b[j] + i[j] * g[j]
-                for j in range(units):
-                    h_b[j] = o[j] * _tanh(c_b[j])
-            h_out, c_out = states[b, t], cells[b, t]
-            for j in range(units):
-                h_out[j] = h_b[j]
-                c_out[j] = c_b[j]
+                    states[b, step - first, j] = h[b, j] if shown else np.float32(0)
 
 
 @_compiled
 def _backward(  # noqa: PLR0912, PLR0917
-    upstream: Any, gates: Any, cells: Any, transposed: Any, mask: Any, reverse: bool, slopes: Any
+    upstream: Any,
+    gates: Any,
+    cells: Any,
+    hidden: Any,
+    inputs: Any,
+    kernel: Any,
+    recurrent: Any,
+    mask: Any,
+    zeroed: bool,
+    reverse: bool,
+    of_inputs: Any,
+    of_kernels: Any,
+    of_bias: Any,
 ) -> None:
-    """Fill slopes, the loss's derivatives by x W + h U + b, from the last step to the first.
+    """Fill the loss's derivatives, from the last step to the first.
+
+    Between two chunks only dh, dc and `past` are handed on; slopes by x W + h U + b, four times as
+    wide as the states, never leave the cache.
 
     Args:
-        upstream: the loss's derivatives by the states.
-        gates: of the forward pass.
-        cells: of the forward pass.
-        transposed: (4 · units, units), the recurrent kernel.
-        mask: of the steps.
+        upstream: the derivatives by the states: (batch, n, units), of the last n steps.
+        gates: of the forward pass, as cells and hidden states.
+        cells: (time_steps + 1, batch, units).
+        hidden: as `cells`.
+        inputs: (batch, time_steps, features).
+        kernel: (4 · units, features), transposed.
+        recurrent: (4 · units, units), transposed.
+        mask: <bool>[batch, time_steps].
+        zeroed: whether states were 0 at masked steps.
         reverse: whether the forward pass began at the last step.
-        slopes: (batch, time_steps, 4 · units).
+        of_inputs: (batch, time_steps, features).
+        of_kernels: (features + units, 4 · units), the kernel's above the recurrent one's.
+        of_bias: (4 · units,).
     """
-    batch, time_steps, width = gates.shape
-    units = width // 4
-    one = np.float32(1)
-    nothing = np.zeros(units, np.float32)
+    batch, time_steps, features = inputs.shape
+    width, units = recurrent.shape
+    first = time_steps - upstream.shape[1]
+    one, zero = np.float32(1), np.float32(0)
     dh = np.zeros((batch, units), np.float32)  # through the next step's gates
-    carried = np.zeros((batch, units), np.float32)  # through masked steps, past the gates
+    past = np.zeros((batch, units), np.float32)  # through masked steps, and from the loss
     dc = np.zeros((batch, units), np.float32)
-    dz = np.zeros((batch, width), np.float32)
-    for step in range(time_steps - 1, -1, -1):
-        t = time_steps - 1 - step if reverse else step
-        before = t + 1 if reverse else t - 1
-        for b in range(batch):
-            dh_b, dc_b, up, past, dz_b, out = (
-                dh[b],
-                dc[b],
-                upstream[b, t],
-                carried[b],
-                dz[b],
-                slopes[b, t],
-            )
-            if mask[b, t]:
-                a, c = gates[b, t], cells[b, t]
-                c_before = cells[b, before] if step > 0 else nothing
-                i, f, g, o = (
-                    a[:units],
-                    a[units : 2 * units],
-                    a[2 * units : 3 * units],
-                    a[3 * units :],
-                )
-                di, df = dz_b[:units], dz_b[units : 2 * units]
-                dg, do = dz_b[2 * units : 3 * units], dz_b[3 * units :]
-                for j in range(units):
-                    tanh_c = _tanh(c[j])
-                    total = dh_b[j] + past[j] + up[j]
-                    do[j] = total * tanh_c * o[j] * (one - o[j])
-                    dc_b[j] += total * o[j] * (one - tanh_c * tanh_c)
-                for j in range(units):
-                    di[j] = dc_b[j] * g[j] * i[j] * (one - i[j])
-                for j in range(units):
-                    df[j] = dc_b[j] * c_before[j] * f[j] * (one - f[j])
-                for j in range(units):
-                    dg[j] = dc_b[j] * i[j] * (one - g[j] * g[j])
-                for j in range(units):
-                    dc_b[j] *= f[j]
-                for j in range(units):
-                    past[j] = np.float32(0)
-            else:
-                for j in range(units):
-                    past[j] += dh_b[j] + up[j]
-                for j in range(width):
-                    dz_b[j] = np.float32(0)
-            for j in range(width):
-                out[j] = dz_b[j]
-        np.dot(dz, transposed, dh)
+    # of a chunk: x and h before it, side by side; slopes by x W + h U + b
+    xh = np.empty((CHUNK * batch, features + units), np.float32)
+    dz = np.empty((CHUNK, batch, 4, units), np.float32)
+    before = hidden[:time_steps].reshape(time_steps * batch, units)
+    flat = dz.reshape(CHUNK * batch, width)
+    dx = np.empty((CHUNK * batch, features), np.float32)
+    part_of_kernels, part_of_bias = np.empty_like(of_kernels), np.empty_like(of_bias)
+    ones = np.ones(CHUNK * batch, np.float32)
+    of_kernels[:] = zero
+    of_bias[:] = zero
+    for end in range(time_steps, 0, -CHUNK):
+        count = min(CHUNK, end)
+        start = end - count
+        for place in range(count - 1, -1, -1):
+            step = start + place
+            t = time_steps - 1 - step if reverse else step
+            a, d, c_before, c = gates[step], dz[place], cells[step], cells[step + 1]
+            for b in range(batch):
+                if step >= first and (mask[b, t] or not zeroed):
+                    for j in range(units):
+                        past[b, j] += upstream[b, step - first, j]
+                if mask[b, t]:
+                    for j in range(units):
+                        tanh_c = _tanh(c[b, j])
+                        total = dh[b, j] + past[b, j]
+                        d[b, 3, j] = total * tanh_c * a[b, 3, j] * (one - a[b, 3, j])
+                        past[b, j] = zero
+                        dc[b, j] += total * a[b, 3, j] * (one - tanh_c * tanh_c)
+                    for j in range(units):
+                        d[b, 0, j] = dc[b, j] * a[b, 2, j] * a[b, 0, j] * (one - a[b, 0, j])
+                    for j in range(units):
+                        d[b, 1, j] = dc[b, j] * c_before[b, j] * a[b, 1, j] * (one - a[b, 1, j])
+                    for j in range(units):
+                        d[b, 2, j] = dc[b, j] * a[b, 0, j] * (one - a[b, 2, j] * a[b, 2, j])
+                    for j in range(units):
+                        dc[b, j] *= a[b, 1, j]
+                else:
+                    for j in range(units):
+                        past[b, j] += dh[b, j]
+                    for gate in range(4):
+                        for j in range(units):
+                            d[b, gate, j] = zero
+            np.dot(flat[place * batch : (place + 1) * batch], recurrent, dh)
+        rows = count * batch
+        _gather(inputs, start, count, reverse, xh)
+        xh[:rows, features:] = before[start * batch : end * batch]
+        # (features + units, rows) × (rows, 4 · units)
+        np.dot(xh[:rows].T, flat[:rows], part_of_kernels)
+        of_kernels += part_of_kernels
+        np.dot(ones[:rows], flat[:rows], part_of_bias)
+        of_bias += part_of_bias
+        np.dot(flat[:rows], kernel, dx[:rows])
+        for n in range(count):
+            t = time_steps - 1 - start - n if reverse else start + n
+            for b in range(batch):
+                for j in range(features):
+                    of_inputs[b, t, j] = dx[n * batch + b, j]
