@@ -196,10 +196,12 @@ class Recipe(Section):
     dropout: Share
     word_dropout: Share = 0.0
     spatial_dropout: Share = 0.0
+    adversarial: Share = 0.0
     l2: Annotated[float, Field(ge=0)] = 0.0
     class_weight: Literal["none", "balanced"] = "none"
     batch_size: Count
     learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "linear"] = "constant"
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     averaging: Share = 0.0
     epochs: Count

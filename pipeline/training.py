@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipeline import progress
+from pipeline import adversarial, progress
 from pipeline.artifacts import Sequences, write_bytes
 from pipeline.batching import batches, pad
 from pipeline.errors import ParamsError
@@ -80,11 +80,14 @@ def fit(
             on from here to the same bytes, if the fingerprint is the same.
     """
     weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
-    optimizer = Adam(recipe.learning_rate, clipnorm=recipe.clip_norm)
+    steps = recipe.epochs * -(-len(train) // recipe.batch_size)
+    optimizer = Adam(_rate(recipe, steps), clipnorm=recipe.clip_norm)
     model.compile(optimizer=optimizer)
     optimizer.build(model.trainable_variables)
     average = Average(model.trainable_variables, recipe.averaging) if recipe.averaging else None
-    step = compiled_step(model, loss_function(task, weights), train, average)
+    step = compiled_step(
+        model, loss_function(task, weights), train, average, share=recipe.adversarial
+    )
     state = _State(model, optimizer, average)
     if checkpoint and state.restore(checkpoint):
         progress.say(f"{name}: going on after epoch {len(state.history)}, which was kept")
@@ -149,19 +152,34 @@ def compiled_step(
     loss: Callable[..., tf.Tensor],
     train: Sequences,
     average: Average | None = None,
+    *,
+    share: float = 0.0,
 ) -> Callable[..., Any]:
-    """One optimisation step as a graph, traced once for every batch size and length."""
+    """One optimisation step as a graph, traced once for every batch size and length.
+
+    Args:
+        model: compiled with its optimizer.
+        loss: per row, from targets and outputs.
+        train: what the batches are of.
+        average: of the weights, to be kept up.
+        share: of its norm, by which a row is moved in adversarial training.
+    """
     # inputs: <int32>[batch, time_steps] or <float32>[batch, time_steps, features]
     inputs = tf.TensorSpec([None, None, *train.values.shape[1:]], train.values.dtype)
     targets = tf.TensorSpec([None], train.targets.dtype)
 
-    def step(batch: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def plain(batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
         with tf.GradientTape() as tape:
             outputs = model(batch, training=True)
             data_loss = tf.reduce_mean(loss(labels, outputs))
             total = tf.add_n([data_loss, *model.losses])
-        gradients = tape.gradient(total, model.trainable_variables)
-        model.optimizer.apply(gradients, model.trainable_variables)
+        return data_loss, tape.gradient(total, model.trainable_variables)
+
+    gradients = adversarial.gradients(model, loss, share=share) if share else plain
+
+    def step(batch: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        data_loss, slopes = gradients(batch, labels)
+        model.optimizer.apply(slopes, model.trainable_variables)
         if average:
             average.add(model.optimizer.iterations.value)
         return data_loss
@@ -170,6 +188,15 @@ def compiled_step(
         step, input_signature=[inputs, targets], autograph=False
     )
     return compiled
+
+
+def _rate(recipe: Recipe, steps: int) -> Any:
+    """The learning rate, or how it falls over so many steps."""
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    return keras.optimizers.schedules.PolynomialDecay(
+        recipe.learning_rate, steps, end_learning_rate=0.02 * recipe.learning_rate
+    )
 
 
 def _class_weights(

@@ -97,10 +97,12 @@ class Kill(keras.callbacks.Callback):
             raise KilledError
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path, averaging):
+@pytest.mark.parametrize(
+    "changes", [{}, {"averaging": 0.9}, {"adversarial": 0.1, "schedule": "linear"}]
+)
+def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path, changes):
     """Dropout, optimizer, averages and order of rows included: equal, not close."""
-    recipe = strategies.recipe(epochs=4, patience=5, dropout=0.5, averaging=averaging)
+    recipe = strategies.recipe(epochs=4, patience=5, dropout=0.5, **changes)
     train, validation = rows(64), rows(24, seed=1)
     straight = built(recipe)
     expected = training.fit(straight, train, validation, recipe, task="binary", seed=3)
@@ -190,9 +192,20 @@ def test_keras_callbacks_are_called_as_fit_calls_them():
     assert recorder.calls == ["begin", *epochs[0], *epochs[1], "end"]
 
 
-def test_one_epoch_changes_every_trainable_weight():
+def test_a_linear_schedule_falls_to_nearly_nothing_over_all_epochs():
+    """The rate after each epoch, of 4 steps, is what the history tells."""
+    recipe = strategies.recipe(
+        epochs=4, patience=5, batch_size=16, learning_rate=0.01, schedule="linear"
+    )
+    fitted = training.fit(built(recipe), rows(64), rows(8), recipe, task="binary", seed=1)
+    rates = [epoch["learning_rate"] for epoch in fitted.history]
+    assert rates == pytest.approx([0.00755, 0.0051, 0.00265, 0.0002], rel=1e-4)
+
+
+@pytest.mark.parametrize("adversarial", [0.0, 0.1])
+def test_one_epoch_changes_every_trainable_weight(adversarial):
     """Nothing is left out of the gradient; the padding's embedding aside."""
-    recipe = strategies.recipe(epochs=1)
+    recipe = strategies.recipe(epochs=1, adversarial=adversarial)
     model = built(recipe)
     before = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_weights]
     training.fit(model, rows(64), rows(8), recipe, task="binary", seed=1)
