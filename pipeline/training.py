@@ -81,12 +81,17 @@ def fit(
     """
     weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
     steps = recipe.epochs * -(-len(train) // recipe.batch_size)
-    optimizer = Adam(_rate(recipe, steps), clipnorm=recipe.clip_norm)
+    optimizer = Adam(_rate(recipe, steps))
     model.compile(optimizer=optimizer)
     optimizer.build(model.trainable_variables)
     average = Average(model.trainable_variables, recipe.averaging) if recipe.averaging else None
     step = compiled_step(
-        model, loss_function(task, weights), train, average, share=recipe.adversarial
+        model,
+        loss_function(task, weights),
+        train,
+        average,
+        share=recipe.adversarial,
+        clip_norm=recipe.clip_norm,
     )
     state = _State(model, optimizer, average)
     if checkpoint and state.restore(checkpoint):
@@ -154,6 +159,7 @@ def compiled_step(
     average: Average | None = None,
     *,
     share: float = 0.0,
+    clip_norm: float | None = None,
 ) -> Callable[..., Any]:
     """One optimisation step as a graph, traced once for every batch size and length.
 
@@ -163,6 +169,8 @@ def compiled_step(
         train: what the batches are of.
         average: of the weights, to be kept up.
         share: of its norm, by which a row is moved in adversarial training.
+        clip_norm: the longest gradient of a variable. Clipped here, for Keras would make those of
+            an embedding as long as the vocabulary.
     """
     # inputs: <int32>[batch, time_steps] or <float32>[batch, time_steps, features]
     inputs = tf.TensorSpec([None, None, *train.values.shape[1:]], train.values.dtype)
@@ -179,6 +187,8 @@ def compiled_step(
 
     def step(batch: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         data_loss, slopes = gradients(batch, labels)
+        if clip_norm is not None:
+            slopes = [tf.clip_by_norm(slope, clip_norm) for slope in slopes]
         model.optimizer.apply(slopes, model.trainable_variables)
         if average:
             average.add(model.optimizer.iterations.value)

@@ -47,13 +47,6 @@ def test_rows_that_a_batch_does_not_read_stay():
     assert (dense[1][0] != dense[2][0]).all()
 
 
-def test_gradients_of_an_embedding_can_be_clipped():
-    """`clip_norm` bounds them too."""
-    moved = embedding_after(Adam(0.01, clipnorm=1e-9), [[0, 1]])
-    free = embedding_after(Adam(0.01), [[0, 1]])
-    assert np.abs(moved[1] - moved[0]).max() < np.abs(free[1] - free[0]).max()
-
-
 @pytest.mark.parametrize("decay", [0.9, 0.999])
 def test_the_average_is_the_mean_and_then_forgets(decay):
     """Against the definition, written out; steps between two additions count for nothing."""

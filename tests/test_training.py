@@ -213,6 +213,22 @@ def test_one_epoch_changes_every_trainable_weight(adversarial):
         assert not np.array_equal(keras.ops.convert_to_numpy(variable), old), variable.path
 
 
+def test_gradients_can_be_clipped_and_an_embeddings_stay_few_rows():
+    """With a norm near Adam's epsilon the steps shrink; rows that no batch reads stay."""
+
+    def moved(clip_norm):
+        recipe = strategies.recipe(epochs=1, dropout=0.0, clip_norm=clip_norm)
+        model = built(recipe)
+        embeddings = model.get_layer("embedding").embeddings
+        before = keras.ops.convert_to_numpy(embeddings)
+        training.fit(model, rows(64), rows(8), recipe, task="binary", seed=1)
+        return np.abs(keras.ops.convert_to_numpy(embeddings) - before)
+
+    free, clipped = moved(None), moved(1e-9)
+    assert 0 < clipped.max() < free.max() / 10
+    assert not clipped[1].any()  # the unknown word, which is in no row
+
+
 def test_balanced_classes_weigh_alike_in_the_loss():
     """Each class's rows together get the same weight, 1 a row on average."""
     train = rows(6, task="multiclass")

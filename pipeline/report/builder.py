@@ -206,9 +206,14 @@ def _spread(value: Document, metric: str) -> str:
     """Mean ± sd of a metric, in its own digits; '–' where it is undefined."""
     if value["mean"] is None:
         return "–"
-    factor, digits = (100, 1) if metric in _AS_PERCENT else (1, 3)
+    factor, digits = (100, 1) if metric in _AS_PERCENT else (1, _decimals(value["mean"]))
     text = f"{factor * value['mean']:.{digits}f}".replace("-", "\N{MINUS SIGN}")
     return text if value["sd"] is None else f"{text} ± {factor * value['sd']:.{digits}f}"
+
+
+def _decimals(value: float) -> int:
+    """Three, and as many more as a small value needs for three significant digits."""
+    return max(3, 2 - math.floor(math.log10(abs(value)))) if value else 3
 
 
 def _fixed(value: float, factor: float = 1.0) -> str:
