@@ -13,7 +13,7 @@ from pipeline.errors import ParamsError
 TARGETS = (0.88, 0.90)
 NAMES = {
     "recipe": "Spotlight, the dataset's recipe",
-    "keras": "stock Keras `fit`, the same model",
+    "keras": "stock Keras, the same model",
     "example": "keras.io's example",
 }
 
@@ -73,7 +73,7 @@ def measure(workspace: Workspace, options: Options, say: Callable[[str], object]
                 f"{epoch['val_accuracy']:.1%} after {epoch['seconds']:.0f} s"
                 for epoch in found.result
             )
-            say(f"  seed {seed}  {NAMES[arm]:<33} {shown}")
+            say(f"  seed {seed}  {NAMES[arm]:<31} {shown}")
     return {
         "dataset": settings.dataset,
         "rows": {"train": len(train), "validation": len(validation)},

@@ -144,5 +144,6 @@ def _accuracy(axes: Axes, found: Mapping[str, Any]) -> None:
     axes.set_title("validation accuracy against training time")
     axes.set_xlabel("seconds")
     axes.set_xlim(left=0)
+    axes.locator_params(axis="y", steps=[1, 2, 5, 10])
     percent(axes.yaxis)
     axes.legend(loc="lower right")

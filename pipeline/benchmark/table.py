@@ -154,7 +154,7 @@ def _losses(found: Mapping[str, Any]) -> Iterator[str]:
     epochs = range(len(next(iter(found["val_loss"].values()))))
     seeds = len(next(iter(found["runs"].values())))
     yield (
-        f"Validation loss after each epoch, mean ± standard deviation over {seeds} seeds, "
+        f"Validation loss after each epoch, mean ± standard deviation over {_seeds(seeds)}, "
         f"batches of {found['batch_size']}:"
     )
     yield ""
@@ -172,7 +172,7 @@ def _accuracy(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Time to accuracy on {found['rows']['validation']:,} validation rows of "
         f"{found['dataset']}, from encoded data "
-        f"to the end of the first epoch that has it ({seeds} seeds: median, and range):"
+        f"to the end of the first epoch that has it ({_seeds(seeds)}: median, and range):"
     )
     yield ""
     yield from _table(
@@ -188,6 +188,10 @@ def _accuracy(found: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
 def _reached(runs: Sequence[list[dict[str, float]]], target: float) -> str:
     times = [accuracy.reached(epochs, target) for epochs in runs]
     there = [time for time in times if time is not None]
@@ -196,7 +200,7 @@ def _reached(runs: Sequence[list[dict[str, float]]], target: float) -> str:
     shown = f"{median(there):,.0f} s" + (
         f" ({min(there):,.0f} to {max(there):,.0f})" if len(there) > 1 else ""
     )
-    return shown if len(there) == len(times) else f"{shown}, {len(there)} of {len(times)} seeds"
+    return shown if len(there) == len(times) else f"{shown}, {len(there)} of {_seeds(len(times))}"
 
 
 def _best(runs: Sequence[list[dict[str, float]]]) -> tuple[str, str]:
