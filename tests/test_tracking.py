@@ -273,6 +273,7 @@ def test_a_run_tells_what_it_came_from(tracked):
     assert run.data.params["seed"] == "1"
     inputs = set(run.data.params) - {"model", "seed", "parameters", *Recipe.model_fields}
     assert inputs <= set(NETWORK_INPUTS)
+    assert set(Recipe.model_fields) <= set(run.data.params)
 
 
 def test_artifacts_have_the_same_path_in_every_run(tracked):
