@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,7 @@ NETWORK_INPUTS = (
     "vocabulary_size",
     "bigrams",
     "vectors",
+    "language_model",
     "max_len",
     "keep",
     "features",
@@ -266,6 +268,26 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array)
     write_bytes(path, buffer.getvalue())
+
+
+def write_arrays(path: Path, arrays: list[NDArray[Any]]) -> None:
+    """Write arrays atomically into one file of NumPy's format."""
+    buffer = io.BytesIO()
+    np.savez(buffer, *arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_arrays(path: Path) -> list[NDArray[Any]]:
+    """Read what `write_arrays` wrote.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as kept:
+            return [kept[name] for name in kept.files]
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from None
 
 
 def read_array(path: Path) -> NDArray[Any]:

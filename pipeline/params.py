@@ -150,6 +150,21 @@ class Vectors(Section):
     seed: int = 0
 
 
+class LanguageModel(Section):
+    """A warm start of words and Bi-LSTM, learnt without labels (see `pipeline.language_model`).
+
+    `samples` is how many words a right one is told from.
+    """
+
+    units: Count
+    epochs: Count
+    samples: Count = 512
+    batch_size: Count = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    word_dropout: Share = 0.1
+    seed: int = 0
+
+
 class TextEncode(Section):
     """How text becomes token ids, and how validation is split off.
 
@@ -164,8 +179,15 @@ class TextEncode(Section):
     keep: Literal["head", "tail", "both"] = "head"
     bigrams: Annotated[int, Field(ge=0)] = 0
     vectors: Vectors | None = None
+    language_model: LanguageModel | None = None
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     seed: int = 0
+
+    @pydantic.model_validator(mode="after")
+    def _has_what_it_begins_with(self) -> "TextEncode":
+        if self.language_model and not self.vectors:
+            raise ValueError("`language_model` goes on from word vectors: set `vectors` too")
+        return self
 
 
 class SeriesEncode(Section):

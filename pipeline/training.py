@@ -5,12 +5,9 @@ callbacks are called as `fit` would call them.
 """
 
 import contextlib
-import io
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,8 +16,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline import adversarial, progress
-from pipeline.artifacts import Sequences, write_bytes
+from pipeline.artifacts import Sequences
 from pipeline.batching import batches, pad
+from pipeline.checkpoint import Checkpoint
 from pipeline.errors import ParamsError
 from pipeline.inference import predict
 from pipeline.optimizer import Adam, Average
@@ -43,14 +41,6 @@ class Fitted:
     history: list[Epoch]
     best_epoch: int
     seconds: list[float]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where the state after each epoch is kept, and for which inputs it is valid."""
-
-    path: Path
-    fingerprint: str
 
 
 def fit(
@@ -320,33 +310,28 @@ class _State:
         self._assign(self._variables[: self._weights], self._best)
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        current = [keras.ops.convert_to_numpy(variable) for variable in self._variables]
         columns = list(self.history[0])
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = {
-            "fingerprint": checkpoint.fingerprint,
-            "columns": columns,
-            "history": np.array([[epoch[key] for key in columns] for epoch in self.history]),
-            **{f"current_{number}": value for number, value in enumerate(current)},
-            **{f"best_{number}": value for number, value in enumerate(self._best)},
-        }
-        np.savez(buffer, **arrays)
-        write_bytes(checkpoint.path, buffer.getvalue())
+        current = [keras.ops.convert_to_numpy(variable) for variable in self._variables]
+        checkpoint.keep(
+            {
+                "columns": columns,
+                "history": np.array([[epoch[key] for key in columns] for epoch in self.history]),
+                **{f"current_{number}": value for number, value in enumerate(current)},
+                **{f"best_{number}": value for number, value in enumerate(self._best)},
+            }
+        )
 
     def restore(self, checkpoint: Checkpoint) -> bool:
-        """Take up what `keep` wrote; False where there is nothing that fits."""
-        try:
-            with np.load(io.BytesIO(checkpoint.path.read_bytes())) as kept:
-                if str(kept["fingerprint"]) != checkpoint.fingerprint:
-                    return False
-                columns = [str(column) for column in kept["columns"]]
-                history = [dict(zip(columns, row, strict=True)) for row in kept["history"].tolist()]
-                current = [kept[f"current_{number}"] for number in range(len(self._variables))]
-                best = [kept[f"best_{number}"] for number in range(self._weights)]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        """Take up what `keep` kept; False where there is nothing that fits."""
+        kept = checkpoint.restore()
+        if kept is None:
             return False
-        self.history, self._best = history, best
-        self._assign(self._variables, current)
+        columns = [str(column) for column in kept["columns"]]
+        self.history = [dict(zip(columns, row, strict=True)) for row in kept["history"].tolist()]
+        self._best = [kept[f"best_{number}"] for number in range(self._weights)]
+        self._assign(
+            self._variables, [kept[f"current_{number}"] for number in range(len(self._variables))]
+        )
         return True
 
     @staticmethod

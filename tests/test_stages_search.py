@@ -1,7 +1,6 @@
 import csv
 
 import mlflow
-import numpy as np
 import pytest
 
 from pipeline import artifacts
@@ -100,25 +99,6 @@ def test_no_trials_at_all_are_refused(project):
     """Before anything is trained."""
     with pytest.raises(ParamsError, match="--trials is 0"):
         search.run(project, trials=0)
-
-
-def test_vectors_are_made_where_they_are_wanted(project):
-    """For every word of the vocabulary; without the parameter none, and old ones go."""
-    vectors = artifacts.read_array(project.vectors / "vectors.npy")
-    assert vectors.shape == (20, 6)
-    assert np.abs(vectors[2:]).sum() > 0
-    change(project.root, {"datasets.demo.encode": ENCODE})
-    pretrain.run(project)
-    assert [path.name for path in project.vectors.iterdir()] == ["vectors.json"]
-
-
-def test_unlabelled_texts_have_to_be_there(project):
-    """The parameter and the remedy are named; what was there stays."""
-    vectors = {"corpus": "all", "size": 6}
-    change(project.root, {"datasets.demo.encode": {**ENCODE, "vectors": vectors}})
-    with pytest.raises(ParamsError, match="no unlabelled texts"):
-        pretrain.run(project)
-    assert (project.vectors / "vectors.npy").exists()
 
 
 def test_vectors_of_another_width_are_refused(project):

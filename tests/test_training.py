@@ -4,6 +4,7 @@ import pytest
 
 from pipeline import training
 from pipeline.artifacts import Sequences
+from pipeline.checkpoint import Checkpoint
 from pipeline.errors import ParamsError
 from pipeline.inference import predict
 from pipeline.models import network
@@ -107,7 +108,7 @@ def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path, changes):
     straight = built(recipe)
     expected = training.fit(straight, train, validation, recipe, task="binary", seed=3)
 
-    checkpoint = training.Checkpoint(tmp_path / "kept.npz", "the same inputs")
+    checkpoint = Checkpoint(tmp_path / "kept.npz", "the same inputs")
     with pytest.raises(KilledError):
         training.fit(
             built(recipe),
@@ -132,7 +133,7 @@ def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path, changes):
 @pytest.mark.parametrize("state", ["of other inputs", "half-written", "missing"])
 def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, state):
     """Changed data, parameters or code begin anew; so does a damaged file."""
-    checkpoint = training.Checkpoint(tmp_path / "kept.npz", "these inputs")
+    checkpoint = Checkpoint(tmp_path / "kept.npz", "these inputs")
     model, optimizer = built(strategies.recipe()), keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
     kept = training._State(model, optimizer, None)
@@ -141,7 +142,7 @@ def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, state):
     assert training._State(model, optimizer, None).restore(checkpoint)
 
     if state == "of other inputs":
-        checkpoint = training.Checkpoint(checkpoint.path, "other inputs")
+        checkpoint = Checkpoint(checkpoint.path, "other inputs")
     elif state == "half-written":
         checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:1000])
     else:

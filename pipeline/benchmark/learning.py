@@ -34,14 +34,13 @@ def keras_fit(options: Options, train: Sequences, validation: Sequences, seed: i
 def recipe(workspace: Workspace, train: Sequences, validation: Sequences, seed: int) -> Epochs:
     """Train attention on the encoded data by the recipe of `params.yaml`; the same again."""
     settings = params.load(workspace.params)
-    vectors = workspace.vectors / "vectors.npy"
     fit = Fit.of(
         "stages.train",
         "bilstm_attention",
         seed,
         settings.recipe("bilstm_attention"),
         data=workspace.encoded,
-        vectors=vectors if vectors.exists() else None,
+        start=workspace.vectors,
         libraries=workspace.libraries,
         threads=settings.threads,
     )

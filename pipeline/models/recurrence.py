@@ -308,7 +308,7 @@ def _forward(  # noqa: PLR0917 (compiled functions take no keywords)
 
 
 @_compiled
-def _backward(  # noqa: PLR0912, PLR0917
+def _backward(  # noqa: PLR0912, PLR0917 (compiled: no keywords, one function for speed)
     upstream: Any,
     gates: Any,
     cells: Any,

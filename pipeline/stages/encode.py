@@ -100,7 +100,7 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
                 "max_len": settings.max_len,
                 "keep": settings.keep,
                 **({"bigrams": len(bigrams)} if settings.bigrams else {}),
-                **({"vectors": settings.vectors.model_dump()} if settings.vectors else {}),
+                **settings.model_dump(include={"vectors", "language_model"}, exclude_none=True),
                 "splits": report,
                 "texts_in_common": common,
             },

@@ -32,7 +32,7 @@ class Fit:
         recipe: how it is made and trained.
         about: `encoding.json` of the data.
         data: the folder of encoded data.
-        vectors: the file of the word vectors to begin with.
+        start: the folder of what was learnt without labels, to begin with.
         threads: that compute it.
         configuration: fingerprint of all that decides it, without the seed.
         fingerprint: with the seed.
@@ -43,7 +43,7 @@ class Fit:
     recipe: Recipe
     about: Mapping[str, Any]
     data: Path
-    vectors: Path | None
+    start: Path | None
     threads: int
     configuration: str
     fingerprint: str
@@ -57,7 +57,7 @@ class Fit:
         recipe: Recipe,
         *,
         data: Path,
-        vectors: Path | None = None,
+        start: Path | None = None,
         libraries: Path,
         threads: int,
     ) -> "Fit":
@@ -69,13 +69,13 @@ class Fit:
             seed: what it is trained with.
             recipe: the model's.
             data: the folder.
-            vectors: the file of the word vectors to begin with.
+            start: the folder of what was learnt without labels, to begin with.
             libraries: their lock file.
             threads: that compute it.
         """
         configuration = fingerprint.configuration(
             stage,
-            [*sorted(data.iterdir()), *([vectors] if vectors else [])],
+            [*sorted(data.iterdir()), *(sorted(start.glob("*.np?")) if start else [])],
             libraries,
             [model, threads, recipe.model_dump()],
         )
@@ -85,7 +85,7 @@ class Fit:
             recipe=recipe,
             about=artifacts.read_json(data / "encoding.json"),
             data=data,
-            vectors=vectors,
+            start=start,
             threads=threads,
             configuration=configuration,
             fingerprint=fingerprint.digest([], [configuration, seed]),
@@ -95,7 +95,7 @@ class Fit:
         """The network before its training; from here on the process's chance is the seed's.
 
         Raises:
-            ParamsError: the word vectors are not as wide as the embedding.
+            ParamsError: what it is to begin with has other sizes.
         """
         runtime.pin_threads(self.threads)
         keras.utils.set_random_seed(self.seed)
@@ -110,17 +110,35 @@ class Fit:
         ).predictor
         if self.about.get("bigrams"):
             made.get_layer("bigrams").pairs = artifacts.read_array(self.data / "bigrams.npy")
-        if self.vectors:
-            vectors = artifacts.read_array(self.vectors)  # <float32>[vocabulary, size]
-            if vectors.shape[1] != self.recipe.embedding:
-                raise ParamsError(
-                    f"params.yaml: the word vectors have {vectors.shape[1]} features "
-                    f"(`encode.vectors.size`), the embedding {self.recipe.embedding}.",
-                    fix=f"set `embedding: {vectors.shape[1]}` in the dataset's `training`, "
-                    "or the size to that of the embedding.",
-                )
-            made.get_layer("embedding").embeddings.assign(vectors)
+        if self.start:
+            self._begin(made, self.start)
         return made
+
+    def _begin(self, made: keras.Model, start: Path) -> None:
+        """Give a fresh network the word vectors and, if there is one, the warm Bi-LSTM."""
+        if not (start / "vectors.npy").exists():
+            return
+        vectors = artifacts.read_array(start / "vectors.npy")  # <float32>[vocabulary, size]
+        if vectors.shape[1] != self.recipe.embedding:
+            raise ParamsError(
+                f"params.yaml: the word vectors have {vectors.shape[1]} features "
+                f"(`encode.vectors.size`), the embedding {self.recipe.embedding}.",
+                fix=f"set `embedding: {vectors.shape[1]}` in the dataset's `training`, "
+                "or the size to that of the embedding.",
+            )
+        made.get_layer("embedding").embeddings.assign(vectors)
+        if not (start / "bilstm.npz").exists():
+            return
+        warm = artifacts.read_arrays(start / "bilstm.npz")
+        bilstm = made.get_layer("bilstm" if self.recipe.layers == 1 else "bilstm_1")
+        if [weight.shape for weight in bilstm.weights] != [array.shape for array in warm]:
+            raise ParamsError(
+                f"params.yaml: the language model has {len(warm[1])} units each way "
+                f"(`encode.language_model.units`), {self.model} {bilstm.weights[1].shape[0]}.",
+                fix="give both the same; a widened model can't begin with one: leave it out of "
+                "`models`, or set `language_model: null`.",
+            )
+        bilstm.set_weights(warm)
 
     def write(
         self,

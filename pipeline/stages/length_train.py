@@ -4,6 +4,7 @@ import time
 
 from pipeline import artifacts, progress, training
 from pipeline.artifacts import Workspace
+from pipeline.checkpoint import Checkpoint
 from pipeline.length_study import settings
 from pipeline.stages.fits import Fit
 
@@ -31,7 +32,7 @@ def run(workspace: Workspace, length: str, model: str, seed: int) -> None:
     number = 1 + wanted.runs.index((length, model, seed))
     progress.say(f"run {number} of {len(wanted.runs)}: {length} words, {model}, seed {seed}")
     network = fit.build()
-    checkpoint = training.Checkpoint(study.checkpoint(name, seed), fit.fingerprint)
+    checkpoint = Checkpoint(study.checkpoint(name, seed), fit.fingerprint)
     fitted = training.fit(
         network,
         train,
@@ -45,4 +46,4 @@ def run(workspace: Workspace, length: str, model: str, seed: int) -> None:
     with artifacts.new_folder(study.model(name, seed)) as folder:
         fit.write(folder, network, fitted, splits)
     fit.write_costs(study.costs(name, seed), fitted, begun=begun)
-    checkpoint.path.unlink(missing_ok=True)
+    checkpoint.remove()

@@ -1,27 +1,32 @@
 """`pretrain`: data/raw, data/encoded → data/vectors."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import artifacts, params, progress, text
-from pipeline.artifacts import Workspace
+from pipeline.artifacts import Sequences, Workspace
+from pipeline.checkpoint import Checkpoint
 from pipeline.errors import ParamsError
+
+if TYPE_CHECKING:
+    from pipeline import language_model
 
 _BATCH = 1000
 
 
 def run(workspace: Workspace) -> None:
-    """Learn word vectors where the dataset's entry asks for them."""
-    encode = params.load(workspace.params).entry.encode
-    wanted = encode.vectors if isinstance(encode, params.TextEncode) else None
+    """Learn what networks begin with, without labels, where the dataset's entry asks for it."""
+    settings = params.load(workspace.params)
+    encode = settings.entry.encode
     with artifacts.new_folder(workspace.vectors) as folder:
-        if wanted is None:
+        if not isinstance(encode, params.TextEncode) or encode.vectors is None:
             artifacts.write_json(folder / "vectors.json", {"corpus": None})
             return
         from pipeline.pretraining import word_vectors  # gensim, where it is used
 
+        wanted = encode.vectors
         rows = _rows(workspace, wanted)
         about = artifacts.read_json(workspace.encoded / "encoding.json")
         tokens = sum(len(row) for row in rows)
@@ -30,9 +35,42 @@ def run(workspace: Workspace) -> None:
             vectors = word_vectors(
                 rows, wanted, vocabulary_size=about["vocabulary_size"], epoch_done=bar.update
             )
-        artifacts.write_array(folder / "vectors.npy", vectors)
         report: dict[str, Any] = {**wanted.model_dump(), "texts": len(rows), "tokens": tokens}
+        if encode.language_model:
+            learnt = _language_model(workspace, settings, rows, vectors)
+            vectors, report["language_model"] = learnt.vectors, {"held_out_losses": learnt.losses}
+            artifacts.write_arrays(folder / "bilstm.npz", learnt.bilstm)
+        artifacts.write_array(folder / "vectors.npy", vectors)
         artifacts.write_json(folder / "vectors.json", report)
+
+
+def _language_model(
+    workspace: Workspace,
+    settings: params.Params,
+    rows: list[NDArray[np.int32]],
+    vectors: NDArray[np.float32],
+) -> "language_model.Learnt":
+    from pipeline import fingerprint, language_model, runtime
+
+    runtime.pin_threads(settings.threads)
+    encode = settings.entry.encode
+    assert isinstance(encode, params.TextEncode)
+    assert encode.language_model
+    starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    nothing = np.zeros(len(rows), np.int64)
+    texts = Sequences(np.arange(len(rows)), nothing, starts, np.concatenate(rows))
+    checkpoint = Checkpoint(
+        workspace.scratch / "checkpoints" / "language_model.npz",
+        fingerprint.configuration(
+            "language_model",
+            [*sorted(workspace.encoded.iterdir()), *sorted(workspace.raw.glob("unsupervised.*"))],
+            workspace.libraries,
+            [encode.model_dump(), settings.threads],
+        ),
+    )
+    learnt = language_model.learn(texts, vectors, encode.language_model, checkpoint=checkpoint)
+    checkpoint.remove()
+    return learnt
 
 
 def _rows(workspace: Workspace, wanted: params.Vectors) -> list[NDArray[np.int32]]:

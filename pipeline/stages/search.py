@@ -10,6 +10,7 @@ from optuna import Study
 
 from pipeline import artifacts, fingerprint, params, progress, recipe_search, training
 from pipeline.artifacts import Workspace
+from pipeline.checkpoint import Checkpoint
 from pipeline.errors import ParamsError, TrackingError
 from pipeline.recipe_search import INPUTS, Choice, Search, Shown
 from pipeline.stages.fits import Fit
@@ -83,14 +84,13 @@ def _train(
         settings.architectures,
         where="studies/recipe/params.yaml",
     )
-    vectors = workspace.vectors / "vectors.npy"
     fit = Fit.of(
         "stages.search",
         model,
         search.seed,
         recipe,
         data=workspace.encoded,
-        vectors=vectors if values.get("vectors") else None,
+        start=workspace.vectors if values.get("vectors") else None,
         libraries=workspace.libraries,
         threads=settings.threads,
     )
@@ -101,7 +101,7 @@ def _train(
         for name in ("train", "validation")
     }
     mark = fingerprint.digest([], [fit.fingerprint, values])
-    checkpoint = training.Checkpoint(workspace.recipe_search.checkpoint(model, search.seed), mark)
+    checkpoint = Checkpoint(workspace.recipe_search.checkpoint(model, search.seed), mark)
     fitted = training.fit(
         fit.build(),
         splits["train"],
@@ -112,7 +112,7 @@ def _train(
         name=model,
         checkpoint=checkpoint,
     )
-    checkpoint.path.unlink(missing_ok=True)
+    checkpoint.remove()
     best = fitted.history[fitted.best_epoch - 1]
     return Shown(
         model,

@@ -6,6 +6,7 @@ import keras
 
 from pipeline import artifacts, params, progress, training
 from pipeline.artifacts import Workspace, read_sequences
+from pipeline.checkpoint import Checkpoint
 from pipeline.stages.fits import Fit, summary
 from pipeline.tracking import EpochLogger
 
@@ -18,21 +19,20 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
         name: read_sequences(workspace.encoded / f"{name}.parquet", spans=False)
         for name in artifacts.SPLITS
     }
-    vectors = workspace.vectors / "vectors.npy"
     fit = Fit.of(
         "stages.train",
         model,
         seed,
         settings.recipe(model),
         data=workspace.encoded,
-        vectors=vectors if vectors.exists() else None,
+        start=workspace.vectors,
         libraries=workspace.libraries,
         threads=settings.threads,
     )
     network = fit.build()
     if seed == settings.seeds[0]:  # the others' is the same
         progress.say(summary(network))
-    checkpoint = training.Checkpoint(workspace.checkpoint(model, seed), fit.fingerprint)
+    checkpoint = Checkpoint(workspace.checkpoint(model, seed), fit.fingerprint)
     with EpochLogger(
         workspace, settings, model=model, seed=seed, fingerprint=fit.fingerprint
     ) as logger:
@@ -54,4 +54,4 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
     with artifacts.new_folder(workspace.model(model, seed)) as folder:
         fit.write(folder, network, fitted, {name: splits[name] for name in ("validation", "test")})
     fit.write_costs(workspace.costs(model, seed), fitted, begun=begun)
-    checkpoint.path.unlink(missing_ok=True)
+    checkpoint.remove()

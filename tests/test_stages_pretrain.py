@@ -1,0 +1,101 @@
+import keras
+import numpy as np
+import pytest
+
+from pipeline import artifacts, params
+from pipeline.errors import ParamsError
+from pipeline.stages import pretrain
+from pipeline.stages.fits import Fit
+from tests.test_pipeline import change
+from tests.test_stages_train import workspace
+
+__all__ = ["workspace"]  # a fixture
+
+ENCODE = {"tokenizer": "words", "vocabulary": 20, "max_len": 9}
+VECTORS = {"corpus": "train", "size": 6, "epochs": 2}
+LANGUAGE_MODEL = {"units": 4, "epochs": 2, "samples": 8}
+
+
+@pytest.fixture
+def project(workspace):
+    """Encoded rows and what is learnt from them without labels: vectors and a Bi-LSTM."""
+    learn(workspace, vectors=VECTORS, language_model=LANGUAGE_MODEL)
+    return workspace
+
+
+def learn(workspace, **wanted):
+    change(workspace.root, {"datasets.demo.encode": {**ENCODE, **wanted}})
+    pretrain.run(workspace)
+
+
+def network(workspace, model="bilstm_attention", **changed):
+    """A network as it is before its training."""
+    keras.backend.clear_session()  # layers are numbered per process, and a process trains once
+    settings = params.load(workspace.params)
+    return Fit.of(
+        "stages.train",
+        model,
+        1,
+        settings.recipe(model).model_copy(update=changed),
+        data=workspace.encoded,
+        start=workspace.vectors,
+        libraries=workspace.libraries,
+        threads=settings.threads,
+    ).build()
+
+
+def test_vectors_are_made_where_they_are_wanted(project):
+    """For every word of the vocabulary; without the parameter none, and what was there goes."""
+    vectors = artifacts.read_array(project.vectors / "vectors.npy")
+    assert vectors.shape == (20, 6)
+    assert np.abs(vectors[2:]).sum() > 0
+    learn(project)
+    assert [path.name for path in project.vectors.iterdir()] == ["vectors.json"]
+
+
+def test_unlabelled_texts_have_to_be_there(project):
+    """The parameter and the remedy are named; what was there stays."""
+    with pytest.raises(ParamsError, match="no unlabelled texts"):
+        learn(project, vectors={**VECTORS, "corpus": "all"})
+    assert (project.vectors / "vectors.npy").exists()
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_network_begins_with_what_was_learnt_without_labels(project, layers):
+    """Words and the lowest Bi-LSTM; the rest is its seed's."""
+    model = network(project, layers=layers)
+    vectors = artifacts.read_array(project.vectors / "vectors.npy")
+    warm = artifacts.read_arrays(project.vectors / "bilstm.npz")
+    bilstm = model.get_layer("bilstm" if layers == 1 else "bilstm_1")
+    assert model.get_layer("embedding").get_weights()[0].tobytes() == vectors.tobytes()
+    for found, expected in zip(bilstm.get_weights(), warm, strict=True):
+        assert found.tobytes() == expected.tobytes()
+
+    learn(project, vectors=VECTORS)
+    assert not (project.vectors / "bilstm.npz").exists()
+    cold = network(project, layers=layers).get_layer(bilstm.name)
+    assert np.abs(cold.get_weights()[0] - warm[0]).max() > 0
+
+
+def test_the_losses_of_a_language_model_are_kept_beside_it(project):
+    """In `vectors.json`, one for each epoch; learning twice gives the same bytes."""
+    files = {path.name: path.read_bytes() for path in project.vectors.iterdir()}
+    report = artifacts.read_json(project.vectors / "vectors.json")
+    assert len(report["language_model"]["held_out_losses"]) == LANGUAGE_MODEL["epochs"]
+    keras.backend.clear_session()
+    pretrain.run(project)
+    assert {path.name: path.read_bytes() for path in project.vectors.iterdir()} == files
+    assert not list(project.scratch.rglob("language_model.npz"))
+
+
+def test_a_language_model_of_another_width_is_refused(project):
+    """With both figures and what to do."""
+    with pytest.raises(ParamsError, match=r"has 4 units each way .* bilstm_attention 5"):
+        network(project, units=5)
+
+
+def test_a_damaged_start_is_named(project):
+    """Never a traceback."""
+    (project.vectors / "bilstm.npz").write_bytes(b"PK")
+    with pytest.raises(artifacts.ArtifactError, match=r"bilstm\.npz"):
+        network(project)
