@@ -12,7 +12,7 @@ from pipeline.errors import SpotlightError
 STAGES = {
     "download": "bring the selected dataset in: data/raw",
     "encode": "split and tokenize it: data/encoded",
-    "pretrain": "learn word vectors, if the dataset's entry asks for them: data/vectors",
+    "pretrain": "learn words and a Bi-LSTM without labels, if the entry says so: data/vectors",
     "train": "train one model with one seed: results/models/MODEL-SEED",
     "reference": "TF-IDF + logistic regression on the same split: results/reference",
     "evaluate": "measure and compare the models: results/metrics.json, comparison.json, plots",

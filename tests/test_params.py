@@ -69,6 +69,11 @@ def _set(document, path, value):
         ),
         ("training.dropot", 0.1, "unknown key `dropot` (did you mean `dropout`?)"),
         ("training.dropout", 1.5, "`dropout`: Input should be less than 1. Received: 1.5"),
+        (
+            "datasets.demo.encode.language_model",
+            {"units": 4, "epochs": 1},
+            "`language_model` goes on from word vectors: set `vectors` too",
+        ),
         ("training.patience", None, "the key `patience` is missing"),
         ("threads", None, "the key `threads` is missing"),
         ("dataset", "imbd", "the dataset 'imbd', which `datasets` does not define (did you mean"),
