@@ -50,8 +50,10 @@ def _language_model(
     rows: list[NDArray[np.int32]],
     vectors: NDArray[np.float32],
 ) -> "language_model.Learnt":
-    from pipeline import fingerprint, language_model, runtime
+    from pipeline import fingerprint, runtime
 
+    with runtime.quiet_imports():
+        from pipeline import language_model  # TensorFlow, where it is used
     runtime.pin_threads(settings.threads)
     encode = settings.entry.encode
     assert isinstance(encode, params.TextEncode)
