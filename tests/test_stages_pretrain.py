@@ -28,6 +28,10 @@ def learn(workspace, **wanted):
     pretrain.run(workspace)
 
 
+def stop(*arguments, **options):
+    raise KeyboardInterrupt
+
+
 def network(workspace, model="bilstm_attention", **changed):
     """A network as it is before its training."""
     keras.backend.clear_session()  # layers are numbered per process, and a process trains once
@@ -85,7 +89,24 @@ def test_the_losses_of_a_language_model_are_kept_beside_it(project):
     keras.backend.clear_session()
     pretrain.run(project)
     assert {path.name: path.read_bytes() for path in project.vectors.iterdir()} == files
-    assert not list(project.scratch.rglob("language_model.npz"))
+    assert not list((project.scratch / "checkpoints").iterdir())
+
+
+def test_word_vectors_are_not_learnt_twice(project, monkeypatch, capsys):
+    """Where the language model after them was killed; the bytes are as without a kill."""
+    files = {path.name: path.read_bytes() for path in project.vectors.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.language_model.learn", stop)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain.run(project)
+    monkeypatch.setattr("pipeline.pretraining.word_vectors", stop)
+    keras.backend.clear_session()
+    pretrain.run(project)
+    assert "going on with those that were kept" in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in project.vectors.iterdir()} == files
+    change(project.root, {"datasets.demo.encode.vectors.epochs": 3})
+    with pytest.raises(KeyboardInterrupt):
+        pretrain.run(project)
 
 
 def test_a_language_model_of_another_width_is_refused(project):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import artifacts, params, progress, text
+from pipeline import artifacts, fingerprint, params, progress, text
 from pipeline.artifacts import Sequences, Workspace
 from pipeline.checkpoint import Checkpoint
 from pipeline.errors import ParamsError
@@ -30,18 +30,26 @@ def run(workspace: Workspace) -> None:
         rows = _rows(workspace, wanted)
         about = artifacts.read_json(workspace.encoded / "encoding.json")
         tokens = sum(len(row) for row in rows)
-        progress.say(f"learning vectors from {len(rows):,} texts, {tokens:,} tokens")
-        with progress.epoch_bar(what="epochs of word vectors", total=wanted.epochs) as bar:
-            vectors = word_vectors(
-                rows, wanted, vocabulary_size=about["vocabulary_size"], epoch_done=bar.update
-            )
+        checkpoint = _checkpoint(workspace, settings, "word_vectors")
+        kept = checkpoint.restore()
+        if kept:
+            progress.say("word vectors: going on with those that were kept")
+            vectors = kept["vectors"]
+        else:
+            progress.say(f"learning vectors from {len(rows):,} texts, {tokens:,} tokens")
+            with progress.epoch_bar(what="epochs of word vectors", total=wanted.epochs) as bar:
+                vectors = word_vectors(
+                    rows, wanted, vocabulary_size=about["vocabulary_size"], epoch_done=bar.update
+                )
         report: dict[str, Any] = {**wanted.model_dump(), "texts": len(rows), "tokens": tokens}
         if encode.language_model:
+            checkpoint.keep({"vectors": vectors})
             learnt = _language_model(workspace, settings, rows, vectors)
             vectors, report["language_model"] = learnt.vectors, {"held_out_losses": learnt.losses}
             artifacts.write_arrays(folder / "bilstm.npz", learnt.bilstm)
         artifacts.write_array(folder / "vectors.npy", vectors)
         artifacts.write_json(folder / "vectors.json", report)
+        checkpoint.remove()
 
 
 def _language_model(
@@ -50,7 +58,7 @@ def _language_model(
     rows: list[NDArray[np.int32]],
     vectors: NDArray[np.float32],
 ) -> "language_model.Learnt":
-    from pipeline import fingerprint, runtime
+    from pipeline import runtime
 
     with runtime.quiet_imports():
         from pipeline import language_model  # TensorFlow, where it is used
@@ -61,18 +69,23 @@ def _language_model(
     starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     nothing = np.zeros(len(rows), np.int64)
     texts = Sequences(np.arange(len(rows)), nothing, starts, np.concatenate(rows))
-    checkpoint = Checkpoint(
-        workspace.scratch / "checkpoints" / "language_model.npz",
-        fingerprint.configuration(
-            "language_model",
-            [*sorted(workspace.encoded.iterdir()), *sorted(workspace.raw.glob("unsupervised.*"))],
-            workspace.libraries,
-            [encode.model_dump(), settings.threads],
-        ),
-    )
+    checkpoint = _checkpoint(workspace, settings, "language_model")
     learnt = language_model.learn(texts, vectors, encode.language_model, checkpoint=checkpoint)
     checkpoint.remove()
     return learnt
+
+
+def _checkpoint(workspace: Workspace, settings: params.Params, name: str) -> Checkpoint:
+    """For a part of what this stage makes of its texts and parameters."""
+    return Checkpoint(
+        workspace.scratch / "checkpoints" / f"{name}.npz",
+        fingerprint.configuration(
+            "stages.pretrain",
+            [*sorted(workspace.encoded.iterdir()), *sorted(workspace.raw.glob("unsupervised.*"))],
+            workspace.libraries,
+            [settings.entry.encode.model_dump(), settings.threads],
+        ),
+    )
 
 
 def _rows(workspace: Workspace, wanted: params.Vectors) -> list[NDArray[np.int32]]:
