@@ -203,6 +203,9 @@ def test_own_file_goes_through_its_versions(
 
     lines[7] = lines[7].replace("neg", "pos")
     own.write_text("\n".join(["review,mood", *lines[:-2], '"A new one","neg"']) + "\n")
+    shown = said(capsys, "diff", "HEAD")
+    assert "have the same rows" in shown
+    assert "in.csv has changed since: make repro" in shown
     dvc("repro")
     shown = said(capsys)
     assert shown.count("reviews") == 2
@@ -218,8 +221,16 @@ def test_own_file_goes_through_its_versions(
     assert after - before == added - removed
     assert 1 <= added <= 5
     assert relabelled == 1 or added > 1
-    assert "tfidf: +0 points" in shown
-    assert "bilstm_attention: +0 points of test accuracy (95% interval" in shown
+    assert "in.csv has changed since" not in shown
+    assert "both versions hold the same results" in shown  # nothing was trained on the new rows
+    assert "points" not in shown
+
+    for folder in (references / "tfidf", *(project / "results" / "models").iterdir()):
+        shutil.rmtree(folder)
+        predictions(folder, [True, True, True, False] * 3)
+    shown = said(capsys, "diff", "HEAD")
+    assert "tfidf: +25 points" in shown
+    assert "bilstm_attention: +25 points of test accuracy (95% interval" in shown
     commit("second")
     assert "none yet" not in said(capsys)
 

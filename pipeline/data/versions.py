@@ -230,6 +230,11 @@ class Change:
     labels: Mapping[str, tuple[int, int]]
     characters: Mapping[str, tuple[int, int]]
 
+    @property
+    def any(self) -> bool:
+        """Whether a row has changed."""
+        return bool(self.added or self.removed or self.relabelled)
+
 
 def side(root: Path, revision: str | None) -> Side:
     """Read one version; None is the workspace's.
@@ -345,7 +350,7 @@ def _in_common(before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
 
 def render_changes(old: Side, new: Side, changes: Mapping[str, Change]) -> str:
     """The changes as text for a terminal."""
-    if not any(change.added or change.removed or change.relabelled for change in changes.values()):
+    if not any(change.any for change in changes.values()):
         return f"{old.name} and {new.name} have the same rows of '{new.card['dataset']}'."
     head = ["split", "rows", "", "added", "removed", "relabelled", "characters: median", "95 %"]
     rows = [

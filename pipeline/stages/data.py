@@ -6,6 +6,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from pipeline import artifacts, params, progress
 from pipeline.artifacts import Predictions, Workspace
@@ -13,6 +16,8 @@ from pipeline.data import files, look, versions
 from pipeline.errors import ArtifactError, DataError, ParamsError
 from pipeline.evaluation import across
 from pipeline.evaluation.significance import Bootstrap
+
+Fits = Mapping[str, Sequence[Predictions]]
 
 
 def show(workspace: Workspace) -> None:
@@ -26,19 +31,27 @@ def show(workspace: Workspace) -> None:
     progress.say(versions.render(seen, counts.runs_by_data(workspace.home)))
     for version in seen:
         if version.current and version.card is not None:
-            for name in files.changed(version.card["source"], home=workspace.home):
-                progress.say(f"  {name} has changed since: make repro reads it again")
+            _say_what_is_unread(workspace, version.card)
 
 
 def diff(workspace: Workspace, old: str, new: str | None) -> None:
     """Tell what changed between two versions, and how each model's score on test moved."""
     before, after = (versions.side(workspace.root, revision) for revision in (old, new))
-    progress.say(versions.render_changes(before, after, versions.compare(before, after)))
+    changes = versions.compare(before, after)
+    progress.say(versions.render_changes(before, after, changes))
+    if new is None:
+        _say_what_is_unread(workspace, after.card)
     try:
         fits = [_predictions(workspace, revision) for revision in (old, new)]
         about = artifacts.read_json(workspace.encoded / "encoding.json")
     except (ArtifactError, DataError, ParamsError) as error:
         progress.say(f"\nScores can't be compared. {error}")
+        return
+    if any(change.any for change in changes.values()) and _same(*fits):
+        progress.say(
+            "\nScores can't be compared: both versions hold the same results, so one of them was "
+            "not trained on its data.\nIf it is the workspace: make repro"
+        )
         return
     settings = params.load(workspace.params).evaluate
     task = after.card["task"]
@@ -61,7 +74,24 @@ def diff(workspace: Workspace, old: str, new: str | None) -> None:
         progress.say(f"  {told}")
 
 
-def _predictions(workspace: Workspace, revision: str | None) -> Mapping[str, Sequence[Predictions]]:
+def _say_what_is_unread(workspace: Workspace, card: Mapping[str, Any]) -> None:
+    for name in files.changed(card["source"], home=workspace.home):
+        progress.say(f"  {name} has changed since: make repro reads it again")
+
+
+def _same(old: Fits, new: Fits) -> bool:
+    """Whether two versions' models say the same, to the last digit: trainings never do."""
+    return old.keys() == new.keys() and all(
+        len(old[model]) == len(new[model])
+        and all(
+            np.array_equal(one.outputs, other.outputs)
+            for one, other in zip(old[model], new[model], strict=True)
+        )
+        for model in old
+    )
+
+
+def _predictions(workspace: Workspace, revision: str | None) -> Fits:
     """What every model of a revision said on test: model → one for each fit."""
     with versions.files_at(workspace.root, revision, ["params.yaml"]) as folder:
         settings = params.load(folder / "params.yaml")
