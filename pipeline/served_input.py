@@ -136,6 +136,7 @@ class SeriesReader:
     def schema(self) -> Schema:
         """The columns of a request."""
         # Of any type: MLflow refuses a list of whole numbers where it is told to expect others.
+        # Its constructor has no types.
         anything = AnyType()  # type: ignore[no-untyped-call]
         return Schema([ColSpec(anything, name, required=False) for name in self._features])
 

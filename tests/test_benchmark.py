@@ -5,11 +5,21 @@ from importlib import import_module
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from pipeline import __main__ as command_line
 from pipeline import batching, training
 from pipeline.artifacts import Sequences, Workspace
-from pipeline.benchmark import accuracy, arithmetic, corpus, figure, inference, processes, table
+from pipeline.benchmark import (
+    accuracy,
+    arithmetic,
+    corpus,
+    figure,
+    inference,
+    losses,
+    processes,
+    table,
+)
 from pipeline.benchmark.arms import ARMS, WEIGHTS
 from pipeline.benchmark.settings import Sizes
 from pipeline.errors import ParamsError, SpotlightError
@@ -233,6 +243,29 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
         assert {len(epochs) for epochs in runs.values()} == {2}
     for shown in ("stock Keras", "Spotlight", "validation loss", "fits in 4 GB", "of the matrix"):
         assert shown in markdown
+
+
+def test_losses_are_compared_over_seeds():
+    """Against figures worked out by hand; the same losses give p = 1, one seed none."""
+    runs = {
+        "spotlight": {1: [{"val_loss": 0.3}, {"val_loss": 0.2}], 2: [{"val_loss": 0.5}] * 2},
+        "keras": {
+            1: [{"val_loss": 0.3}, {"val_loss": 0.9}],
+            2: [{"val_loss": 0.5}, {"val_loss": 1}],
+        },
+    }
+    found = losses.summary(runs)
+    assert found["val_loss"]["spotlight"][0] == pytest.approx({"mean": 0.4, "deviation": 0.02**0.5})
+    assert found["least"]["spotlight"] == pytest.approx({"mean": 0.35, "deviation": 0.045**0.5})
+    assert found["p_values"][0] == pytest.approx(1)
+    # t = 0.6 / √(0.045 / 2 + 0.005 / 2) = 3.795 with 1.22 degrees of freedom
+    freedom = 0.025**2 / (0.0225**2 + 0.0025**2)
+    assert found["p_values"][1] == pytest.approx(2 * stats.t.sf(0.6 / 0.025**0.5, freedom))
+    assert found["p_values_holm"] == pytest.approx([1, 2 * found["p_values"][1]])
+
+    single = losses.summary({arm: {1: by_seed[1]} for arm, by_seed in runs.items()})
+    assert single["p_values"] == single["p_values_holm"] == []
+    assert single["least"]["keras"] == {"mean": 0.3, "deviation": None}
 
 
 def test_time_to_accuracy_of_three_whole_trainings(workspace, monkeypatch, capsys):

@@ -119,7 +119,7 @@ def _losses(axes: Axes, found: Mapping[str, Any]) -> None:
     for arm, by_epoch in found["val_loss"].items():
         epochs = range(1, len(by_epoch) + 1)
         means = [each["mean"] for each in by_epoch]
-        deviations = [each["deviation"] for each in by_epoch]
+        deviations = [each["deviation"] or 0.0 for each in by_epoch]
         axes.errorbar(
             epochs, means, deviations, label=NAMES[arm], elinewidth=1, capsize=2, **pen.marked(arm)
         )

@@ -1,13 +1,16 @@
 """Does the faster training learn the same? Validation loss after each epoch, seed by seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import ttest_ind
 
 from pipeline.artifacts import Sequences
 from pipeline.benchmark.processes import alone
 from pipeline.benchmark.settings import NAMES, Options
+from pipeline.evaluation.significance import holm
 
 TRAININGS = {"spotlight": "spotlight", "keras": "keras_fit"}  # functions of `learning`
 _VALIDATION = 0.2
@@ -25,8 +28,8 @@ def measure(rows: Sequences, options: Options, say: Callable[[str], object]) -> 
         say: where progress goes.
 
     Returns:
-        Per arm and seed the epochs' val_loss, val_accuracy and seconds since the beginning; per
-        arm and epoch the mean loss and its standard deviation over the seeds.
+        Per arm and seed the epochs' val_loss, val_accuracy and seconds since the beginning; and
+        what `summary` makes of the losses.
     """
     order = np.random.default_rng(options.seed).permutation(len(rows))
     held = round(_VALIDATION * len(rows))
@@ -42,14 +45,35 @@ def measure(rows: Sequences, options: Options, say: Callable[[str], object]) -> 
         "batch_size": options.batch_size,
         "rows": {"train": len(train), "validation": len(validation)},
         "runs": runs,
-        "val_loss": {arm: _by_epoch(list(by_seed.values())) for arm, by_seed in runs.items()},
+        **summary(runs),
     }
 
 
-def _by_epoch(runs: list[list[dict[str, float]]]) -> list[dict[str, float]]:
-    losses = np.array([[epoch["val_loss"] for epoch in run] for run in runs])  # [seeds, epochs]
-    deviations = losses.std(axis=0, ddof=1) if len(runs) > 1 else np.zeros(losses.shape[1])
-    return [
-        {"mean": float(mean), "deviation": float(deviation)}
-        for mean, deviation in zip(losses.mean(axis=0), deviations, strict=True)
-    ]
+def summary(runs: Mapping[str, Mapping[Any, Sequence[Mapping[str, float]]]]) -> dict[str, Any]:
+    """Are the losses of two arms the same, for all that the seeds can tell?
+
+    Args:
+        runs: arm → seed → epochs with their val_loss.
+
+    Returns:
+        val_loss: per arm and epoch mean and standard deviation over the seeds; least: the same of
+        each seed's least loss; p_values: Welch's t-test between the arms, one for each epoch;
+        p_values_holm: adjusted for all epochs. With a single seed no deviations and no p-values.
+    """
+    losses = {  # <float64>[seeds, epochs]
+        arm: np.array([[epoch["val_loss"] for epoch in run] for run in by_seed.values()])
+        for arm, by_seed in runs.items()
+    }
+    several = all(len(of_arm) > 1 for of_arm in losses.values())
+    p_values = ttest_ind(*losses.values(), equal_var=False).pvalue.tolist() if several else []
+    return {
+        "val_loss": {arm: [_spread(epoch) for epoch in of_arm.T] for arm, of_arm in losses.items()},
+        "least": {arm: _spread(of_arm.min(axis=1)) for arm, of_arm in losses.items()},
+        "p_values": p_values,
+        "p_values_holm": holm(p_values),
+    }
+
+
+def _spread(values: NDArray[np.float64]) -> dict[str, float | None]:
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else None
+    return {"mean": float(values.mean()), "deviation": deviation}

@@ -159,12 +159,18 @@ def _losses(found: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield from _table(
-        ["validation loss", *(f"epoch {epoch + 1}" for epoch in epochs)],
+        ["validation loss", *(f"epoch {epoch + 1}" for epoch in epochs), "each seed's least"],
         [
-            [NAMES[arm], *(f"{each['mean']:.4f} ± {each['deviation']:.4f}" for each in by_epoch)]
+            [NAMES[arm], *map(_deviating, [*by_epoch, found["least"][arm]])]
             for arm, by_epoch in found["val_loss"].items()
         ],
     )
+    if found["p_values"]:
+        yield ""
+        yield (
+            f"Welch's t-test of each epoch: p {_listed(found['p_values'])}; "
+            f"after Holm's correction {_listed(found['p_values_holm'])}."
+        )
 
 
 def _accuracy(found: Mapping[str, Any]) -> Iterator[str]:
@@ -218,6 +224,15 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for row in (head, ruler, *rows):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield f"| {' | '.join(cells)} |"
+
+
+def _deviating(each: Mapping[str, float | None]) -> str:
+    shown = f"{each['mean']:.3f}"
+    return shown if each["deviation"] is None else f"{shown} ± {each['deviation']:.3f}"
+
+
+def _listed(p_values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.2g}" for value in p_values)
 
 
 def _spread(values: Sequence[float], form: str, unit: str = "") -> str:

@@ -221,6 +221,7 @@ def _title(document: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
 def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> Figure:
     width, line_height, margin, most_lines = 1000, 22, 20, 6
     font = FontProperties(family=_families(), size=10)
+    # Matplotlib's method has no types.
     renderer = FigureCanvasAgg(Figure(dpi=100)).get_renderer()  # type: ignore[no-untyped-call]
 
     y = 0.0
