@@ -449,6 +449,10 @@ def read_sequences(path: Path, *, spans: bool = True) -> Sequences:
     )
 
 
+# A float32 sigmoid saturates to 0 or 1, and the logarithm of 0 is no number.
+SMALLEST_PROBABILITY = 1e-7
+
+
 @dataclass(frozen=True)
 class Predictions:
     """What a model said of each row of a split.

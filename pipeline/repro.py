@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,7 @@ from pipeline import artifacts, params, progress
 from pipeline.artifacts import Workspace
 from pipeline.data import files
 from pipeline.errors import SpotlightError, TrackingError
-
-# Between two processors the last digits differ, and training makes more of that.
-TOLERANCE = 0.02
+from pipeline.evaluation.reproduction import Gap, gaps
 
 
 class PipelineError(SpotlightError):
@@ -47,7 +45,9 @@ def run(workspace: Workspace, dvc: list[str]) -> None:
     progress.say("\n" + "\n".join(_table(metrics)))
     progress.say("\n" + artifacts.read_json(workspace.comparison)["headline"])
     if before is not None and before["dataset"] == metrics["dataset"]:
-        progress.say(_difference(before, metrics))
+        baselines = artifacts.read_references(workspace)
+        progress.say("\n" + _agreement(gaps(before, metrics, baselines=baselines)))
+        progress.say(_what_changed(workspace))
     progress.say(
         "\nnext: make report (the whole answer, one page) · make ui (every run, in MLflow)"
     )
@@ -147,20 +147,45 @@ def _cell(value: Mapping[str, float | None]) -> str:
     return format(mean, form) + ("" if value["sd"] is None else f" ± {format(value['sd'], form)}")
 
 
-def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """How far the means on test are from the committed ones."""
-    gaps = {
-        (model, name): abs(value["mean"] - before["models"][model]["test"][name]["mean"])
-        for model, about in now["models"].items()
-        if model in before["models"]
-        for name, value in about["test"].items()
-        if value["mean"] is not None
-    }
-    if not gaps:
-        return "no model stands in the committed metrics too."
-    (model, name), gap = max(gaps.items(), key=lambda item: item[1])
-    verdict = "within" if gap <= TOLERANCE else "BEYOND"
+def _agreement(found: Sequence[Gap]) -> str:
+    """Whether this run's metrics are the committed ones, by what other seeds would have given."""
+    if not found:
+        return "None of these models can be compared with the committed metrics."
+    beyond = [gap for gap in found if not gap.within]
+    if beyond:
+        listed = "\n".join(f"  {_gap(gap)}" for gap in beyond)
+        return (
+            "Beyond the tolerance of the committed metrics, so code, data or parameters differ "
+            f"(other seeds or another processor give less):\n{listed}"
+        )
+    if found[0].size == 0:
+        return "The metrics on test are the committed ones."
     return (
-        f"largest difference from the committed metrics: {gap:.6f} ({model}, {name}), {verdict} "
-        f"the tolerance of {TOLERANCE:g} that another processor may make."
+        "The metrics on test agree with the committed ones: another processor or other seeds "
+        f"give as much. Furthest apart: {_gap(found[0])}."
+    )
+
+
+def _gap(gap: Gap) -> str:
+    return f"{gap.model}, {gap.metric}: {gap.size:.2g} of {gap.tolerance:.2g}"
+
+
+_OUTPUTS = ("dvc.lock", "results/metrics.json")
+
+
+def _what_changed(workspace: Workspace) -> str:
+    """What to do with results that are not the committed ones; empty if they are."""
+    shown = subprocess.run(
+        ["git", "status", "--porcelain", "--", *_OUTPUTS],
+        cwd=workspace.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    changed = " and ".join(line[3:] for line in shown.stdout.splitlines())
+    if shown.returncode or not changed:
+        return ""
+    return (
+        f"{changed} now describe this run. To keep it: git commit -m 'Results' "
+        f"{' '.join(_OUTPUTS)}. To go back: git restore {' '.join(_OUTPUTS)}."
     )

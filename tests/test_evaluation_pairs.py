@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.artifacts import Predictions
 from pipeline.evaluation.arms import Arm
 from pipeline.evaluation.champion import choose_champion
 from pipeline.evaluation.pairs import (
@@ -187,9 +188,28 @@ def test_champion_is_the_best_on_validation():
     champion = choose_champion(arms, "binary")
     assert champion["model"] == "attention"
     assert set(champion["candidates"]) == {"last", "attention"}
-    accuracies = [np.mean(fit.labels == fit.targets) for fit in arms[2].validation]
-    assert champion["seed"] == 1 + int(np.argmax(accuracies))
-    assert champion["validation"]["mean"] == pytest.approx(np.mean(accuracies))
+    losses = [
+        -np.log(fit.outputs[np.arange(len(fit)), fit.targets]).mean() for fit in arms[2].validation
+    ]
+    assert champion["seed"] == 1 + int(np.argmin(losses))
+    assert champion["validation"]["mean"] == pytest.approx(np.mean(losses))
+
+
+def test_as_many_right_rows_do_not_make_a_tie():
+    """The champion is the model with the smaller loss, whichever is listed first."""
+    targets = np.array([0, 1, 1, 0])
+
+    def sure(name, probability):
+        outputs = np.where(targets[:, None] == [0, 1], probability, 1 - probability)
+        fit = Predictions(np.arange(4), targets, outputs.astype(np.float32))
+        return Arm(name, (1,), 1, (fit,), (fit,))
+
+    for models in (
+        [sure("rough", 0.6), sure("fine", 0.9)],
+        [sure("fine", 0.9), sure("rough", 0.6)],
+    ):
+        champion = choose_champion(models, "binary")
+        assert (champion["model"], champion["chosen_by"]) == ("fine", "mean validation log_loss")
 
 
 def test_of_equals_the_first_listed_is_champion():

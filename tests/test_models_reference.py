@@ -39,8 +39,11 @@ def fit(*lists, classes=("neg", "pos"), class_weight="none", **changes):
 def test_balanced_weights_let_a_rare_class_count_as_much():
     """Of texts that tell nothing, the shares decide: 1 in 10, or, balanced, an even chance."""
     many, unseen = [f"a film {number}" for number in range(9)], texts(["a film of all"])
+    validation = texts(["a film of all"] * 9, ["a film of all"])
     for class_weight, expected in (("none", 0.1), ("balanced", 0.5)):
-        fitted = fit(many, ["a film x"], test=unseen, class_weight=class_weight)
+        fitted = fit(
+            many, ["a film x"], test=unseen, validation=validation, class_weight=class_weight
+        )
         assert fitted.test.outputs[:, 1] == pytest.approx(expected, abs=0.12)
 
 
@@ -72,13 +75,11 @@ def test_it_is_deterministic():
 
 
 def test_regularisation_is_chosen_on_validation_alone():
-    """The smallest C of the best accuracy; test texts and labels don't matter."""
+    """The C of the least log loss; test texts and labels don't matter."""
     fitted = fit(BAD, GOOD)
-    best = max(fitted.validation_accuracy.values())
-    assert list(fitted.validation_accuracy) == list(GRID)
-    assert fitted.inverse_regularization == min(
-        c for c, accuracy in fitted.validation_accuracy.items() if accuracy == best
-    )
+    losses = fitted.validation_loss
+    assert list(losses) == list(GRID)
+    assert fitted.inverse_regularization == min(losses, key=losses.__getitem__)
     turned = fit(BAD, GOOD, test=texts(GOOD, BAD))
     assert turned.inverse_regularization == fitted.inverse_regularization
     assert turned.words == fitted.words
@@ -100,8 +101,10 @@ def test_predictions_are_those_of_the_chosen_regularisation():
 
     validation = split(60)
     fitted = fit_reference(split(60), validation, validation, classes=["neg", "pos"])
-    accuracy = float(np.mean(fitted.test.labels == validation.labels))
-    assert accuracy == fitted.validation_accuracy[fitted.inverse_regularization]
+    given = fitted.test.outputs[np.arange(60), validation.labels]
+    chosen = fitted.validation_loss[fitted.inverse_regularization]
+    assert chosen == min(fitted.validation_loss.values())
+    assert float(-np.log(given).mean()) == pytest.approx(chosen, rel=1e-6)
     np.testing.assert_array_equal(fitted.test.outputs, fitted.validation.outputs)
 
 

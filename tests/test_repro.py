@@ -1,8 +1,10 @@
+import subprocess
 from types import SimpleNamespace
 
 from pipeline import artifacts, repro
 from pipeline.artifacts import Workspace
 from pipeline.data import files
+from pipeline.evaluation.reproduction import Gap
 
 
 def metrics(accuracy, *, model="bilstm", sd=0.01):
@@ -19,16 +21,40 @@ def test_the_table_has_a_line_for_each_model_with_its_spread():
     assert "±" not in "".join(repro._table(metrics(0.9, sd=None)))
 
 
-def test_the_difference_from_the_committed_metrics_stands_beside_the_tolerance():
-    """The largest one, and which it is."""
-    within = repro._difference(metrics(0.90), metrics(0.915))
-    assert "0.015000 (bilstm, accuracy), within the tolerance of 0.02" in within
-    assert "BEYOND" in repro._difference(metrics(0.90), metrics(0.95))
+def test_what_agrees_with_the_committed_metrics_says_how_closely():
+    """The gap nearest to its tolerance; the same numbers need none."""
+    same = Gap("bilstm", "accuracy", 0.0, 0.01)
+    near = Gap("bilstm", "accuracy", 0.006, 0.01)
+    assert repro._agreement([same]) == "The metrics on test are the committed ones."
+    assert "agree" in repro._agreement([near, same])
+    assert "bilstm, accuracy: 0.006 of 0.01" in repro._agreement([near, same])
+    assert "None of these models" in repro._agreement([])
 
 
-def test_a_model_that_is_not_committed_is_not_compared():
-    """Another choice of models is no deviation."""
-    assert "no model" in repro._difference(metrics(0.9), metrics(0.5, model="other"))
+def test_what_is_beyond_its_tolerance_is_listed():
+    """All of it, and nothing else."""
+    said = repro._agreement([Gap("a", "f1", 0.2, 0.1), Gap("b", "f1", 0.05, 0.1)])
+    assert said.startswith("Beyond the tolerance")
+    assert "a, f1: 0.2 of 0.1" in said
+    assert "b, f1" not in said
+
+
+def test_results_that_differ_from_the_committed_ones_come_with_what_to_do(tmp_path):
+    """Keep them, or go back; nothing where they are the same, or without git."""
+    workspace = Workspace(tmp_path)
+    assert repro._what_changed(workspace) == ""
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "begin"]):
+        (tmp_path / "results").mkdir(exist_ok=True)
+        for name in repro._OUTPUTS:
+            (tmp_path / name).write_text("{}")
+        subprocess.run([*git, *command], cwd=tmp_path, check=True)
+    assert repro._what_changed(workspace) == ""
+    (tmp_path / "dvc.lock").write_text("{x}")
+    said = repro._what_changed(workspace)
+    assert said.startswith("dvc.lock now describe")
+    assert "git commit" in said
+    assert "git restore" in said
 
 
 def test_a_changed_file_outside_the_project_is_noticed(tmp_path):

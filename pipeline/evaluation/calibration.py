@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from pipeline.artifacts import SMALLEST_PROBABILITY
 from pipeline.evaluation.arms import Arm, aggregate
 
 BINS = 15
 TEMPERATURES = (0.05, 20.0)
-_SMALLEST = 1e-7  # a float32 sigmoid saturates to 0 or 1, whose logarithm is no number
 
 
 def log_probabilities(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
     """<float64>[n, classes], finite also where a probability was rounded to 0."""
-    return np.log(np.clip(outputs.astype(np.float64), _SMALLEST, 1.0))
+    return np.log(np.clip(outputs.astype(np.float64), SMALLEST_PROBABILITY, 1.0))
 
 
 def negative_log_likelihood(outputs: NDArray[np.floating], targets: NDArray[np.int64]) -> float:

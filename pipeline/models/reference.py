@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_class_weight
 
-from pipeline.artifacts import Predictions
+from pipeline.artifacts import SMALLEST_PROBABILITY, Predictions
 from pipeline.errors import DataError
 
 NGRAMS = (1, 2)
@@ -52,9 +52,10 @@ class Reference:
 
     Attributes:
         validation, test: its predictions.
-        inverse_regularization: scikit-learn's C, the one of `GRID` with the best accuracy on
-            validation, weighted as training is; of equals, the smallest.
-        validation_accuracy: what each C of `GRID` reached, likewise.
+        inverse_regularization: scikit-learn's C, the one of `GRID` with the least log loss on
+            validation, weighted as training is. A count of right rows would tie, and rounding
+            would break the tie.
+        validation_loss: the log loss of each C of `GRID`.
         features: number of n-grams.
         parameters: number of coefficients and intercepts.
         words: per class name its most telling n-grams, the strongest first.
@@ -63,7 +64,7 @@ class Reference:
     validation: Predictions
     test: Predictions
     inverse_regularization: float
-    validation_accuracy: dict[float, float]
+    validation_loss: dict[float, float]
     features: int
     parameters: int
     words: dict[str, list[dict[str, Any]]]
@@ -113,15 +114,15 @@ def fit_reference(
     model = LogisticRegression(class_weight=balanced, warm_start=True, max_iter=1000, tol=1e-5)
     of_class = compute_class_weight(balanced, classes=np.unique(train.labels), y=train.labels)
     weights = np.bincount(np.unique(train.labels), of_class, len(classes))[validation.labels]
-    accuracy: dict[float, float] = {}
-    best = -1.0
+    losses: dict[float, float] = {}
     for candidate in GRID:
         model.set_params(C=candidate).fit(train_features, train.labels)
         outputs = _outputs(model, validation_features, len(classes))
-        right = outputs.argmax(axis=1) == validation.labels
-        accuracy[candidate] = float(np.average(right, weights=weights))
-        if accuracy[candidate] > best:
-            best, chosen, validation_outputs = accuracy[candidate], candidate, outputs
+        given = outputs[np.arange(len(outputs)), validation.labels]
+        loss = -np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0, dtype=np.float64))
+        losses[candidate] = float(np.average(loss, weights=weights))
+        if losses[candidate] == min(losses.values()):
+            chosen, validation_outputs = candidate, outputs
             coefficients, intercepts = model.coef_.copy(), model.intercept_.copy()
     model.coef_, model.intercept_ = coefficients, intercepts
     test_outputs = _outputs(model, vectorizer.transform(test.texts), len(classes))
@@ -129,7 +130,7 @@ def fit_reference(
         validation=Predictions(validation.rows, validation.labels, validation_outputs),
         test=Predictions(test.rows, test.labels, test_outputs),
         inverse_regularization=chosen,
-        validation_accuracy=accuracy,
+        validation_loss=losses,
         features=train_features.shape[1],
         parameters=coefficients.size + intercepts.size,
         words=telling_ngrams(

@@ -165,9 +165,8 @@ def _answer(comparison: Document, attended: set[str]) -> Answer | None:
 
     None where only one of the two kinds was trained.
     """
-    sign = 1 if comparison["higher_is_better"] else -1
     candidates = comparison["champion"]["candidates"]
-    ranked = sorted(candidates, key=lambda name: -sign * candidates[name]["mean"])
+    ranked = sorted(candidates, key=lambda name: candidates[name]["mean"])  # by loss
     best_with = next((name for name in ranked if name in attended), None)
     best_without = next((name for name in ranked if name not in attended), None)
     for pair in comparison["pairs"]:

@@ -70,17 +70,16 @@ def _text(
 ) -> dict[str, _Fitted]:
     splits = {name: _texts(workspace, name) for name in artifacts.SPLITS}
     fitted = fit_reference(**splits, classes=about["classes"], class_weight=class_weight)
-    best = max(fitted.validation_accuracy.values())
+    best = fitted.validation_loss[fitted.inverse_regularization]
     progress.say(
         f"{REFERENCE}  C {fitted.inverse_regularization:g}  {fitted.features:,} n-grams  "
-        f"validation accuracy {best:.4f}"
+        f"validation log loss {best:.4f}"
     )
     card = {
         "C": fitted.inverse_regularization,
         "class_weight": class_weight,
-        "validation_accuracy": {
-            str(strength): round(accuracy, 6)
-            for strength, accuracy in fitted.validation_accuracy.items()
+        "validation_loss": {
+            str(strength): round(loss, 6) for strength, loss in fitted.validation_loss.items()
         },
         "ngrams": list(NGRAMS),
         "features": fitted.features,
