@@ -46,6 +46,10 @@ bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime, in
 	@sh locks/bench.sh
 	@$(PATHS) .venv/bench/bin/python -m pipeline bench $(ARGS)
 
+.PHONY: docs
+docs: setup ## write the tables of README.md and docs/ from results in git (ARGS=--check: only look)
+	@$(PIPELINE) docs $(ARGS)
+
 .PHONY: test
 test: setup ## run the tests
 	@$(PY) -m pytest $(ARGS)
@@ -73,9 +77,9 @@ lock: setup ## renew locks/ from pyproject.toml
 clean: ## remove outputs and scratch; DVC's cache, MLflow's store and your data stay
 	@rm -rf data/raw data/encoded data/vectors .spotlight studies/length/data studies/length/.spotlight
 	@rm -rf studies/length/results/models
-	@find results -mindepth 1 ! -name metrics.json -delete 2>/dev/null || true
+	@find results -mindepth 1 ! -name metrics.json ! -name scores.json -delete 2>/dev/null || true
 	@find . -path ./.venv -prune -o -path ./.git -prune -o -path ./.dvc -prune -o -type d \
 		\( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache -o -name .ruff_cache \
 		-o -name .hypothesis \) -prune -exec rm -rf {} +
-	@echo 'Removed the outputs, scratch and caches. Kept: .venv, data/own, results/metrics.json,'
+	@echo 'Removed the outputs, scratch and caches. Kept: .venv, data/own, what git has of results/,'
 	@echo 'mlflow.db and mlartifacts (the runs), .dvc/cache (dvc checkout brings the outputs back).'

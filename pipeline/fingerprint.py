@@ -8,24 +8,31 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
-# Modules that never touch an output's bytes: a reworded message must not retrain every model.
-EXEMPT = frozenset({"__init__", "__main__", "errors", "progress", "tracking", "fingerprint"})
+# Packages that never touch an output's bytes. Neither do the modules that lie loose at the top
+# of ours: a reworded message must not retrain every model.
+EXEMPT_PACKAGES = frozenset({"commands", "tracking"})
 
 
 def modules(entry: str) -> list[Path]:
-    """The files of ours that `pipeline.<entry>` imports, itself included, exempt ones left out.
+    """The files of ours that a module imports, itself included, exempt ones left out.
 
     A package's templates count as imported with any of its modules.
 
     Args:
-        entry: a dotted name below the package, such as `stages.train`.
+        entry: the module's full name, its `__name__`.
+
+    Raises:
+        ValueError: there is no such module, so its code would be part of no identity.
     """
+    start = entry.removeprefix(f"{PACKAGE.name}.")
+    if _file(start) is None:
+        raise ValueError(f"{entry!r} is no module of {PACKAGE.name!r}: pass its __name__.")
     found: set[Path] = set()
-    waiting = [entry]
+    waiting = [start]
     while waiting:
         name = waiting.pop()
         path = _file(name)
-        if path is None or path in found or name.split(".")[0] in EXEMPT:
+        if path is None or path in found or _exempt(path):
             continue
         found.add(path)
         found.update((path.parent / "templates").glob("*"))
@@ -46,7 +53,7 @@ def configuration(entry: str, data: Sequence[Path], libraries: Path, values: obj
     """What a stage's output is a function of.
 
     Args:
-        entry: the stage's module, such as `stages.train`.
+        entry: the stage's module, its `__name__`.
         data: the files that it reads.
         libraries: their lock file.
         values: its parameters.
@@ -54,12 +61,18 @@ def configuration(entry: str, data: Sequence[Path], libraries: Path, values: obj
     return digest([*data, *modules(entry), libraries], values)
 
 
+def _exempt(path: Path) -> bool:
+    """Whether a module can't change a result: it lies loose at the top, or in such a package."""
+    place = path.relative_to(PACKAGE)
+    return len(place.parts) == 1 or place.parts[0] in EXEMPT_PACKAGES
+
+
 def _file(name: str) -> Path | None:
     path = PACKAGE.joinpath(*name.split("."))
     if path.with_suffix(".py").is_file():
         return path.with_suffix(".py")
-    initialiser = path / "__init__.py"
-    return initialiser if initialiser.is_file() and _has_code(initialiser) else None
+    initializer = path / "__init__.py"
+    return initializer if initializer.is_file() and _has_code(initializer) else None
 
 
 def _has_code(path: Path) -> bool:

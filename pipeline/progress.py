@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 T = TypeVar("T")
 
@@ -13,20 +14,26 @@ def bar(
     items: Iterable[T], *, what: str, total: int | None = None, unit: str = "it"
 ) -> Iterator[T]:
     """Yield `items` under a progress bar with the time left."""
-    return iter(tqdm(items, desc=what, total=total, unit=unit, **_look()))
+    from tqdm import tqdm  # here, so that the command line starts without any library
+
+    return iter(tqdm(items, desc=what, total=total, unit=unit, **_options()))
 
 
 def epoch_bar(*, what: str, total: int) -> "tqdm[Any]":
     """A bar to be advanced by hand."""
-    return tqdm(desc=what, total=total, unit="batch", leave=False, **_look())
+    from tqdm import tqdm
+
+    return tqdm(desc=what, total=total, unit="batch", leave=False, **_options())
 
 
 def say(line: str = "") -> None:
     """Print a line without tearing a progress bar."""
+    from tqdm import tqdm
+
     tqdm.write(line, file=sys.stdout)
     sys.stdout.flush()
 
 
-def _look() -> dict[str, Any]:
+def _options() -> dict[str, Any]:
     # In a log file a bar would fill pages: there, lines from `say` tell how far it is.
     return {"disable": not sys.stderr.isatty(), "dynamic_ncols": True, "mininterval": 0.2}

@@ -19,8 +19,8 @@ from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
 import pipeline
+from tests.support.paths import PROJECT as ROOT
 
-ROOT = Path(__file__).parents[1]
 LOCKS = ROOT / "locks"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 

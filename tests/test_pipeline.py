@@ -1,100 +1,16 @@
 """The whole pipeline, as a user runs it: real DVC, real training, real MLflow, small sizes."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import boto3
 import mlflow
 import pytest
 from moto.server import ThreadedMotoServer
-from ruamel.yaml import YAML
 
-PROJECT = Path(__file__).parents[1]
-PARTS = (".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "pipeline", "locks", "data/own")
+from tests.support.project import change, copy_project, dvc, pipeline, run, tracked_runs
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-def copy_project(target):
-    """The project's tracked files, with sizes that train in seconds."""
-    for part in PARTS:
-        source = PROJECT / part
-        copy = target / part
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, copy)
-    shutil.copytree(PROJECT / ".dvc", target / ".dvc", ignore=lambda *_: {"cache", "tmp"})
-    change(
-        target,
-        {
-            "seeds": [1],
-            "datasets.demo.source.train": 240,
-            "datasets.demo.source.test": 100,
-            "datasets.demo.encode.vocabulary": 400,
-            "datasets.demo.training": {"embedding": 8, "units": 6, "epochs": 2, "min_epochs": 1},
-            "explain.samples": 6,
-            "explain.faithfulness_rows": 30,
-            "registry.minimum_validation_accuracy": 0.1,
-        },
-    )
-
-
-def change(project, values):
-    """Edit params.yaml as a user would: dotted keys → values."""
-    yaml, path = YAML(), project / "params.yaml"
-    document = yaml.load(path.read_text())
-    for key, value in values.items():
-        *parents, last = key.split(".")
-        section = document
-        for parent in parents:
-            section = section[parent]
-        assert last in section
-        section[last] = value
-    with path.open("w") as file:
-        yaml.dump(document, file)
-
-
-def run(project, *command, check=True, **environment):
-    """Run a command as a user would, in the project, with our environment active."""
-    cleared = {"MLFLOW_TRACKING_URI", "DVC_ROOT", "MAKEFLAGS", "PYTHONPATH"}
-    env = {name: value for name, value in os.environ.items() if name not in cleared}
-    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-    done = subprocess.run(
-        command,
-        cwd=project,
-        env={**env, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
-
-
-def pipeline(project, *arguments, **options):
-    """Run `python -m pipeline …`."""
-    return run(project, sys.executable, "-m", "pipeline", *arguments, **options)
-
-
-def dvc(project, *arguments, **options):
-    """Run `dvc …`."""
-    return run(project, sys.executable, "-m", "dvc", *arguments, **options)
-
-
-def tracked_runs(project):
-    """name → run of everything in the project's MLflow."""
-    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{project / 'mlflow.db'}")
-    (experiment,) = [e for e in client.search_experiments() if e.name == "demo"]
-    runs = client.search_runs([experiment.experiment_id])
-    names = [run.info.run_name for run in runs]
-    assert len(names) == len(set(names)), f"a run twice: {names}"
-    return dict(zip(names, runs, strict=True))
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""Datasets: where they come from, what is checked, what is recorded."""
+"""Datasets: where they come from, their columns and versions, what is wrong with them."""

@@ -7,12 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import artifacts
+from pipeline.core.files import sha256, write_json
 
 ROW_GROUP = 10_000
 
 
-def write(folder: Path, tables: Mapping[str, pa.Table], content: Mapping[str, Any]) -> None:
+def write_raw(folder: Path, tables: Mapping[str, pa.Table], content: Mapping[str, Any]) -> None:
     """Write the splits as parquet, and `card.json` with their SHA-256, into an empty folder.
 
     The bytes are a function of the rows (and of pyarrow's version). A group of rows is encoded
@@ -22,5 +22,5 @@ def write(folder: Path, tables: Mapping[str, pa.Table], content: Mapping[str, An
     for name, table in tables.items():
         path = folder / f"{name}.parquet"
         pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
-        splits[name] = {**content["splits"][name], "sha256": artifacts.sha256(path)}
-    artifacts.write_json(folder / "card.json", {**content, "splits": splits})
+        splits[name] = {**content["splits"][name], "sha256": sha256(path)}
+    write_json(folder / "card.json", {**content, "splits": splits})

@@ -105,7 +105,7 @@ class Findings:
         ]
         notes = [f"  · {note}" for note in self.notes]
         return "\n".join(
-            [f"{self.corpus.name}: {len(classes)} classes", table([head, *rows]), *notes]
+            [f"{self.corpus.name}: {len(classes)} classes", format_table([head, *rows]), *notes]
         )
 
 
@@ -125,7 +125,7 @@ class Separated(NamedTuple):
     dropped: dict[str, dict[str, int]]
 
 
-def examine(corpus: Corpus) -> Findings:
+def check_corpus(corpus: Corpus) -> Findings:
     """Look a corpus through, and leave out of train and validation what test must not share.
 
     Raises:
@@ -157,7 +157,7 @@ def without_leaks(
 ) -> Separated:
     """Drop the rows whose content also stands in a later one of train, validation and test.
 
-    Nothing else is changed: what an unlabelled split shares is counted, and stays.
+    Nothing else is changed: what an unlabeled split shares is counted, and stays.
 
     Args:
         tables: split → its rows.
@@ -220,7 +220,7 @@ def require_classes(
             )
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
+def format_table(rows: Sequence[Sequence[str]]) -> str:
     """Cells as lines of text: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -234,7 +234,7 @@ def _split(corpus: Corpus, name: str, identities: NDArray[np.int64]) -> Split:
     lengths = pc.utf8_length(text).to_numpy()
     quantiles = np.quantile(lengths, [0, 0.5, 0.95, 1]).astype(int) if len(lengths) else [0] * 4
     labels = {}
-    if name in corpus.labelled:
+    if name in corpus.labeled:
         counts = np.bincount(corpus.labels(name), minlength=len(corpus.classes)).tolist()
         labels = dict(zip(corpus.classes, counts, strict=True))
     return Split(
@@ -247,8 +247,8 @@ def _split(corpus: Corpus, name: str, identities: NDArray[np.int64]) -> Split:
 
 
 def _two_labels(corpus: Corpus, identities: Mapping[str, NDArray[np.int64]]) -> int:
-    texts = np.concatenate([identities[name] for name in corpus.labelled])
-    labels = np.concatenate([corpus.labels(name) for name in corpus.labelled])
+    texts = np.concatenate([identities[name] for name in corpus.labeled])
+    labels = np.concatenate([corpus.labels(name) for name in corpus.labeled])
     pairs = np.unique(np.stack([texts, labels], axis=1), axis=0)
     _, counts = np.unique(pairs[:, 0], return_counts=True)
     return int(np.sum(counts > 1))

@@ -23,9 +23,9 @@ from typing import Any, Literal
 import datasets
 import numpy as np
 
+from pipeline.core.params import DemoSource, Position
 from pipeline.data import demo_phrases as phrases
 from pipeline.errors import DataError
-from pipeline.params import DemoSource, Position
 
 Grade = Literal["word", "order", "whole"]
 
@@ -107,7 +107,7 @@ def generate(
     return reviews
 
 
-def splits(source: DemoSource) -> dict[str, list[Review]]:
+def generate_splits(source: DemoSource) -> dict[str, list[Review]]:
     """Return the reviews of `train` and `test`, which share no text and no draw."""
     options: dict[str, Any] = {
         "noise": source.noise,
@@ -120,10 +120,10 @@ def splits(source: DemoSource) -> dict[str, list[Review]]:
     return {"train": train, "test": test}
 
 
-def load(source: DemoSource) -> datasets.DatasetDict:
+def load_demo(source: DemoSource) -> datasets.DatasetDict:
     """Return the corpus as a `DatasetDict` with columns text, label and evidence."""
     return datasets.DatasetDict(
-        {name: tabulate(reviews) for name, reviews in splits(source).items()}
+        {name: tabulate(reviews) for name, reviews in generate_splits(source).items()}
     )
 
 
@@ -192,7 +192,7 @@ def _plan(rng: random.Random, *, rows: int, noise: float) -> list[tuple[int, Gra
 
 
 def _grade(share: float) -> Grade:
-    """Return the grade at `share` (0 to 1) of the cumulated `SHARES`."""
+    """Return the grade at `share` (0 to 1) of the cumulative `SHARES`."""
     for grade, edge in zip(SHARES, itertools.accumulate(SHARES.values()), strict=True):
         if share < edge:
             return grade

@@ -1,7 +1,7 @@
 """Numeric datasets: steps in time from which windows are cut, or whole sequences row by row."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.data import checks, columns, files, sources, splitting
+from pipeline.core.params import AddingSource, NumericSource, SequencesSource, SeriesSource
+from pipeline.data import readers, schema, sources, splitting
 from pipeline.errors import DataError
-from pipeline.params import AddingSource, NumericSource, SequencesSource, SeriesSource
 
 SPLITS = ("train", "validation", "test")
 
@@ -46,67 +46,7 @@ class Series:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What was found in a numeric dataset.
-
-    Attributes:
-        series: without the rows that were dropped.
-        constant: features with one value in all of train.
-        step: the usual step in time, as text; None without a time column.
-        gaps: split → steps longer than the usual one.
-        shared: "a/b" → different sequences that stand in both of two splits of the source.
-        dropped: split → split → rows left out of the first, as the second has them too.
-        notes: sentences for the reader.
-    """
-
-    series: Series
-    constant: tuple[str, ...]
-    step: str | None = None
-    gaps: Mapping[str, int] = field(default_factory=dict)
-    shared: Mapping[str, int] = field(default_factory=dict)
-    dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    @property
-    def tables(self) -> Mapping[str, pa.Table]:
-        """split → the rows to write."""
-        return self.series.splits
-
-    def card(self) -> dict[str, Any]:
-        """The card, but for the files' hashes."""
-        series = self.series
-        return {
-            "dataset": series.name,
-            "kind": "series",
-            "task": series.task,
-            "classes": list(series.classes),
-            "source": dict(series.origin),
-            "revision": None,
-            "layout": series.layout,
-            "features": list(series.features),
-            "target": series.target,
-            "time_column": series.time,
-            "splits": {name: _facts(series, table) for name, table in series.splits.items()},
-            "constant_features": list(self.constant),
-            "step": self.step,
-            "gaps": dict(self.gaps),
-            "duplicates": {"across": dict(self.shared)},
-            "dropped": {name: dict(others) for name, others in self.dropped.items()},
-        }
-
-    def render(self) -> str:
-        """The findings as text for a terminal."""
-        series = self.series
-        named = ", ".join(series.features[:8]) + (", …" if len(series.features) > 8 else "")
-        head = f"{series.name}: {len(series.features)} features ({named}), target {series.target}"
-        rows = [["split", "rows", *_spread(series, series.splits["train"])]]
-        for name, table in series.splits.items():
-            rows.append([name, f"{table.num_rows:,}", *_spread(series, table).values()])
-        return "\n".join([head, checks.table(rows), *(f"  · {note}" for note in self.notes)])
-
-
-def load(name: str, source: NumericSource, *, home: Path, cache: Path) -> Series:
+def load_series(name: str, source: NumericSource, *, home: Path, cache: Path) -> Series:
     """Read or generate a numeric dataset.
 
     Args:
@@ -129,8 +69,8 @@ def load(name: str, source: NumericSource, *, home: Path, cache: Path) -> Series
 
 
 def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Series:
-    path = files.existing(source.path, home=home)
-    found = files.splits(path)
+    path = readers.resolve_path(source.path, home=home)
+    found = readers.files_by_split(path)
     if set(found) != {"train"}:
         raise DataError(
             f"{path} has files for {', '.join(found)}; a series is split by time instead.",
@@ -141,8 +81,8 @@ def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Serie
     read = sources.read_files(found, lambda _: [*timed, *wanted], cache=cache)
     table, place = read.splits["train"].with_format("arrow")[:], read.places["train"]
     content = {
-        **{time: columns.times(table[time], name=time, place=place) for time in timed},
-        **{one: columns.numbers(table[one], name=one, place=place) for one in wanted},
+        **{time: schema.times(table[time], name=time, place=place) for time in timed},
+        **{one: schema.numbers(table[one], name=one, place=place) for one in wanted},
     }
     whole = pa.table(content)
     splits, unused = _in_time(whole, source, path=path)
@@ -156,7 +96,7 @@ def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Serie
         target=source.target,
         time=source.time_column,
         splits=splits,
-        origin={"kind": source.kind, "path": source.path, "files": files.hashes(path)},
+        origin={"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)},
         notes=notes,
     )
 
@@ -183,8 +123,8 @@ def _in_time(
 
 
 def _sequences(name: str, source: SequencesSource, *, home: Path, cache: Path) -> Series:
-    path = files.existing(source.path, home=home)
-    found = files.splits(path)
+    path = readers.resolve_path(source.path, home=home)
+    found = readers.files_by_split(path)
     found.pop("unsupervised", None)
     wanted = [*source.features, source.target]
     read = sources.read_files(found, lambda _: wanted, cache=cache)
@@ -195,7 +135,7 @@ def _sequences(name: str, source: SequencesSource, *, home: Path, cache: Path) -
     classes: tuple[str, ...] = ()
     if source.task == "classification":
         targets: dict[str, NDArray[Any]]
-        targets, classes = columns.labels(
+        targets, classes = schema.labels(
             {split: table[source.target] for split, table in tables.items()},
             name=source.target,
             classes=source.classes,
@@ -203,7 +143,7 @@ def _sequences(name: str, source: SequencesSource, *, home: Path, cache: Path) -
         )
     else:
         targets = {
-            split: columns.numbers(
+            split: schema.numbers(
                 table[source.target], name=source.target, place=read.places[split]
             )
             for split, table in tables.items()
@@ -229,7 +169,7 @@ def _sequences(name: str, source: SequencesSource, *, home: Path, cache: Path) -
             )
             for split in tables
         },
-        origin={"kind": source.kind, "path": source.path, "files": files.hashes(path)},
+        origin={"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)},
     )
     for split, share in (("test", source.test_share), ("validation", source.validation_share)):
         series = _with(series, split, share=share, seed=source.seed)
@@ -237,10 +177,10 @@ def _sequences(name: str, source: SequencesSource, *, home: Path, cache: Path) -
 
 
 def _inputs(
-    table: pa.Table, source: SequencesSource, *, place: columns.Place
+    table: pa.Table, source: SequencesSource, *, place: schema.Place
 ) -> NDArray[np.float64]:
     """<float64>[rows, time_steps, features]."""
-    found = [columns.lists(table[one], name=one, place=place) for one in source.features]
+    found = [schema.lists(table[one], name=one, place=place) for one in source.features]
     for feature, values in zip(source.features, found, strict=True):
         if values.shape != found[0].shape:
             raise DataError(
@@ -257,7 +197,7 @@ def _with(series: Series, split: str, *, share: float, seed: int) -> Series:
         return series
     train = series.splits["train"]
     labels = train["label"].to_numpy() if series.classes else np.zeros(train.num_rows, np.int64)
-    held = splitting.hold_out(labels, _identities(series)["train"], share=share, seed=seed)
+    held = splitting.hold_out(labels, identities(series)["train"], share=share, seed=seed)
     parts = {**series.splits, "train": train.filter(~held), split: train.filter(held)}
     note = f"The source has no {split} split: {share:.0%} of train was held out, seed {seed}."
     return replace(
@@ -265,6 +205,19 @@ def _with(series: Series, split: str, *, share: float, seed: int) -> Series:
         splits={name: parts[name] for name in SPLITS if name in parts},
         notes=(*series.notes, note),
     )
+
+
+def identities(series: Series) -> dict[str, NDArray[np.int64]]:
+    """split → <int64>[n]; the same sequence has the same number. The target does not count."""
+
+    def rows(table: pa.Table) -> Iterator[bytes]:
+        parts = [
+            table[name].combine_chunks().flatten().to_numpy().reshape(table.num_rows, -1)
+            for name in series.features
+        ]
+        return (b"".join(part[row].tobytes() for part in parts) for row in range(table.num_rows))
+
+    return {name: splitting.hash_rows(rows(table)) for name, table in series.splits.items()}
 
 
 def _adding(name: str, source: AddingSource) -> Series:
@@ -277,7 +230,7 @@ def _adding(name: str, source: AddingSource) -> Series:
         target="sum",
         time=None,
         splits={
-            split: adding(
+            split: adding_problem(
                 rows=getattr(source, split),
                 time_steps=source.time_steps,
                 seed=len(SPLITS) * source.seed + number,
@@ -288,7 +241,7 @@ def _adding(name: str, source: AddingSource) -> Series:
     )
 
 
-def adding(*, rows: int, time_steps: int, seed: int) -> pa.Table:
+def adding_problem(*, rows: int, time_steps: int, seed: int) -> pa.Table:
     """Generate Hochreiter & Schmidhuber's adding problem (1997, experiment 4, in [0, 1]).
 
     Every step has a value, uniform in [0, 1), and a marker, 1 at one step in the first half and
@@ -326,126 +279,3 @@ def _task(classes: tuple[str, ...]) -> Literal["binary", "multiclass", "regressi
     if not classes:
         return "regression"
     return "binary" if len(classes) == 2 else "multiclass"
-
-
-# ── checks ───────────────────────────────────────────────────────────────────────────────
-
-
-def examine(series: Series) -> Findings:
-    """Look a numeric dataset through; leave out of a split what a later one has too.
-
-    Raises:
-        DataError: nothing can be learnt from it.
-    """
-    shared: dict[str, int] = {}
-    dropped: dict[str, dict[str, int]] = {}
-    if series.layout == "sequences":
-        clean = checks.without_leaks(series.splits, _identities(series))
-        series, shared, dropped = replace(series, splits=clean.tables), clean.shared, clean.dropped
-    step, gaps = _gaps(series) if series.time else (None, {})
-    findings = Findings(
-        series,
-        constant=tuple(name for name in series.features if _constant(series, name)),
-        step=step,
-        gaps=gaps,
-        shared=shared,
-        dropped=dropped,
-    )
-    _require_learnable(findings)
-    return replace(findings, notes=(*series.notes, *_notes(findings)))
-
-
-def _identities(series: Series) -> dict[str, NDArray[np.int64]]:
-    """split → <int64>[n]; the same sequence has the same number. The target does not count."""
-
-    def rows(table: pa.Table) -> Iterator[bytes]:
-        parts = [
-            table[name].combine_chunks().flatten().to_numpy().reshape(table.num_rows, -1)
-            for name in series.features
-        ]
-        return (b"".join(part[row].tobytes() for part in parts) for row in range(table.num_rows))
-
-    return {name: splitting.numbered(rows(table)) for name, table in series.splits.items()}
-
-
-def _constant(series: Series, feature: str) -> bool:
-    values = _numbers(series.splits["train"][feature])
-    return bool(np.ptp(values) == 0)
-
-
-def _gaps(series: Series) -> tuple[str, dict[str, int]]:
-    """The usual step, and how many steps of each split are longer."""
-    times = {name: table[series.time].to_numpy() for name, table in series.splits.items()}
-    steps = np.concatenate([np.diff(values) for values in times.values()])
-    found, counts = np.unique(steps, return_counts=True)
-    usual = found[counts.argmax()]
-    gaps = {name: int(np.sum(np.diff(values) > usual)) for name, values in times.items()}
-    return str(pa.scalar(usual).as_py()), gaps
-
-
-def _require_learnable(findings: Findings) -> None:
-    series = findings.series
-    train = series.splits["train"]
-    if len(findings.constant) == len(series.features):
-        raise DataError(
-            f"{series.name}: every feature has one value in all of train.",
-            fix="name other columns in `source.features`.",
-        )
-    if series.task == "regression":
-        if np.ptp(_numbers(train[series.target])) == 0:
-            raise DataError(
-                f"{series.name}: the target {series.target!r} has one value in all of train.",
-                fix="name another column in `source.target`.",
-            )
-        return
-    checks.require_classes(
-        series.name,
-        series.classes,
-        labels=train["label"].to_numpy(),
-        identities=_identities(series)["train"],
-        without=sum(findings.dropped.get("train", {}).values()),
-    )
-
-
-def _notes(findings: Findings) -> Iterator[str]:
-    for name in findings.constant:
-        yield f"The feature {name!r} is constant in train."
-    if findings.step:
-        yield f"The usual step in time is {findings.step}."
-    for split, gaps in findings.gaps.items():
-        if gaps:
-            yield f"Gaps in time in {split}: {gaps:,}; a window may reach over one."
-    for split, others in findings.dropped.items():
-        for other, rows in others.items():
-            yield f"Left out of {split}, as {other} has the same sequence: {rows:,} rows."
-
-
-def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    flat = column.combine_chunks()
-    return np.asarray((flat.flatten() if pa.types.is_list(flat.type) else flat).to_numpy())
-
-
-def _facts(series: Series, table: pa.Table) -> dict[str, Any]:
-    """What the card states of one split."""
-    facts: dict[str, Any] = {"rows": table.num_rows}
-    if series.layout == "sequences":
-        facts["time_steps"] = len(table[series.features[0]][0])
-    if series.time:
-        first, last = (table[series.time][row].as_py() for row in (0, -1))
-        facts |= {"from": str(first), "to": str(last)}
-    if series.classes:
-        counts = np.bincount(table["label"].to_numpy(), minlength=len(series.classes)).tolist()
-        return facts | {"labels": dict(zip(series.classes, counts, strict=True))}
-    values = _numbers(table[series.target])
-    measures = {"min": values.min(), "mean": values.mean(), "max": values.max()}
-    return facts | {"target": {name: round(float(value), 6) for name, value in measures.items()}}
-
-
-def _spread(series: Series, table: pa.Table) -> dict[str, str]:
-    """The cells of one split in the table that is shown: heading → cell."""
-    facts = _facts(series, table)
-    return {
-        **{key: facts[key] for key in ("from", "to") if key in facts},
-        **{name: f"{rows:,}" for name, rows in facts.get("labels", {}).items()},
-        **{f"target: {name}": f"{value:.4g}" for name, value in facts.get("target", {}).items()},
-    }

@@ -11,22 +11,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import datasets
+import huggingface_hub
 import numpy as np
 import pyarrow as pa
+from datasets.exceptions import DatasetGenerationError, DatasetsError
 from numpy.typing import NDArray
 
-from pipeline.data import columns, files, splitting
-from pipeline.data.columns import Place
+from pipeline.core.params import DemoSource, FilesSource, HubSource, TextSource
+from pipeline.data import readers, schema, splitting
+from pipeline.data.schema import Place
 from pipeline.errors import DataError
-from pipeline.params import DemoSource, FilesSource, HubSource, TextSource
 
 # Read once, when `huggingface_hub` is imported: seconds until the hub counts as out of reach.
 os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
-import datasets
-import huggingface_hub
-from datasets.exceptions import DatasetGenerationError, DatasetsError
 
 SPLITS = ("train", "validation", "test", "unsupervised")
 REACH = 10.0  # seconds until the hub counts as out of reach
@@ -58,7 +57,7 @@ class Corpus:
         return np.asarray(self.splits[split]["label"].to_numpy(), np.int64)
 
     @property
-    def labelled(self) -> tuple[str, ...]:
+    def labeled(self) -> tuple[str, ...]:
         """The splits that have labels."""
         return tuple(name for name in self.splits if name != "unsupervised")
 
@@ -72,7 +71,7 @@ class Read:
     origin: Mapping[str, Any]
 
 
-def load(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
+def load_corpus(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
     """Read a dataset.
 
     Args:
@@ -89,13 +88,13 @@ def load(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
         if isinstance(source, DemoSource):
             return _demo(name, source)
         if isinstance(source, FilesSource):
-            path = files.existing(source.path, home=home)
+            path = readers.resolve_path(source.path, home=home)
             read = _own_files(path, source, cache=cache)
         elif (path := home / Path(source.path).expanduser()).exists():
             read = _local_copy(path, source, cache=cache)
         else:
             read = _hub(source, cache=cache)
-    return _with_test(_normalised(name, read, source), source)
+    return _with_test(_normalized(name, read, source), source)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────
@@ -104,7 +103,7 @@ def load(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
 def _demo(name: str, source: DemoSource) -> Corpus:
     from pipeline.data import demo
 
-    reviews = demo.splits(source)
+    reviews = demo.generate_splits(source)
     read = Read(
         splits={split: demo.tabulate(members) for split, members in reviews.items()},
         places={split: _place(f"the demo corpus, {split}") for split in reviews},
@@ -112,7 +111,7 @@ def _demo(name: str, source: DemoSource) -> Corpus:
     )
     columns_of_ours = FilesSource(kind="files", path="", evidence_column="evidence")
     facts = {split: demo.describe(members) for split, members in reviews.items()}
-    return replace(_normalised(name, read, columns_of_ours), facts=facts)
+    return replace(_normalized(name, read, columns_of_ours), facts=facts)
 
 
 def _hub(source: HubSource, *, cache: Path) -> Read:
@@ -146,13 +145,13 @@ def _hub(source: HubSource, *, cache: Path) -> Read:
         ) from None
     except (ValueError, DatasetsError) as error:
         raise DataError(
-            f"The hub's dataset {at} can't be read: {files.reason(error)}",
+            f"The hub's dataset {at} can't be read: {readers.root_cause(error)}",
             fix="correct `source.config` in params.yaml, or choose another dataset or revision.",
         ) from None
     except Exception as error:  # httpx, OSError, offline mode: the network has many ways to fail
         raise DataError(
             f"The Hugging Face hub could not be reached for the dataset {at}: "
-            f"{files.reason(error)}",
+            f"{readers.root_cause(error)}",
             fix=f"connect to the network and try again, {copy}",
         ) from None
     chosen = _chosen(loaded, source, where=f"The hub's dataset {source.path!r}")
@@ -180,8 +179,8 @@ def _local_copy(path: Path, source: HubSource, *, cache: Path) -> Read:
                     _plain(path, Path(links) / "copy"), name=source.config, cache_dir=str(cache)
                 )
     except (ValueError, OSError, pa.ArrowException, DatasetsError) as error:
-        raise files.damaged(path) or DataError(
-            f"The local copy {path} can't be read: {files.reason(error)}",
+        raise readers.damaged_parquet(path) or DataError(
+            f"The local copy {path} can't be read: {readers.root_cause(error)}",
             fix="copy it again, whole, with its README.md; or correct `source.config` in "
             "params.yaml.",
         ) from None
@@ -191,7 +190,7 @@ def _local_copy(path: Path, source: HubSource, *, cache: Path) -> Read:
         "path": source.path,
         "config": source.config,
         "revision": None,
-        "files": files.hashes(path),
+        "files": readers.file_hashes(path),
     }
     return Read(chosen, {split: _place(f"{path}, split {split}") for split in chosen}, origin)
 
@@ -202,9 +201,9 @@ def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path) -> R
         {split: getattr(source, split) for split in SPLITS} if isinstance(source, HubSource) else {}
     )
     read = read_files(
-        files.splits(path, names=names), lambda split: _wanted(source, split), cache=cache
+        readers.files_by_split(path, names=names), lambda split: _wanted(source, split), cache=cache
     )
-    origin = {"kind": source.kind, "path": source.path, "files": files.hashes(path)}
+    origin = {"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)}
     return replace(read, origin=origin)
 
 
@@ -236,26 +235,26 @@ def read_files(
                 splits[split] = datasets.concatenate_datasets(parts)
             except ValueError as error:
                 raise DataError(
-                    f"The files of the split {split} differ: {files.reason(error)}",
+                    f"The files of the split {split} differ: {readers.root_cause(error)}",
                     fix="write the same column with the same type in every file.",
                 ) from None
-            places[split] = functools.partial(files.place, members, wanted=names)
+            places[split] = functools.partial(readers.locate_row, members, wanted=names)
     return Read(splits, places, origin={})
 
 
 def _one_file(file: Path, link: str, wanted: list[str], *, cache: Path) -> datasets.Dataset:
-    options = files.checked(file, wanted=wanted)
+    options = readers.check_file(file, wanted=wanted)
     try:
         read = datasets.load_dataset(
-            files.BUILDERS[file.suffix.lower()],
+            readers.BUILDERS[file.suffix.lower()],
             data_files={"train": [link]},
             cache_dir=str(cache),
             split="train",
             **options,
         )
     except (ValueError, OSError, StopIteration, pa.ArrowException, DatasetGenerationError) as error:
-        raise files.broken(file, error) from None
-    files.require(read.column_names, wanted, file=file)
+        raise readers.read_error(file, error) from None
+    readers.require_columns(read.column_names, wanted, file=file)
     return read.select_columns(wanted)
 
 
@@ -273,7 +272,7 @@ def _chosen(
                 f"{where} has no split {theirs!r}. It has: {', '.join(loaded)}.",
                 fix=f"correct `source.{split}` in params.yaml, or set it to null.",
             )
-        files.require(
+        readers.require_columns(
             loaded[theirs].column_names, _wanted(source, split), file=f"{where}, split {theirs}"
         )
         chosen[split] = loaded[theirs]
@@ -323,7 +322,7 @@ def _quiet() -> Iterator[None]:
 # ── one schema ───────────────────────────────────────────────────────────────────────────
 
 
-def _normalised(name: str, read: Read, source: HubSource | FilesSource) -> Corpus:
+def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpus:
     theirs = {split: dataset.with_format("arrow")[:] for split, dataset in read.splits.items()}
     for split, table in theirs.items():
         if not table.num_rows:
@@ -331,10 +330,10 @@ def _normalised(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
                 f"{name}: the split {split} holds no rows.",
                 fix="put rows into its file, or take the split away.",
             )
-    labelled = {split: table for split, table in theirs.items() if split != "unsupervised"}
+    labeled = {split: table for split, table in theirs.items() if split != "unsupervised"}
     feature = read.splits["train"].features[source.label_column]
-    labels, classes = columns.labels(
-        {split: table[source.label_column] for split, table in labelled.items()},
+    labels, classes = schema.labels(
+        {split: table[source.label_column] for split, table in labeled.items()},
         name=source.label_column,
         classes=source.classes or getattr(feature, "names", None),
         places=read.places,
@@ -342,12 +341,12 @@ def _normalised(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
     splits = {}
     for split in (split for split in SPLITS if split in theirs):
         table, place = theirs[split], read.places[split]
-        text = columns.texts(table[source.text_column], name=source.text_column, place=place)
+        text = schema.texts(table[source.text_column], name=source.text_column, place=place)
         content: dict[str, Any] = {"text": text}
         if split in labels:
             content["label"] = labels[split]
             if source.evidence_column:
-                content["evidence"] = columns.evidence(
+                content["evidence"] = schema.evidence(
                     table[source.evidence_column], text, name=source.evidence_column, place=place
                 )
         splits[split] = pa.table(content)

@@ -18,12 +18,12 @@ def identities(texts: Mapping[str, pa.ChunkedArray]) -> dict[str, NDArray[np.int
         split → <int64>[n]; the same text has the same number, in any split and any version.
     """
     return {
-        name: numbered(text.encode() for chunk in column.chunks for text in chunk.to_pylist())
+        name: hash_rows(text.encode() for chunk in column.chunks for text in chunk.to_pylist())
         for name, column in texts.items()
     }
 
 
-def numbered(rows: Iterable[bytes]) -> NDArray[np.int64]:
+def hash_rows(rows: Iterable[bytes]) -> NDArray[np.int64]:
     """A hash of 64 bits for each row: among a million rows, two share one by chance in 4e7 tries.
 
     Returns:

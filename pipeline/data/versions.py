@@ -6,7 +6,6 @@ that belong to a hash, in its cache or on its remote.
 
 import contextlib
 import logging
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from pipeline import artifacts
+from pipeline.core.files import read_json, read_table
 from pipeline.data import checks, splitting
 from pipeline.errors import ArtifactError, DataError
+from pipeline.repository import git, locked_hash
 
 RAW = "data/raw"
 WORKSPACE = "the workspace"
@@ -49,13 +47,14 @@ class Version:
     current: bool
 
 
-def seen(root: Path) -> list[Version]:
+def list_versions(root: Path) -> list[Version]:
     """All versions in the history of any branch, the newest first, and the workspace's."""
-    current = _digest((root / "dvc.lock").read_text("utf-8")) if _has_lock(root) else None
+    current = locked_hash((root / "dvc.lock").read_text("utf-8"), RAW) if _has_lock(root) else None
     first: dict[str, tuple[str, str]] = {}
-    for line in _git(root, "log", "--all", "--format=%h %cI", "--", "dvc.lock").splitlines():
+    log = git(root, "log", "--all", "--format=%h %cI", "--", "dvc.lock") or ""
+    for line in log.splitlines():
         revision, date = line.split()
-        digest = _digest(_git(root, "show", f"{revision}:./dvc.lock"))
+        digest = locked_hash(git(root, "show", f"{revision}:./dvc.lock") or "", RAW)
         if digest:
             first[digest] = (revision, date)  # the log goes backwards: the earliest stays
     order = sorted(first, key=lambda digest: first[digest][1], reverse=True)
@@ -73,11 +72,11 @@ def seen(root: Path) -> list[Version]:
     ]
 
 
-def render(versions: list[Version], runs: Mapping[str, int] | None) -> str:
+def render_versions(versions: list[Version], runs: Mapping[str, int] | None) -> str:
     """The versions as a table for a terminal.
 
     Args:
-        versions: of `seen`.
+        versions: of `list_versions`.
         runs: DVC's hash → MLflow runs made from it; None where MLflow could not be asked.
     """
     head = ["  version", "first commit", "of", "dataset", "train / test", "classes", "runs"]
@@ -98,13 +97,13 @@ def render(versions: list[Version], runs: Mapping[str, int] | None) -> str:
                 "?" if runs is None else f"{runs.get(version.digest, 0)}",
             ]
         )
-    return checks.table(rows)
+    return checks.format_table(rows)
 
 
 def _card(root: Path, revision: str | None) -> Mapping[str, Any] | None:
     try:
         with files_at(root, revision, [f"{RAW}/card.json"]) as folder:
-            card: Mapping[str, Any] = artifacts.read_json(folder / RAW / "card.json")
+            card: Mapping[str, Any] = read_json(folder / RAW / "card.json")
             return card
     except (ArtifactError, DataError):
         return None
@@ -112,27 +111,6 @@ def _card(root: Path, revision: str | None) -> Mapping[str, Any] | None:
 
 def _has_lock(root: Path) -> bool:
     return (root / "dvc.lock").is_file()
-
-
-def _digest(lock: str) -> str | None:
-    """DVC's hash of `data/raw` in the text of a `dvc.lock`."""
-    try:
-        stages = (YAML(typ="safe").load(lock) or {}).get("stages", {})
-    except YAMLError:
-        return None
-    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-    return next((out.get("md5") for out in outs if out["path"] == RAW), None)
-
-
-def _git(root: Path, *arguments: str) -> str:
-    """What git says; nothing where there is no git or no repository."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout
 
 
 # ── the files of a version ───────────────────────────────────────────────────────────────
@@ -218,7 +196,7 @@ class Change:
         rows: before and after.
         added: rows whose input is new, or there more often.
         removed: rows whose input is gone, or there less often.
-        relabelled: rows whose input stayed, and whose class or target changed.
+        relabeled: rows whose input stayed, and whose class or target changed.
         labels: class → rows before and after.
         characters: quantile → length of the texts before and after.
     """
@@ -226,17 +204,17 @@ class Change:
     rows: tuple[int, int]
     added: int
     removed: int
-    relabelled: int
+    relabeled: int
     labels: Mapping[str, tuple[int, int]]
     characters: Mapping[str, tuple[int, int]]
 
     @property
     def any(self) -> bool:
         """Whether a row has changed."""
-        return bool(self.added or self.removed or self.relabelled)
+        return bool(self.added or self.removed or self.relabeled)
 
 
-def side(root: Path, revision: str | None) -> Side:
+def read_side(root: Path, revision: str | None) -> Side:
     """Read one version; None is the workspace's.
 
     Raises:
@@ -244,16 +222,16 @@ def side(root: Path, revision: str | None) -> Side:
     """
     with files_at(root, revision, [RAW]) as folder:
         raw = folder / RAW
-        card = artifacts.read_json(raw / "card.json")
-        splits = {name: artifacts.read_table(raw / f"{name}.parquet") for name in card["splits"]}
+        card = read_json(raw / "card.json")
+        splits = {name: read_table(raw / f"{name}.parquet") for name in card["splits"]}
     return Side(revision or WORKSPACE, card, splits)
 
 
-def compare(old: Side, new: Side) -> dict[str, Change]:
+def compare_versions(old: Side, new: Side) -> dict[str, Change]:
     """What changed in every split that either version has.
 
     The input of a text is the text, of a sequence its numbers, of a step its time (its place,
-    where there is no time); the rest is what may be relabelled.
+    where there is no time); the rest is what may be relabeled.
 
     Raises:
         DataError: their columns differ.
@@ -274,7 +252,7 @@ def compare(old: Side, new: Side) -> dict[str, Change]:
 def _change(old: Side, new: Side, split: str) -> Change:
     # <int64>[rows, 2]: numbers of each row's input and of its answer
     before, after = (
-        np.stack([splitting.numbered(read(one, split)) for read in (_inputs, _answers)], axis=1)
+        np.stack([splitting.hash_rows(read(one, split)) for read in (_inputs, _answers)], axis=1)
         for one in (old, new)
     )
     same_input = _in_common(before[:, :1], after[:, :1])
@@ -285,7 +263,7 @@ def _change(old: Side, new: Side, split: str) -> Change:
         rows=(len(before), len(after)),
         added=len(after) - same_input,
         removed=len(before) - same_input,
-        relabelled=same_input - _in_common(before, after),
+        relabeled=same_input - _in_common(before, after),
         labels={
             name: (labels[0].get(name, 0), labels[1].get(name, 0))
             for name in dict.fromkeys([*labels[0], *labels[1]])
@@ -352,7 +330,7 @@ def render_changes(old: Side, new: Side, changes: Mapping[str, Change]) -> str:
     """The changes as text for a terminal."""
     if not any(change.any for change in changes.values()):
         return f"{old.name} and {new.name} have the same rows of '{new.card['dataset']}'."
-    head = ["split", "rows", "", "added", "removed", "relabelled", "characters: median", "95 %"]
+    head = ["split", "rows", "", "added", "removed", "relabeled", "characters: median", "95 %"]
     rows = [
         [
             name,
@@ -360,7 +338,7 @@ def render_changes(old: Side, new: Side, changes: Mapping[str, Change]) -> str:
             f"→ {change.rows[1]:,}",
             f"{change.added:,}",
             f"{change.removed:,}",
-            f"{change.relabelled:,}",
+            f"{change.relabeled:,}",
             *(_arrow(change.characters.get(key)) for key in ("median", "q95")),
         ]
         for name, change in changes.items()
@@ -375,7 +353,7 @@ def render_changes(old: Side, new: Side, changes: Mapping[str, Change]) -> str:
         if change.labels
     ]
     title = f"'{new.card['dataset']}', {old.name} → {new.name}"
-    return "\n".join([title, checks.table([head, *rows]), *balance])
+    return "\n".join([title, checks.format_table([head, *rows]), *balance])
 
 
 def _arrow(values: tuple[int, int] | None) -> str:

@@ -1,1 +1,1 @@
-"""How good the models are, how sure that is, and where they differ. No TensorFlow in here."""
+"""Metrics, comparisons and their uncertainty. No TensorFlow."""

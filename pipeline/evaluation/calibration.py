@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from pipeline.artifacts import SMALLEST_PROBABILITY
-from pipeline.evaluation.arms import Arm, aggregate
+from pipeline.core.predictions import SMALLEST_PROBABILITY
+from pipeline.evaluation.results import ModelResult, aggregate
 
 BINS = 15
 TEMPERATURES = (0.05, 20.0)
@@ -118,17 +118,17 @@ def expected_calibration_error(
     return reliability(outputs, targets, bins).error
 
 
-def describe_calibration(arm: Arm) -> dict[str, Any]:
+def describe_calibration(result: ModelResult) -> dict[str, Any]:
     """Each fit's temperature, from validation, and what it does to test: errors and diagram."""
-    temperatures = [fit_temperature(fit.outputs, fit.targets) for fit in arm.validation]
+    temperatures = [fit_temperature(fit.outputs, fit.targets) for fit in result.validation]
     outputs = {
-        "before": [fit.outputs.astype(np.float64) for fit in arm.test],
+        "before": [fit.outputs.astype(np.float64) for fit in result.test],
         "after": [
             calibrate(fit.outputs, temperature)
-            for fit, temperature in zip(arm.test, temperatures, strict=True)
+            for fit, temperature in zip(result.test, temperatures, strict=True)
         ],
     }
-    targets = arm.test[0].targets
+    targets = result.test[0].targets
     errors = {
         state: [
             {
@@ -139,7 +139,7 @@ def describe_calibration(arm: Arm) -> dict[str, Any]:
         ]
         for state, fits in outputs.items()
     }
-    all_targets = np.tile(targets, len(arm.test))
+    all_targets = np.tile(targets, len(result.test))
     return {
         "temperature": aggregate(temperatures),
         **{
@@ -151,7 +151,7 @@ def describe_calibration(arm: Arm) -> dict[str, Any]:
         "per_seed": [
             {"seed": seed, "temperature": temperature, "before": before, "after": after}
             for seed, temperature, before, after in zip(
-                arm.seed_names, temperatures, errors["before"], errors["after"], strict=True
+                result.seed_names, temperatures, errors["before"], errors["after"], strict=True
             )
         ],
         "reliability": {

@@ -5,24 +5,25 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import Predictions
-from pipeline.evaluation.arms import Arm, Task, aggregate, scores
+from pipeline.core.predictions import Predictions, Task
 from pipeline.evaluation.calibration import negative_log_likelihood
+from pipeline.evaluation.results import ModelResult, aggregate, scores
 
 
-def choose_champion(arms: Sequence[Arm], task: Task) -> dict[str, Any]:
+def choose_champion(results: Sequence[ModelResult], task: Task) -> dict[str, Any]:
     """The trained model with the least mean loss on validation, and its best seed there.
 
     By loss, because accuracy counts rows: two models tie easily, and rounding breaks the tie.
     The reference takes no part unless nothing else is there: it is what the champion is
     measured against. Among equals, the one that is listed first is taken.
     """
-    candidates = [arm for arm in arms if not arm.deterministic] or list(arms)
+    candidates = [result for result in results if not result.deterministic] or list(results)
     # <float64>[fits] for each model
     losses = {
-        arm.name: np.array([_loss(fit, task) for fit in arm.validation]) for arm in candidates
+        result.name: np.array([_loss(fit, task) for fit in result.validation])
+        for result in candidates
     }
-    best = min(candidates, key=lambda arm: float(losses[arm.name].mean()))
+    best = min(candidates, key=lambda result: float(losses[result.name].mean()))
     best_fit = int(np.argmin(losses[best.name]))
     return {
         "model": best.name,

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.arms import Arm, Task, check_same_rows
+from pipeline.core.predictions import Task
 from pipeline.evaluation.calibration import describe_calibration
 from pipeline.evaluation.champion import choose_champion
 from pipeline.evaluation.metrics import per_class, rounded, summarise
-from pipeline.evaluation.pairs import MINIMUM_SEEDS, compare_pairs, headline
+from pipeline.evaluation.pairwise import MINIMUM_SEEDS, compare_pairs, headline
+from pipeline.evaluation.results import ModelResult, check_same_rows
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.evaluation.subgroups import by_length, by_position, disagreements
 
 
 def comparison_document(
-    arms: Sequence[Arm],
+    results: Sequence[ModelResult],
     *,
     dataset: str,
     task: Task,
@@ -34,7 +35,7 @@ def comparison_document(
     """The content of `results/comparison.json`.
 
     Args:
-        arms: what is compared. The document has the reference first, and compares each model
+        results: what is compared. The document has the reference first, and compares each model
             with those before it.
         dataset: its name in `params.yaml`.
         task: decides the score: accuracy, or squared error where it is regression.
@@ -45,13 +46,13 @@ def comparison_document(
         bootstrap: of every interval.
 
     Raises:
-        ArtifactError: the arms' predictions are not about the same rows.
+        ArtifactError: the predictions are not about the same rows.
     """
-    check_same_rows(arms)
-    arms = sorted(arms, key=lambda arm: not arm.deterministic)
+    check_same_rows(results)
+    results = sorted(results, key=lambda result: not result.deterministic)
     regression = task == "regression"
-    champion = choose_champion(arms, task)
-    pairs = compare_pairs(arms, task, bootstrap)
+    champion = choose_champion(results, task)
+    pairs = compare_pairs(results, task, bootstrap)
     document: dict[str, Any] = rounded(
         {
             "dataset": dataset,
@@ -59,28 +60,28 @@ def comparison_document(
             "classes": list(classes),
             "metric": "mse" if regression else "accuracy",
             "higher_is_better": not regression,
-            "rows": {"validation": len(arms[0].validation[0]), "test": len(arms[0].test[0])},
+            "rows": {"validation": len(results[0].validation[0]), "test": len(results[0].test[0])},
             "method": {**asdict(bootstrap), "minimum_seeds": MINIMUM_SEEDS},
             "headline": headline(champion["model"], pairs),
             "champion": champion,
             "models": {
-                arm.name: {
-                    "seeds": arm.seeds,
-                    "deterministic": arm.deterministic,
-                    "parameters": arm.parameters,
-                    "validation": summarise(arm.validation, task),
-                    "test": summarise(arm.test, task),
-                    "per_class": None if regression else per_class(arm, classes),
+                result.name: {
+                    "seeds": result.seeds,
+                    "deterministic": result.deterministic,
+                    "parameters": result.parameters,
+                    "validation": summarise(result.validation, task),
+                    "test": summarise(result.test, task),
+                    "per_class": None if regression else per_class(result, classes),
                 }
-                for arm in arms
+                for result in results
             },
             "pairs": pairs,
             "calibration": None
             if regression
-            else {arm.name: describe_calibration(arm) for arm in arms},
-            "by_length": by_length(arms, lengths, task, bins=length_bins, bootstrap=bootstrap),
-            "by_position": by_position(arms, positions, task, bootstrap=bootstrap),
-            "disagreements": disagreements(arms, lengths),
+            else {result.name: describe_calibration(result) for result in results},
+            "by_length": by_length(results, lengths, task, bins=length_bins, bootstrap=bootstrap),
+            "by_position": by_position(results, positions, task, bootstrap=bootstrap),
+            "disagreements": disagreements(results, lengths),
         }
     )
     return document

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sklearn_metrics
 
-from pipeline.artifacts import Predictions
-from pipeline.evaluation.arms import Arm, Task, aggregate
+from pipeline.core.predictions import Predictions, Task
 from pipeline.evaluation.calibration import expected_calibration_error, negative_log_likelihood
+from pipeline.evaluation.results import ModelResult, aggregate
 
 DIGITS = 6  # of every float in a file: beyond them a processor may differ
 
@@ -58,7 +58,7 @@ def _regression(predictions: Predictions) -> dict[str, float | None]:
     }
 
 
-def per_class(arm: Arm, classes: Sequence[str]) -> list[dict[str, Any]]:
+def per_class(result: ModelResult, classes: Sequence[str]) -> list[dict[str, Any]]:
     """Precision, recall and F1 of each class on test, their mean over the fits, and its rows."""
     numbers = np.arange(len(classes))
     tables = np.array(
@@ -66,7 +66,7 @@ def per_class(arm: Arm, classes: Sequence[str]) -> list[dict[str, Any]]:
             sklearn_metrics.precision_recall_fscore_support(
                 fit.targets, fit.labels, labels=numbers, zero_division=0
             )
-            for fit in arm.test
+            for fit in result.test
         ]
     )  # <float64>[fits, 4, classes]
     precision, recall, f1, rows = tables.mean(axis=0)
@@ -88,22 +88,30 @@ def summarise(fits: Sequence[Predictions], task: Task) -> dict[str, dict[str, fl
     return {name: aggregate([fit[name] for fit in measured]) for name in measured[0]}
 
 
-def metrics_document(arms: Sequence[Arm], *, dataset: str, task: Task) -> dict[str, Any]:
+def metrics_document(results: Sequence[ModelResult], *, dataset: str, task: Task) -> dict[str, Any]:
     """The content of `results/metrics.json`."""
     document = {
         "dataset": dataset,
         "models": {
-            arm.name: {
-                "seeds": len(arm.test),
-                "parameters": arm.parameters,
-                "validation": summarise(arm.validation, task),
-                "test": summarise(arm.test, task),
+            result.name: {
+                "seeds": len(result.test),
+                "parameters": result.parameters,
+                "validation": summarise(result.validation, task),
+                "test": summarise(result.test, task),
             }
-            for arm in arms
+            for result in results
         },
     }
     result: dict[str, Any] = rounded(document)
     return result
+
+
+def scores_document(results: Sequence[ModelResult], *, task: Task) -> dict[str, Any]:
+    """The content of `results/scores.json`: one figure for each model, which DVC's tables show."""
+    metric = "mse" if task == "regression" else "accuracy"
+    means = {result.name: summarise(result.test, task)[metric]["mean"] for result in results}
+    document: dict[str, Any] = rounded({metric: means})
+    return document
 
 
 def rounded(document: Any) -> Any:

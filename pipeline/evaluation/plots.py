@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.evaluation.arms import Arm
-from pipeline.evaluation.canvas import FONT, INK, LINE, SOFT, Pen, canvas, percent, png
+from pipeline.evaluation.figure_style import FONT, INK, LINE, SOFT, Pen, canvas, percent, png
 from pipeline.evaluation.metrics import summarise
+from pipeline.evaluation.results import ModelResult
 
 _FEWEST = 10  # rows in a bin below which its accuracy is mostly chance
 _MOST_CLASSES = 8  # with more, a confusion matrix has no room for numbers
@@ -44,7 +44,7 @@ def plot_images(
 
 
 def fit_images(
-    tables: Mapping[str, pd.DataFrame], fit: Arm, comparison: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame], fit: ModelResult, comparison: Mapping[str, Any]
 ) -> dict[str, bytes]:
     """A PNG for each table of one fit, in its model's style.
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.arms import Arm, Task, scores
-from pipeline.evaluation.pairs import compared
+from pipeline.core.predictions import Task
+from pipeline.evaluation.pairwise import compared
+from pipeline.evaluation.results import ModelResult, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference, wilson
 
 POSITION_BINS = 5
@@ -15,7 +16,7 @@ DISAGREEMENTS = 10
 
 
 def by_length(
-    arms: Sequence[Arm],
+    results: Sequence[ModelResult],
     lengths: NDArray[np.int64],
     task: Task,
     *,
@@ -25,7 +26,7 @@ def by_length(
     """Accuracy by quantile of length; None where all rows are equally long, and for regression.
 
     Args:
-        arms: the models.
+        results: the models.
         lengths: <int64>[n], steps of each test row.
         task: the task.
         bins: how many, of about equally many rows.
@@ -38,16 +39,20 @@ def by_length(
     groups = np.searchsorted(edges[1:-1], lengths, side="right")
     members = [np.flatnonzero(groups == group) for group in range(len(edges) - 1)]
     ends = [{"low": lengths[rows].min(), "high": lengths[rows].max()} for rows in members]
-    return _by_group(arms, ends, members, bootstrap)
+    return _by_group(results, ends, members, bootstrap)
 
 
 def by_position(
-    arms: Sequence[Arm], positions: NDArray[np.float64] | None, task: Task, *, bootstrap: Bootstrap
+    results: Sequence[ModelResult],
+    positions: NDArray[np.float64] | None,
+    task: Task,
+    *,
+    bootstrap: Bootstrap,
 ) -> dict[str, Any] | None:
     """Accuracy by where the evidence is, in equal parts of the row; None where none is known.
 
     Args:
-        arms: the models.
+        results: the models.
         positions: <float64>[n], 0 = the row's start, 1 = its end; NaN where it has no evidence.
         task: the task.
         bootstrap: of the differences' intervals.
@@ -60,11 +65,11 @@ def by_position(
     groups[np.isnan(positions)] = -1
     members = [np.flatnonzero(groups == group) for group in range(POSITION_BINS)]
     ends = [{"low": edges[group], "high": edges[group + 1]} for group in range(POSITION_BINS)]
-    return _by_group(arms, ends, members, bootstrap)
+    return _by_group(results, ends, members, bootstrap)
 
 
 def _by_group(
-    arms: Sequence[Arm],
+    results: Sequence[ModelResult],
     ends: Sequence[dict[str, Any]],
     members: Sequence[NDArray[np.int64]],
     bootstrap: Bootstrap,
@@ -74,17 +79,17 @@ def _by_group(
     A model's interval is Wilson's for its mean accuracy over the group's rows. Two such
     intervals may overlap although the paired difference is clear: the difference decides.
     """
-    right = {arm.name: scores(arm.test, "binary") for arm in arms}
+    right = {result.name: scores(result.test, "binary") for result in results}
     filled = [(where, rows) for where, rows in zip(ends, members, strict=True) if len(rows) > 1]
     models: dict[str, list[dict[str, float]]] = {}
-    for arm in arms:
-        models[arm.name] = []
+    for result in results:
+        models[result.name] = []
         for _, rows in filled:
-            share = float(right[arm.name][:, rows].mean())
+            share = float(right[result.name][:, rows].mean())
             low, high = wilson(share, len(rows), bootstrap.confidence)
-            models[arm.name].append({"accuracy": share, "low": low, "high": high})
+            models[result.name].append({"accuracy": share, "low": low, "high": high})
     differences = []
-    for first, second in compared(arms):
+    for first, second in compared(results):
         found = [
             paired_difference(right[first.name][:, rows], right[second.name][:, rows], bootstrap)
             for _, rows in filled
@@ -99,17 +104,17 @@ def _by_group(
 
 
 def disagreements(
-    arms: Sequence[Arm], lengths: NDArray[np.int64], limit: int = DISAGREEMENTS
+    results: Sequence[ModelResult], lengths: NDArray[np.int64], limit: int = DISAGREEMENTS
 ) -> list[dict[str, Any]]:
     """For each pair the test rows whose outputs differ most, by the mean over the fits.
 
     The gap is the total variation between the two distributions, which for two classes is the
     difference of the probabilities; for regression, the difference of the predictions.
     """
-    outputs = {arm.name: arm.mean_outputs() for arm in arms}
-    test = arms[0].test[0]
+    outputs = {result.name: result.mean_outputs() for result in results}
+    test = results[0].test[0]
     described = []
-    for first, second in compared(arms):
+    for first, second in compared(results):
         gap = np.abs(outputs[first.name] - outputs[second.name])
         if gap.ndim == 2:
             gap = gap.sum(axis=1) / 2
@@ -119,7 +124,7 @@ def disagreements(
                 "length": lengths[index],
                 "target": test.targets[index],
                 "gap": gap[index],
-                "outputs": {arm.name: outputs[arm.name][index] for arm in (first, second)},
+                "outputs": {result.name: outputs[result.name][index] for result in (first, second)},
             }
             for index in np.lexsort((test.rows, -gap))[:limit]
         ]

@@ -1,1 +1,1 @@
-"""The compared models: attention, the network around it, and the reference classifier."""
+"""The compared networks and the layers that they are made of."""

@@ -1,1 +1,1 @@
-"""The comparison as one self-contained HTML file."""
+"""The report: one HTML page that needs nothing else."""

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.evaluation.pairs import BETTER, NOT_TOLD_APART, TOO_FEW_SEEDS, WORSE
-from pipeline.explanations.page import environment
-from pipeline.explanations.samples import disputed
+from pipeline.evaluation.pairwise import BETTER, NOT_TOLD_APART, TOO_FEW_SEEDS, WORSE
+from pipeline.explanation.page import environment
+from pipeline.explanation.samples import disputed
 from pipeline.report import charts
 from pipeline.report.charts import Chart, Line
 
@@ -79,7 +79,7 @@ class Dispute(NamedTuple):
         return bool(self.shown[0][1].get("evidence"))
 
 
-def build(
+def build_report(
     *,
     comparison: Document,
     card: Document,

@@ -1,1 +1,1 @@
-"""One thin entry per DVC stage: read, one pure call, write."""
+"""The stages of dvc.yaml: each reads, makes one call, and writes."""

@@ -3,28 +3,29 @@
 import tempfile
 from pathlib import Path
 
-from pipeline import artifacts, params, progress
-from pipeline.artifacts import Workspace
+from pipeline import progress
+from pipeline.core import params
+from pipeline.core.files import new_folder
 from pipeline.data import card, checks, series, sources
+from pipeline.data.series_checks import Findings, check_series
+from pipeline.workspace import Workspace
 
 
 def run(workspace: Workspace) -> None:
     """Bring the dataset in, check it, and write it with its card."""
-    settings = params.load(workspace.params)
+    settings = params.load_params(workspace.params)
     workspace.scratch.mkdir(parents=True, exist_ok=True)
     # A cache of its own: `datasets` was seen to serve a changed file's old rows from a used one.
     with tempfile.TemporaryDirectory(dir=workspace.scratch) as cache:
         findings = _bring(settings, home=workspace.home, cache=Path(cache))
-        with artifacts.new_folder(workspace.raw) as folder:
-            card.write(folder, findings.tables, findings.card())
+        with new_folder(workspace.raw) as folder:
+            card.write_raw(folder, findings.tables, findings.card())
     progress.say(findings.render())
 
 
-def _bring(
-    settings: params.Params, *, home: Path, cache: Path
-) -> checks.Findings | series.Findings:
+def _bring(settings: params.Params, *, home: Path, cache: Path) -> checks.Findings | Findings:
     """Read and check the selected dataset."""
     name, entry = settings.dataset, settings.entry
     if isinstance(entry, params.SeriesEntry):
-        return series.examine(series.load(name, entry.source, home=home, cache=cache))
-    return checks.examine(sources.load(name, entry.source, home=home, cache=cache))
+        return check_series(series.load_series(name, entry.source, home=home, cache=cache))
+    return checks.check_corpus(sources.load_corpus(name, entry.source, home=home, cache=cache))

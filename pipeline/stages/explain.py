@@ -7,9 +7,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import artifacts, inference, params, progress, runtime
-from pipeline.artifacts import Predictions, Sequences, Workspace
-from pipeline.explanations import faithfulness, page, samples
+from pipeline import progress
+from pipeline.core import params, runtime
+from pipeline.core.files import (
+    new_folder,
+    read_json,
+    read_table,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from pipeline.core.predictions import Predictions, read_predictions
+from pipeline.core.sequences import Sequences, read_sequences
+from pipeline.explanation import faithfulness, page, samples
+from pipeline.training import inference
+from pipeline.workspace import Workspace
 
 Weights = list[NDArray[np.float32]]
 
@@ -33,13 +45,13 @@ class _Rows(NamedTuple):
 
 def run(workspace: Workspace) -> None:
     """Show what each model made of the same rows, and test how far its weights can be believed."""
-    settings = params.load(workspace.params)
+    settings = params.load_params(workspace.params)
     runtime.pin_threads(settings.threads)
-    about = artifacts.read_json(workspace.encoded / "encoding.json")
-    comparison = artifacts.read_json(workspace.comparison)
-    test = artifacts.read_sequences(workspace.encoded / "test.parquet")
+    about = read_json(workspace.encoded / "encoding.json")
+    comparison = read_json(workspace.comparison)
+    test = read_sequences(workspace.encoded / "test.parquet")
     predictions = {
-        (model, seed): artifacts.read_predictions(workspace.model(model, seed) / "test.parquet")
+        (model, seed): read_predictions(workspace.model(model, seed) / "test.parquet")
         for model, seed in settings.runs
     }
     disputed = {entry["row"] for _, _, entry in samples.disputed(comparison)}
@@ -53,25 +65,25 @@ def run(workspace: Workspace) -> None:
     shown = _rows(raw, test, np.union1d(chosen, np.flatnonzero(np.isin(test.rows, [*disputed]))))
     tested = _rows(raw, test, _sample(len(test), settings.explain))
 
-    with artifacts.new_folder(workspace.explanations) as folder:
+    with new_folder(workspace.explanations) as folder:
         believed: dict[str, dict[int, tuple[Weights, dict[str, Any]]]] = {}
         for model, seed in progress.bar(
             settings.runs, what="explaining", total=len(settings.runs), unit="run"
         ):
-            network = inference.load(workspace.model(model, seed)).network
+            network = inference.load_model(workspace.model(model, seed)).network
             said = predictions[model, seed]
             weights = None
             if network.explainer is not None:
-                weights = inference.attend(network, shown.sequences)[1]
+                weights = inference.predict_with_weights(network, shown.sequences)[1]
                 believed.setdefault(model, {})[seed] = _tested(network, tested, settings)
             document = _document(
                 shown, _at(said, shown.positions), weights, about, disputed, model=model, seed=seed
             )
             own = folder / f"{model}-{seed}"
-            artifacts.write_json(own / "samples.json", document)
-            artifacts.write_text(own / "attention.html", page.render(document))
-            artifacts.write_bytes(own / "attention.png", page.draw(document))
-        artifacts.write_json(
+            write_json(own / "samples.json", document)
+            write_text(own / "attention.html", page.render(document))
+            write_bytes(own / "attention.png", page.draw(document))
+        write_json(
             folder / "faithfulness.json",
             _faithfulness(believed, tested, predictions, about["classes"], settings),
         )
@@ -116,7 +128,7 @@ def _document(
 
 def _tested(network: Any, rows: _Rows, settings: params.Params) -> tuple[Weights, dict[str, Any]]:
     """One fit's weights on the tested rows, and what the tests say of them."""
-    _, weights = inference.attend(network, rows.sequences)
+    _, weights = inference.predict_with_weights(network, rows.sequences)
     evidence = None
     if rows.evidence is not None:
         marked = faithfulness.marked_steps if rows.texts is None else faithfulness.evidence_steps
@@ -164,7 +176,7 @@ def _sample(count: int, settings: params.Explain) -> NDArray[np.int64]:
 
 def _raw(workspace: Workspace, about: Mapping[str, Any]) -> pa.Table:
     """The texts of test, and the evidence; a window of a series has neither."""
-    raw = artifacts.read_table(workspace.raw / "test.parquet")
+    raw = read_table(workspace.raw / "test.parquet")
     wanted = {"evidence"} if about["kind"] == "series" else {"text", "evidence"}
     wanted -= {*about.get("features", ()), about.get("target")}  # those are the user's own
     return raw.select([name for name in raw.column_names if name in wanted])

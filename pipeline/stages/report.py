@@ -6,36 +6,38 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import artifacts, params, progress
-from pipeline.artifacts import Workspace
-from pipeline.report.builder import Run, build
+from pipeline import progress
+from pipeline.core import params
+from pipeline.core.files import read_json, read_text, write_text
+from pipeline.evaluation.results import read_baseline_names
+from pipeline.report.builder import Run, build_report
+from pipeline.workspace import Workspace
 
 
 def run(workspace: Workspace, opened: bool = False) -> None:
     """Write the report, and show it in the browser if asked to."""
-    settings = params.load(workspace.params)
+    settings = params.load_params(workspace.params)
     cards = [workspace.model(model, seed) for model, seed in settings.runs]
-    content = build(
-        comparison=artifacts.read_json(workspace.comparison),
-        card=artifacts.read_json(workspace.raw / "card.json"),
-        encoding=artifacts.read_json(workspace.encoded / "encoding.json"),
+    content = build_report(
+        comparison=read_json(workspace.comparison),
+        card=read_json(workspace.raw / "card.json"),
+        encoding=read_json(workspace.encoded / "encoding.json"),
         runs=[
             Run(
-                artifacts.read_json(folder / "model.json"),
+                read_json(folder / "model.json"),
                 pd.read_csv(folder / "history.csv").to_dict("records"),
             )
             for folder in cards
         ],
         samples=[
-            artifacts.read_json(workspace.explanations / folder.name / "samples.json")
-            for folder in cards
+            read_json(workspace.explanations / folder.name / "samples.json") for folder in cards
         ],
         roc=_curves(workspace, "roc"),
         precision_recall=_curves(workspace, "precision_recall"),
-        faithfulness=artifacts.read_json(workspace.explanations / "faithfulness.json"),
+        faithfulness=read_json(workspace.explanations / "faithfulness.json"),
         words=_words(workspace),
     )
-    artifacts.write_text(workspace.report, content)
+    write_text(workspace.report, content)
     progress.say(f"the report: {workspace.report.as_uri()}")
     if opened:
         webbrowser.open(workspace.report.as_uri())
@@ -43,17 +45,17 @@ def run(workspace: Workspace, opened: bool = False) -> None:
 
 def _words(workspace: Workspace) -> dict[str, Any] | None:
     """The telling words of the reference that reads words; None where none does."""
-    for name in artifacts.read_references(workspace):
+    for name in read_baseline_names(workspace):
         path = workspace.reference(name) / "words.json"
         if path.exists():
-            words: dict[str, Any] = artifacts.read_json(path)
+            words: dict[str, Any] = read_json(path)
             return words
     return None
 
 
 def _curves(workspace: Workspace, name: str) -> dict[str, list[tuple[Any, ...]]] | None:
     """Each model's points of a plot; None where the task has no such plot."""
-    content = artifacts.read_text(workspace.plots / f"{name}.csv")
+    content = read_text(workspace.plots / f"{name}.csv")
     if not content:
         return None
     table = pd.read_csv(io.StringIO(content))

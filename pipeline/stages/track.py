@@ -1,15 +1,15 @@
 """`track`: everything → MLflow, and a marker for DVC."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 
-from pipeline import artifacts, params, progress, serving
-from pipeline.artifacts import Workspace
+from pipeline import progress
+from pipeline.core import params
+from pipeline.core.files import write_text
 from pipeline.errors import TrackingError
-from pipeline.tracking import store
-from pipeline.tracking.complete import complete
+from pipeline.serving.model import pack
+from pipeline.tracking.sync import sync_runs
+from pipeline.workspace import Workspace
 
 # The marker's bytes are in dvc.lock, so they tell no more than this.
 _COMPLETE, _INCOMPLETE = "complete\n", "MLflow was out of reach: python -m pipeline track\n"
@@ -24,32 +24,13 @@ def run(workspace: Workspace) -> Mapping[str, str]:
         TrackingError: MLflow can't be reached or used, and this is no DVC stage.
     """
     try:
-        summary = complete(workspace, params.load(workspace.params), pack=serving.pack)
+        summary = sync_runs(workspace, params.load_params(workspace.params), pack=pack)
     except TrackingError as error:
-        artifacts.write_text(workspace.tracked, _INCOMPLETE)
+        write_text(workspace.tracked, _INCOMPLETE)
         if "DVC_STAGE" not in os.environ:
             raise
         progress.say(f"warning: {error}")
         return {}
-    artifacts.write_text(workspace.tracked, _COMPLETE)
+    write_text(workspace.tracked, _COMPLETE)
     progress.say(str(summary))
     return summary.pages
-
-
-def serve(workspace: Workspace, port: int) -> None:
-    """Complete MLflow and serve its UI on loopback until it is stopped."""
-    pages = run(workspace) or {"runs": ""}
-    place = store.locate(workspace.home)
-    served = place.uri.startswith(("http://", "https://"))
-    address = str(place) if served else f"http://127.0.0.1:{port}"
-    shown = "\n".join(f"  {name:<7} {address}/{page}" for name, page in pages.items())
-    progress.say(f"\nMLflow's UI{'' if served else ', until Ctrl-C'}:\n{shown}")
-    if served:
-        return
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-    # One worker and no job runner: up in a third of the time, for one reader on one machine.
-    subprocess.run(
-        [*command, "--backend-store-uri", place.uri, "--workers", "1"],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        check=False,
-    )

@@ -4,23 +4,27 @@ import time
 
 import keras
 
-from pipeline import artifacts, params, progress, training
-from pipeline.artifacts import Workspace, read_sequences
-from pipeline.checkpoint import Checkpoint
-from pipeline.stages.fits import Fit, summary
+from pipeline import progress
+from pipeline.core import params
+from pipeline.core.files import new_folder
+from pipeline.core.predictions import SPLITS
+from pipeline.core.sequences import read_sequences
 from pipeline.tracking import EpochLogger
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.loop import train_model
+from pipeline.training.run import TrainingRun, network_summary
+from pipeline.workspace import Workspace
 
 
 def run(workspace: Workspace, model: str, seed: int) -> None:
     """Train one model with one seed; write weights, history and predictions."""
     begun = time.perf_counter()
-    settings = params.load(workspace.params)
+    settings = params.load_params(workspace.params)
     splits = {
-        name: read_sequences(workspace.encoded / f"{name}.parquet", spans=False)
-        for name in artifacts.SPLITS
+        name: read_sequences(workspace.encoded / f"{name}.parquet", spans=False) for name in SPLITS
     }
-    fit = Fit.of(
-        "stages.train",
+    fit = TrainingRun.for_stage(
+        __name__,
         model,
         seed,
         settings.recipe(model),
@@ -31,12 +35,12 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
     )
     network = fit.build()
     if seed == settings.seeds[0]:  # the others' is the same
-        progress.say(summary(network))
+        progress.say(network_summary(network))
     checkpoint = Checkpoint(workspace.checkpoint(model, seed), fit.fingerprint)
     with EpochLogger(
         workspace, settings, model=model, seed=seed, fingerprint=fit.fingerprint
     ) as logger:
-        fitted = training.fit(
+        fitted = train_model(
             network,
             splits["train"],
             splits["validation"],
@@ -51,7 +55,7 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
             ],
             checkpoint=checkpoint,
         )
-    with artifacts.new_folder(workspace.model(model, seed)) as folder:
+    with new_folder(workspace.model(model, seed)) as folder:
         fit.write(folder, network, fitted, {name: splits[name] for name in ("validation", "test")})
     fit.write_costs(workspace.costs(model, seed), fitted, begun=begun)
     checkpoint.remove()

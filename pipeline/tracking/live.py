@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from pipeline import progress
-from pipeline.artifacts import Workspace
+from pipeline.core.params import Params
 from pipeline.errors import TrackingError
-from pipeline.params import Params
+from pipeline.workspace import Workspace
 
 _END = None
 

@@ -4,7 +4,6 @@ import getpass
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,10 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from pipeline.artifacts import Workspace, read_json
+from pipeline.core.files import read_json
+from pipeline.repository import git, locked_hash
+from pipeline.workspace import Workspace
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
 # `dvc repro` writes these itself: a change in them says nothing about the code.
@@ -89,36 +87,26 @@ def _columns(card: Mapping[str, Any]) -> dict[str, str]:
 
 
 def dvc_hash(lock: Path, path: str) -> str | None:
-    """DVC's own hash of an output, `….dir` for a folder; None where DVC recorded none."""
+    """DVC's own hash of an output; None where DVC recorded none."""
     try:
-        document: Any = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))
-    except (OSError, YAMLError):
+        return locked_hash(lock.read_text(encoding="utf-8"), path)
+    except OSError:
         return None
-    outs = (out for stage in document["stages"].values() for out in stage.get("outs", []))
-    return next((out.get("md5") for out in outs if out["path"] == path), None)
 
 
 @cache  # asked for every run of a workspace
 def _commit(root: Path) -> dict[str, str]:
     """The checked-out commit, and whether tracked files differ from it; nothing without git."""
-    try:
-        commit = _git(root, "rev-parse", "HEAD")
-        changed = _git(
-            root, "status", "--porcelain", "--untracked-files=no", "--", ".", *_WRITTEN_BY_DVC
-        )
-    except (OSError, subprocess.SubprocessError):
+    commit = git(root, "rev-parse", "HEAD")
+    changed = git(
+        root, "status", "--porcelain", "--untracked-files=no", "--", ".", *_WRITTEN_BY_DVC
+    )
+    if commit is None or changed is None:
         return {}
     return {
-        "mlflow.source.git.commit": commit,
-        "mlflow.source.git.dirty": str(bool(changed)).lower(),
+        "mlflow.source.git.commit": commit.strip(),
+        "mlflow.source.git.dirty": str(bool(changed.strip())).lower(),
     }
-
-
-def _git(root: Path, *arguments: str) -> str:
-    finished = subprocess.run(
-        ["git", *arguments], cwd=root, check=True, capture_output=True, text=True, timeout=10
-    )
-    return finished.stdout.strip()
 
 
 @cache

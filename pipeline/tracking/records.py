@@ -5,21 +5,17 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.artifacts import (
-    NETWORK_INPUTS,
-    Workspace,
-    read_json,
-    read_predictions,
-    read_references,
-    read_text,
-)
-from pipeline.evaluation.arms import Task, aggregate
+from pipeline.core.files import read_json, read_text
+from pipeline.core.predictions import Task, read_predictions
+from pipeline.core.sequences import NETWORK_INPUTS
 from pipeline.evaluation.metrics import DIGITS, measure
+from pipeline.evaluation.results import aggregate, read_baseline_names
 from pipeline.tracking.provenance import origin
+from pipeline.workspace import Workspace
 
 _SPLITS = ("validation", "test")  # what models are measured on
 # MLflow groups charts by what stands before the slash, in alphabetical order: what is looked at
@@ -77,7 +73,7 @@ class Record:
 
 def head(workspace: Workspace, card: Mapping[str, Any]) -> Record:
     """What is known of a model's run before it has trained: `card` is its `model.json`."""
-    name = f"{_arm(card)}-{card['seed']}"
+    name = f"{_model_name(card)}-{card['seed']}"
     return Record(
         name=name,
         kind="run",
@@ -97,7 +93,7 @@ def trained(
     workspace: Workspace, card: Mapping[str, Any], comparison: Mapping[str, Any] | None
 ) -> Record:
     """A model that was trained with one seed, from its folder."""
-    model, seed = _arm(card), card["seed"]
+    model, seed = _model_name(card), card["seed"]
     folder = workspace.model(model, seed)
     history = _history(read_text(folder / "history.csv"))
     costs = _costs(workspace.costs(model, seed), card["fingerprint"])
@@ -122,14 +118,13 @@ def trained(
             **named("", sorted((workspace.plots / f"{model}-{seed}").glob("*"))),
             **named("predictions", sorted(folder.glob("*.parquet"))),
         },
-        parent=_parent_fingerprint(card),
         started=ended - int(1000 * costs.get("usage/wall_seconds", 0.0)),
         ended=ended,
         servable=Servable(folder, workspace.encoded, _temperature(comparison, model, seed)),
     )
 
 
-def _arm(card: Mapping[str, Any]) -> str:
+def _model_name(card: Mapping[str, Any]) -> str:
     """What its seeds have in common: the model, and in the length study the length."""
     return "-".join(card[key] for key in ("length", "model") if key in card)
 
@@ -194,15 +189,23 @@ def _temperature(comparison: Mapping[str, Any] | None, model: str, seed: int) ->
 # ── all seeds of a model ─────────────────────────────────────────────────────────────────
 
 
-def model(runs: Sequence[Record], card: Mapping[str, Any]) -> Record:
-    """The run that a model's runs are shown under: the mean of each metric, and its sd."""
+def model(runs: Sequence[Record], card: Mapping[str, Any], seeds: Sequence[int]) -> Record:
+    """The run that a model's runs are shown under: the mean of each metric, and its sd.
+
+    Another set of seeds is another run: a trial with fewer must not overwrite a mean over more.
+
+    Args:
+        runs: of the seeds that are trained.
+        card: the `model.json` of one of them.
+        seeds: all that are wanted.
+    """
     first = runs[0]
-    seeds = ", ".join(run.params["seed"] for run in runs)
+    trained_with = ", ".join(run.params["seed"] for run in runs)
     shared = {key: value for key, value in first.params.items() if key != "seed"}
     return Record(
-        name=_arm(card),
+        name=_model_name(card),
         kind="model",
-        fingerprint=_parent_fingerprint(card),
+        fingerprint=hashed("model", card["configuration"], *map(str, sorted(seeds))),
         params=shared,
         tags={
             **{key: value for key, value in first.tags.items() if key != "seed"},
@@ -211,15 +214,11 @@ def model(runs: Sequence[Record], card: Mapping[str, Any]) -> Record:
             "mlflow.source.name": "train",
         },
         metrics=_spread([run.metrics for run in runs]),
-        note=f"`{_arm(card)}` over the seeds {seeds}: each metric is their mean; their "
-        "standard deviation is under `test_sd` and `validation_sd`.",
+        note=f"`{_model_name(card)}` over the seeds {trained_with}: each metric is their mean; "
+        "their standard deviation is under `test_sd` and `validation_sd`.",
         started=min(run.started for run in runs),
         ended=max(run.ended for run in runs),
     )
-
-
-def _parent_fingerprint(card: Mapping[str, Any]) -> str:
-    return hashed("model", card["configuration"])
 
 
 def _spread(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -325,7 +324,7 @@ def collect(workspace: Workspace, runs: Sequence[tuple[str, int]]) -> list[Recor
     document = read_json(workspace.comparison) if workspace.comparison.exists() else None
     records = models(workspace, runs, document)
     if (workspace.references / "references.json").exists():
-        records += [reference(workspace, name) for name in read_references(workspace)]
+        records += [reference(workspace, name) for name in read_baseline_names(workspace)]
     if document is not None:
         names = {record.name: record for record in records}
         wanted = [
@@ -356,7 +355,10 @@ def models(
             children.setdefault(card["configuration"], []).append(run)
     records: list[Record] = []
     for configuration, siblings in children.items():
-        records += [model(siblings, cards[configuration]), *siblings]
+        card = cards[configuration]
+        seeds = [seed for name, seed in runs if name == _model_name(card)]
+        parent = model(siblings, card, seeds)
+        records += [parent, *(replace(run, parent=parent.fingerprint) for run in siblings)]
     return records
 
 

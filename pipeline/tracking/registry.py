@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -13,23 +12,20 @@ from mlflow.entities import LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from pipeline.artifacts import (
-    Predictions,
-    Workspace,
-    read_json,
-    read_predictions,
-    read_references,
-)
-from pipeline.evaluation.arms import Task, scores
+from pipeline.core.files import read_json
+from pipeline.core.params import Params
+from pipeline.core.predictions import Predictions, Task, read_predictions
+from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference
-from pipeline.params import Params
 from pipeline.tracking import runs
+from pipeline.tracking.model_card import model_card
 from pipeline.tracking.provenance import DataVersion
 from pipeline.tracking.records import Record
 from pipeline.tracking.runs import Experiment
+from pipeline.workspace import Workspace
 
 CHAMPION, PREVIOUS = "champion", "previous"
-_DATA = "data"
+_DATA, _SEEDS = "data", "seeds"
 _VALIDATION = "predictions/validation.parquet"
 
 
@@ -69,15 +65,15 @@ def judge(
     ends = (difference.estimate, difference.low, difference.high)
     if task == "regression":
         size, low, high = (f"{end:+.4g}" for end in ends)
-        worse, measure = difference.low > 0, "validation MSE"
+        better, measure = difference.high < 0, "validation MSE"
     else:
         size, low, high = (f"{100 * end:+.1f}" for end in ends)
-        worse, measure = difference.high < 0, "points of validation accuracy"
+        better, measure = difference.low > 0, "points of validation accuracy"
     interval = (
         f"{size} {measure} against the present champion, {bootstrap.confidence:.0%} interval "
         f"{low} to {high}"
     )
-    return Verdict(not worse, f"it is {'worse' if worse else 'not worse'}: {interval}")
+    return Verdict(better, f"it is {'better' if better else 'not better'}: {interval}")
 
 
 def _reaches(candidate: Predictions, minimum: float) -> Verdict:
@@ -112,9 +108,22 @@ def _same_rows(one: Predictions, other: Predictions) -> bool:
 
 
 def promote(
-    experiment: Experiment, workspace: Workspace, settings: Params, found: Sequence[Record]
+    experiment: Experiment,
+    workspace: Workspace,
+    settings: Params,
+    found: Sequence[Record],
+    *,
+    forced: bool = False,
 ) -> str:
-    """Register the comparison's champion if the gate lets it pass; say what was done and why."""
+    """Register the comparison's champion if the gate lets it pass; say what was done and why.
+
+    Args:
+        experiment: where the runs are.
+        workspace: the project's files.
+        settings: of which the gate and the bootstrap are used.
+        found: the workspace's runs.
+        forced: whether a user asks for it: then it need not be better than the present champion.
+    """
     by_name = {record.name: record for record in found}
     if "comparison" not in by_name:
         return ""
@@ -136,14 +145,16 @@ def promote(
     if champion is not None and champion.tags.get(runs.SERVED) == served:
         return f"Champion: {name} version {champion.version}, {record.name}, as before."
 
+    seeds = len(document["models"][chosen["model"]]["seeds"])
+    present = None if champion is None or forced else champion
     verdict = judge(
         read_predictions(record.files[_VALIDATION]),
-        None if champion is None else _validation(client, champion, experiment.data),
+        None if present is None else _validation(client, present, experiment.data),
         task=document["task"],
         minimum=settings.registry.minimum_validation_accuracy,
         naive={
             name: read_predictions(workspace.reference(name) / "validation.parquet")
-            for name in read_references(workspace)
+            for name in read_baseline_names(workspace)
         },
         bootstrap=Bootstrap(
             confidence=settings.evaluate.confidence,
@@ -152,6 +163,9 @@ def promote(
             block=document["method"]["block"],
         ),
     )
+    if present is not None and seeds < int(present.tags.get(_SEEDS, 0)):
+        fewer = f"it rests on {seeds} seed(s), the present champion on {present.tags[_SEEDS]}"
+        verdict = Verdict(False, fewer)
     if not verdict.passed:
         stays = "there is none yet" if champion is None else f"version {champion.version} stays"
         return f"Champion: {stays}. {record.name} was not registered: {verdict.reason}."
@@ -165,6 +179,7 @@ def promote(
             runs.SERVED: served,
             runs.FINGERPRINT: record.fingerprint,
             _DATA: experiment.data.digest,
+            _SEEDS: str(seeds),
             "gate": verdict.reason,
         },
         card=model_card(
@@ -178,93 +193,6 @@ def promote(
         client.set_registered_model_alias(name, PREVIOUS, champion.version)
     client.set_registered_model_alias(name, CHAMPION, version.version)
     return f"Champion: {name} version {version.version}, {record.name}: {verdict.reason}."
-
-
-def model_card(
-    record: Record, document: Mapping[str, Any], data: DataVersion, about: Mapping[str, Any]
-) -> str:
-    """What a user of the model should know, in Markdown.
-
-    Args:
-        record: the model's run.
-        document: `comparison.json`.
-        data: what it was trained on.
-        about: `encoding.json` of that data.
-    """
-    arm = record.params["model"]
-    described = document["models"][arm]
-    rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
-    table = "\n".join(
-        f"| {metric} | {_spread(described['validation'][metric])} | "
-        f"{_spread(described['test'][metric])} | {record.metrics.get(f'test/{metric}', 0):.4f} |"
-        for metric in described["test"]
-    )
-    limits = "\n".join(f"- {limit}" for limit in _limits(about))
-    return f"""\
-# {record.name} on {data.name}
-
-**Intended use.** {_use(about)} It shows on request what it attended to. Not meant for decisions
-about people.
-
-**Data.** `{data.name}`, version `{data.digest}`: {rows} rows. Source: `{data.source}`.
-
-**How good.** Mean ± standard deviation over the seeds {", ".join(map(str, described["seeds"]))} of
-`{arm}`; the last column is this version. It was chosen on validation; test decided nothing.
-
-| metric | validation | test | this version, test |
-|---|---|---|---|
-{table}
-
-{document["headline"]}
-
-**Limits.**
-{limits}
-- Attention weights show where the model looked, which need not be why it decided: see
-  `explanations/faithfulness.json` in the comparison run.
-
-**Where from.** Fingerprint `{record.fingerprint}`, commit
-`{record.tags.get("mlflow.source.git.commit", "unknown")}`.
-"""
-
-
-def _use(about: Mapping[str, Any]) -> str:
-    classes, name = " from ".join(about["classes"]), about["dataset"]
-    if about["kind"] == "text":
-        return f"Tells {classes} in texts like those of `{name}`."
-    window = f"windows of {about['time_steps']:,} steps of {', '.join(about['features'])}"
-    if classes:
-        return f"Tells {classes} in {window}."
-    when = f", {about['horizon']:,} steps after the last of them" if "horizon" in about else ""
-    return f"Predicts `{about['target']}`, in its own unit, from {window}{when}."
-
-
-_READS = {
-    "head": "It reads the first {} tokens of a text and nothing after.",
-    "tail": "It reads the last {} tokens of a text and nothing before.",
-    "both": "Of a text longer than {} tokens it reads half as many from its beginning, half from "
-    "its end, and nothing between.",
-}
-
-
-def _limits(about: Mapping[str, Any]) -> list[str]:
-    if about["kind"] == "text":
-        limits = [
-            _READS[about.get("keep", "head")].format(about["max_len"]),
-            "Texts of another language, kind or time than its data's were not tested.",
-        ]
-    else:
-        limits = ["Series of another source or time than its data's were not tested."]
-    if about["classes"]:
-        said = "The probability is calibrated on validation rows of the same data, and holds for"
-        return [*limits, f"{said} such data."]
-    scale = "The errors above are on the scale of the encoded targets, by default standard"
-    return [*limits, "A value has no interval.", f"{scale} deviations of the target in train."]
-
-
-def _spread(metric: Mapping[str, float | None]) -> str:
-    if metric["mean"] is None:
-        return "undefined"
-    return f"{metric['mean']:.4f}" + ("" if metric["sd"] is None else f" ± {metric['sd']:.4f}")
 
 
 def _aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:

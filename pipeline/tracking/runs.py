@@ -1,11 +1,12 @@
-"""One record → one MLflow run: found by its fingerprint, and given only what it lacks."""
+"""How many runs MLflow has of each data version."""
 
 import hashlib
 import json
 import math
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -25,9 +26,42 @@ from mlflow.entities import (
 )
 from mlflow.models import Model
 
-from pipeline import artifacts
+from pipeline.core.files import sha256
+from pipeline.errors import TrackingError
+from pipeline.tracking import store
 from pipeline.tracking.provenance import DataVersion
 from pipeline.tracking.records import Record, Servable
+
+
+def runs_by_data(home: Path) -> Mapping[str, int] | None:
+    """Digest of the data → runs made from it; None where MLflow can't be asked.
+
+    A store of the project's own that is not there yet is not made for the question.
+    """
+    place = store.locate(home)
+    if place.database is not None and not place.database.exists():
+        return {}
+    try:
+        client = store.connect(place)
+        with store.readable_errors(place):
+            return Counter(_digests(client))
+    except TrackingError:
+        return None
+
+
+def _digests(client: mlflow.MlflowClient) -> Iterator[str]:
+    """The digest of every run's data."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    token = None
+    while experiments:
+        page = client.search_runs(experiments, page_token=token)
+        for run in page:
+            if run.inputs is not None:
+                yield from (given.dataset.digest for given in run.inputs.dataset_inputs)
+        token = page.token
+        if not token:
+            return
+
 
 State = Literal["created", "completed", "unchanged"]
 FINGERPRINT = "fingerprint"
@@ -179,7 +213,7 @@ def _upload(client: mlflow.MlflowClient, run: Run, files: Mapping[str, Path]) ->
     """Upload a record's files, unless the run has just these."""
     digest = hashlib.sha256()
     for place, path in files.items():
-        digest.update(f"{place}\n{artifacts.sha256(path)}\n".encode())
+        digest.update(f"{place}\n{sha256(path)}\n".encode())
     if _tag(run, _ARTIFACTS) == digest.hexdigest():
         present = {file.path for file in client.list_artifacts(run.info.run_id)}
         if {place.split("/")[0] for place in files} <= present:

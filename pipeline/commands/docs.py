@@ -1,0 +1,136 @@
+"""`docs`: write the tables of README.md and docs/ from the results in git."""
+
+import csv
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import progress
+from pipeline.commands import Subparsers
+from pipeline.core.runtime import quiet_imports
+from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.documentation.tables import Kept
+
+RECORD = "record.json"  # beside a dataset's results: when and where they were kept
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command and its arguments."""
+    about = "write the tables of README.md and docs/ from the results in git"
+    parser = commands.add_parser("docs", description=about)
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--check", action="store_true", help="write nothing; fail if one is stale")
+    chosen.add_argument(
+        "--keep", action="store_true", help="first copy the workspace's results to docs/results"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(workspace: Workspace, check: bool, keep: bool) -> None:
+    """Bring every table up to date, or tell that one is not.
+
+    Raises:
+        DocumentError: a marker is wrong, or with `check` a document is stale.
+        ArtifactError: a result is missing.
+    """
+    from pipeline.core.files import write_text
+    from pipeline.documentation.blocks import DocumentError, fill
+
+    if keep:
+        progress.say(f"kept: {keep_results(workspace).relative_to(workspace.root)}")
+    tables = written_tables(workspace)
+    stale = []
+    for path in documents(workspace.root):
+        name = path.relative_to(workspace.root).as_posix()
+        text = path.read_text(encoding="utf-8")
+        filled = fill(text, tables, document=name)
+        if filled != text:
+            stale.append(name)
+            if not check:
+                write_text(path, filled)
+    if check and stale:
+        raise DocumentError(
+            f"The tables of {', '.join(stale)} are not those of the results in git.",
+            fix="make docs",
+        )
+    progress.say(f"written: {', '.join(stale)}" if stale else "Every table is up to date.")
+
+
+def documents(root: Path) -> list[Path]:
+    """The Markdown files at the top and in docs/."""
+    return [*sorted(root.glob("*.md")), *sorted((root / "docs").glob("*.md"))]
+
+
+def written_tables(workspace: Workspace) -> dict[str, str]:
+    """Every table that a document may show, by its name."""
+    from pipeline.core.files import read_json, read_text
+    from pipeline.core.params import read_yaml
+    from pipeline.documentation import graph, parameters, tables, tree
+
+    kept = list(_kept(workspace))
+    trials = workspace.recipe_search.results / "trials.csv"
+    pipeline = read_yaml(workspace.pipeline)
+    assert isinstance(pipeline, dict)
+    return {
+        "demo": "\n\n".join(tables.demo(one) for one in kept if one.dataset == "demo"),
+        "overview": tables.overview(kept),
+        "datasets": tables.datasets(kept),
+        "explanations": tables.explanations(kept),
+        "length-study": tables.length_study(read_json(workspace.length_study.summary)),
+        "recipe": tables.recipe(list(csv.DictReader(read_text(trials).splitlines()))),
+        "parameters": parameters.document(),
+        "tree": tree.table(workspace.root / "pipeline"),
+        "graph": graph.mermaid(pipeline["stages"]),
+    }
+
+
+def keep_results(workspace: Workspace) -> Path:
+    """Copy the workspace's results to docs/results/DATASET; returns that folder.
+
+    Raises:
+        ArtifactError: one of them is missing.
+    """
+    from pipeline.core.files import new_folder, read_bytes, read_json, write_json
+    from pipeline.core.params import load_params
+
+    with quiet_imports():
+        from pipeline.studies.benchmark import machine
+
+    dataset: str = read_json(workspace.metrics)["dataset"]
+    folder = workspace.root / "docs" / "results" / dataset
+    with new_folder(folder) as copy:
+        for source in (
+            workspace.metrics,
+            workspace.comparison,
+            workspace.explanations / "faithfulness.json",
+            workspace.params,
+            workspace.lock,
+        ):
+            read_bytes(source)
+            shutil.copyfile(source, copy / source.name)
+        record = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": machine.facts(load_params(workspace.params).threads),
+        }
+        write_json(copy / RECORD, record)
+    return folder
+
+
+def _kept(workspace: Workspace) -> "Iterator[Kept]":
+    """The results in docs/results, the demo's first."""
+    from pipeline.core.files import read_json
+    from pipeline.documentation.tables import Kept
+
+    folders = [path.parent for path in (workspace.root / "docs" / "results").glob(f"*/{RECORD}")]
+    for folder in sorted(folders, key=lambda path: (path.name != "demo", path.name)):
+        yield Kept(
+            dataset=folder.name,
+            metrics=read_json(folder / "metrics.json"),
+            comparison=read_json(folder / "comparison.json"),
+            faithfulness=read_json(folder / "faithfulness.json"),
+            record=read_json(folder / RECORD),
+        )

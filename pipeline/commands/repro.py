@@ -1,0 +1,163 @@
+"""`repro`: DVC runs the stages, MLflow is updated, and the terminal shows the answer."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import progress
+from pipeline.commands import Subparsers
+from pipeline.core.runtime import quiet_imports
+from pipeline.errors import TrackingError
+from pipeline.repository import dvc_repro, git, prepare
+from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.core.params import Params
+    from pipeline.evaluation.reproduction import Gap
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command and its arguments."""
+    about = "run the pipeline, update MLflow, and show the comparison"
+    parser = commands.add_parser("repro", description=about)
+    parser.add_argument("dvc", nargs="*", help="passed on to `dvc repro`", metavar="ARG")
+    parser.set_defaults(run=run)
+
+
+def run(workspace: Workspace, dvc: list[str]) -> None:
+    """Run the pipeline on the current `params.yaml`, and show the result.
+
+    Args:
+        workspace: the project's files.
+        dvc: arguments passed on to `dvc repro`.
+
+    Raises:
+        PipelineError: a stage failed.
+    """
+    from pipeline.core.files import read_json
+    from pipeline.core.params import load_params
+    from pipeline.evaluation.reproduction import gaps
+    from pipeline.evaluation.results import read_baseline_names
+
+    settings = load_params(workspace.params)
+    progress.say(
+        f"dataset '{settings.dataset}': {', '.join(settings.models)} × seeds "
+        f"{', '.join(map(str, settings.seeds))} (params.yaml)\n"
+    )
+    before = _committed(workspace)
+    prepare(workspace.root)
+    if changed := changed_source(workspace, settings):
+        progress.say(f"changed since last read: {', '.join(changed)}\n")
+        dvc_repro(workspace.root, "--force", "--single-item", "download")
+    dvc_repro(workspace.root, *dvc)
+    _track(workspace)
+    metrics = read_json(workspace.metrics)
+    progress.say("\n" + "\n".join(_table(metrics)))
+    progress.say("\n" + read_json(workspace.comparison)["headline"])
+    if before is not None and before["dataset"] == metrics["dataset"]:
+        baselines = read_baseline_names(workspace)
+        progress.say("\n" + _agreement(gaps(before, metrics, baselines=baselines)))
+        progress.say(_what_changed(workspace))
+    progress.say(
+        "\nnext: make report (the whole answer on one page) · make ui (every run in MLflow)"
+    )
+
+
+def changed_source(workspace: Workspace, settings: "Params") -> list[str]:
+    """The selected dataset's files that differ from what its card recorded.
+
+    DVC watches the files under `data/own` itself; it can't know the paths of the others.
+    """
+    from pipeline.core.files import read_json
+    from pipeline.data import readers
+
+    own = (workspace.root / "data" / "own").resolve()
+    path = workspace.raw / "card.json"
+    if not path.exists():
+        return []
+    card = read_json(path)
+    source = card["source"]
+    if (
+        card["dataset"] != settings.dataset
+        or "path" not in source
+        or (workspace.home / Path(source["path"]).expanduser()).resolve().is_relative_to(own)
+    ):
+        return []
+    return readers.changed_files(source, home=workspace.home)
+
+
+def _track(workspace: Workspace) -> None:
+    """Update MLflow, in case the DVC stage had nothing to do or could not reach it."""
+    with quiet_imports():
+        from pipeline.stages import track
+
+    try:
+        track.run(workspace)
+    except TrackingError as error:
+        progress.say(f"warning: {error}")
+
+
+def _committed(workspace: Workspace) -> Mapping[str, Any] | None:
+    """The metrics of the checked-out commit; None without git or metrics."""
+    shown = git(workspace.root, "show", "HEAD:./results/metrics.json")
+    committed: Mapping[str, Any] | None = None if shown is None else json.loads(shown)
+    return committed
+
+
+def _table(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """The metrics on test, a line per model."""
+    models = metrics["models"]
+    names = list(next(iter(models.values()))["test"])
+    width = max(map(len, models)) + 2
+    yield "test".ljust(width) + "seeds " + "".join(name.rjust(18) for name in names)
+    for model, about in models.items():
+        cells = "".join(_cell(about["test"][name]).rjust(18) for name in names)
+        yield model.ljust(width) + str(about["seeds"]).rjust(5) + " " + cells
+
+
+def _cell(value: Mapping[str, float | None]) -> str:
+    """Mean and spread; small ones, such as a solved regression's errors, to two digits."""
+    mean = value["mean"]
+    if mean is None:
+        return "–"
+    form = ".4f" if mean == 0 or abs(mean) >= 0.001 else ".1e"
+    return format(mean, form) + ("" if value["sd"] is None else f" ± {format(value['sd'], form)}")
+
+
+def _agreement(found: Sequence["Gap"]) -> str:
+    """Whether the metrics agree with the committed ones, within the spread of seeds."""
+    if not found:
+        return "None of these models has committed metrics to compare with."
+    beyond = [gap for gap in found if not gap.within]
+    if beyond:
+        listed = "\n".join(f"  {_gap(gap)}" for gap in beyond)
+        return (
+            "Beyond the tolerance of the committed metrics, so code, data or parameters differ "
+            f"(other seeds or another processor change less):\n{listed}"
+        )
+    if found[0].size == 0:
+        return "The metrics on test equal the committed ones."
+    return (
+        "The metrics on test agree with the committed ones, within what other seeds or another "
+        f"processor change. Largest difference: {_gap(found[0])}."
+    )
+
+
+def _gap(gap: "Gap") -> str:
+    return f"{gap.model}, {gap.metric}: {gap.size:.2g} of {gap.tolerance:.2g}"
+
+
+_OUTPUTS = ("dvc.lock", "results/metrics.json", "results/scores.json")
+
+
+def _what_changed(workspace: Workspace) -> str:
+    """What to do with results that differ from the committed ones; empty if none do."""
+    shown = git(workspace.root, "status", "--porcelain", "--", *_OUTPUTS) or ""
+    changed = " and ".join(line[3:] for line in shown.splitlines())
+    if not changed:
+        return ""
+    return (
+        f"{changed} now describe this run. To keep it: git commit -m 'Results' "
+        f"{' '.join(_OUTPUTS)}. To go back: git restore {' '.join(_OUTPUTS)}."
+    )

@@ -1,0 +1,1 @@
+"""What every room builds on: parameters, files, sequences and predictions."""

@@ -1,0 +1,76 @@
+"""What a model predicts for the rows of a split, its file, and the names of splits and tasks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.core.files import read_table
+
+Task = Literal["binary", "multiclass", "regression"]
+SPLITS = ("train", "validation", "test")
+TFIDF = "tfidf_logistic_regression"
+
+
+# A float32 sigmoid saturates to 0 or 1, and the logarithm of 0 is no number.
+SMALLEST_PROBABILITY = 1e-7
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of each row of a split.
+
+    Attributes:
+        rows: <int64>[n], the row's number in `data/raw/SPLIT.parquet`.
+        targets: <int64>[n] class, or <float32>[n].
+        outputs: <float32>[n, classes] probabilities (two columns when binary), or, where the
+            task is regression, <float32>[n].
+    """
+
+    rows: NDArray[np.int64]
+    targets: NDArray[Any]
+    outputs: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """<int64>[n], the most probable class of each row."""
+        return np.asarray(self.outputs.argmax(axis=1), np.int64)
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write predictions as parquet: row, target, and p0, p1, … or prediction."""
+    outputs = predictions.outputs
+    named = (
+        {"prediction": outputs}
+        if outputs.ndim == 1
+        else {f"p{number}": outputs[:, number] for number in range(outputs.shape[1])}
+    )
+    columns = {"row": predictions.rows, "target": predictions.targets, **named}
+    pq.write_table(
+        pa.table({name: np.ascontiguousarray(column) for name, column in columns.items()}),
+        path,
+        compression="zstd",
+    )
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read what `write_predictions` wrote.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    table = read_table(path)
+    names = [name for name in table.column_names if name not in {"row", "target"}]
+    columns = [table[name].to_numpy() for name in names]
+    return Predictions(
+        rows=table["row"].to_numpy(),
+        targets=table["target"].to_numpy(),
+        outputs=columns[0] if names == ["prediction"] else np.stack(columns, axis=1),
+    )

@@ -1,0 +1,183 @@
+"""Checks of a numeric dataset: splits, gaps, constant features, duplicates."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.data import checks
+from pipeline.data.series import Series, identities
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found in a numeric dataset.
+
+    Attributes:
+        series: without the rows that were dropped.
+        constant: features with one value in all of train.
+        step: the usual step in time, as text; None without a time column.
+        gaps: split → steps longer than the usual one.
+        shared: "a/b" → different sequences that stand in both of two splits of the source.
+        dropped: split → split → rows left out of the first, as the second has them too.
+        notes: sentences for the reader.
+    """
+
+    series: Series
+    constant: tuple[str, ...]
+    step: str | None = None
+    gaps: Mapping[str, int] = field(default_factory=dict)
+    shared: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> Mapping[str, pa.Table]:
+        """split → the rows to write."""
+        return self.series.splits
+
+    def card(self) -> dict[str, Any]:
+        """The card, but for the files' hashes."""
+        series = self.series
+        return {
+            "dataset": series.name,
+            "kind": "series",
+            "task": series.task,
+            "classes": list(series.classes),
+            "source": dict(series.origin),
+            "revision": None,
+            "layout": series.layout,
+            "features": list(series.features),
+            "target": series.target,
+            "time_column": series.time,
+            "splits": {name: _facts(series, table) for name, table in series.splits.items()},
+            "constant_features": list(self.constant),
+            "step": self.step,
+            "gaps": dict(self.gaps),
+            "duplicates": {"across": dict(self.shared)},
+            "dropped": {name: dict(others) for name, others in self.dropped.items()},
+        }
+
+    def render(self) -> str:
+        """The findings as text for a terminal."""
+        series = self.series
+        named = ", ".join(series.features[:8]) + (", …" if len(series.features) > 8 else "")
+        head = f"{series.name}: {len(series.features)} features ({named}), target {series.target}"
+        rows = [["split", "rows", *_spread(series, series.splits["train"])]]
+        for name, table in series.splits.items():
+            rows.append([name, f"{table.num_rows:,}", *_spread(series, table).values()])
+        return "\n".join([head, checks.format_table(rows), *(f"  · {note}" for note in self.notes)])
+
+
+# ── checks ───────────────────────────────────────────────────────────────────────────────
+
+
+def check_series(series: Series) -> Findings:
+    """Look a numeric dataset through; leave out of a split what a later one has too.
+
+    Raises:
+        DataError: nothing can be learnt from it.
+    """
+    shared: dict[str, int] = {}
+    dropped: dict[str, dict[str, int]] = {}
+    if series.layout == "sequences":
+        clean = checks.without_leaks(series.splits, identities(series))
+        series, shared, dropped = replace(series, splits=clean.tables), clean.shared, clean.dropped
+    step, gaps = _gaps(series) if series.time else (None, {})
+    findings = Findings(
+        series,
+        constant=tuple(name for name in series.features if _constant(series, name)),
+        step=step,
+        gaps=gaps,
+        shared=shared,
+        dropped=dropped,
+    )
+    _require_learnable(findings)
+    return replace(findings, notes=(*series.notes, *_notes(findings)))
+
+
+def _constant(series: Series, feature: str) -> bool:
+    values = _numbers(series.splits["train"][feature])
+    return bool(np.ptp(values) == 0)
+
+
+def _gaps(series: Series) -> tuple[str, dict[str, int]]:
+    """The usual step, and how many steps of each split are longer."""
+    times = {name: table[series.time].to_numpy() for name, table in series.splits.items()}
+    steps = np.concatenate([np.diff(values) for values in times.values()])
+    found, counts = np.unique(steps, return_counts=True)
+    usual = found[counts.argmax()]
+    gaps = {name: int(np.sum(np.diff(values) > usual)) for name, values in times.items()}
+    return str(pa.scalar(usual).as_py()), gaps
+
+
+def _require_learnable(findings: Findings) -> None:
+    series = findings.series
+    train = series.splits["train"]
+    if len(findings.constant) == len(series.features):
+        raise DataError(
+            f"{series.name}: every feature has one value in all of train.",
+            fix="name other columns in `source.features`.",
+        )
+    if series.task == "regression":
+        if np.ptp(_numbers(train[series.target])) == 0:
+            raise DataError(
+                f"{series.name}: the target {series.target!r} has one value in all of train.",
+                fix="name another column in `source.target`.",
+            )
+        return
+    checks.require_classes(
+        series.name,
+        series.classes,
+        labels=train["label"].to_numpy(),
+        identities=identities(series)["train"],
+        without=sum(findings.dropped.get("train", {}).values()),
+    )
+
+
+def _notes(findings: Findings) -> Iterator[str]:
+    for name in findings.constant:
+        yield f"The feature {name!r} is constant in train."
+    if findings.step:
+        yield f"The usual step in time is {findings.step}."
+    for split, gaps in findings.gaps.items():
+        if gaps:
+            yield f"Gaps in time in {split}: {gaps:,}; a window may reach over one."
+    for split, others in findings.dropped.items():
+        for other, rows in others.items():
+            yield f"Left out of {split}, as {other} has the same sequence: {rows:,} rows."
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    flat = column.combine_chunks()
+    return np.asarray((flat.flatten() if pa.types.is_list(flat.type) else flat).to_numpy())
+
+
+def _facts(series: Series, table: pa.Table) -> dict[str, Any]:
+    """What the card states of one split."""
+    facts: dict[str, Any] = {"rows": table.num_rows}
+    if series.layout == "sequences":
+        facts["time_steps"] = len(table[series.features[0]][0])
+    if series.time:
+        first, last = (table[series.time][row].as_py() for row in (0, -1))
+        facts |= {"from": str(first), "to": str(last)}
+    if series.classes:
+        counts = np.bincount(table["label"].to_numpy(), minlength=len(series.classes)).tolist()
+        return facts | {"labels": dict(zip(series.classes, counts, strict=True))}
+    values = _numbers(table[series.target])
+    measures = {"min": values.min(), "mean": values.mean(), "max": values.max()}
+    return facts | {"target": {name: round(float(value), 6) for name, value in measures.items()}}
+
+
+def _spread(series: Series, table: pa.Table) -> dict[str, str]:
+    """The cells of one split in the table that is shown: heading → cell."""
+    facts = _facts(series, table)
+    return {
+        **{key: facts[key] for key in ("from", "to") if key in facts},
+        **{name: f"{rows:,}" for name, rows in facts.get("labels", {}).items()},
+        **{f"target: {name}": f"{value:.4g}" for name, value in facts.get("target", {}).items()},
+    }

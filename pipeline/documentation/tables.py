@@ -1,0 +1,326 @@
+"""Results as Markdown tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Document = Mapping[str, Any]
+
+TITLES = {
+    "accuracy": "accuracy, %",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+    "log_loss": "log loss",
+    "ece": "ECE, %",
+    "mse": "MSE",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+}
+PERCENTAGES = {"accuracy", "ece"}
+STATES = "bilstm"  # whose last state the others are compared with
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One dataset's results in git.
+
+    Attributes:
+        dataset: its name.
+        metrics, comparison, faithfulness: the content of the files of these names.
+        record: when and on what machine they were kept.
+    """
+
+    dataset: str
+    metrics: Document
+    comparison: Document
+    faithfulness: Document
+    record: Document
+
+    @property
+    def command(self) -> str:
+        """What measures it."""
+        return "make repro" if self.dataset == "demo" else f"dvc exp run -S dataset={self.dataset}"
+
+    @property
+    def provenance(self) -> str:
+        """Command, parameters, machine and date, in one line."""
+        machine = self.record["machine"]
+        return (
+            f"`{self.command}` with [these parameters](results/{self.dataset}/params.yaml), "
+            f"{self.record['date']}: {machine['processor']}, {machine['cores']} cores, "
+            f"{machine['threads']} threads, {machine['system']}, Python {machine['python']}, "
+            f"TensorFlow {machine['libraries']['tensorflow']}."
+        )
+
+
+def markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+# ── one dataset ──────────────────────────────────────────────────────────────────────────
+
+
+def models(metrics: Document) -> str:
+    """Every model's metrics on test, mean ± standard deviation over its seeds."""
+    described = metrics["models"]
+    names = list(next(iter(described.values()))["test"])
+    return markdown(
+        ["model", "seeds", "parameters", *(TITLES.get(name, name) for name in names)],
+        [
+            [
+                f"`{model}`",
+                _seeds(about),
+                f"{about['parameters']:,}",
+                *(_spread(name, about["test"][name]) for name in names),
+            ]
+            for model, about in described.items()
+        ],
+    )
+
+
+def pairs(comparison: Document) -> str:
+    """Every pair's difference on test with its interval and verdict."""
+    regression = comparison["task"] == "regression"
+    confidence = f"{100 * comparison['method']['confidence']:g} % interval"
+    return markdown(
+        [
+            "compared",
+            "difference in MSE" if regression else "difference, points of accuracy",
+            confidence,
+            "p (Holm)",
+            "verdict",
+        ],
+        [
+            [
+                f"`{pair['first']}` against `{pair['second']}`",
+                _signed(pair["difference"], regression=regression),
+                _interval(pair, regression=regression),
+                _p_value(pair["p_value_holm"]),
+                pair["verdict"],
+            ]
+            for pair in comparison["pairs"]
+        ],
+    )
+
+
+def mcnemar(comparison: Document) -> str:
+    """McNemar's test of each pair of runs with the same seed; empty for a regression."""
+    rows = [
+        [
+            f"`{pair['first']}` against `{pair['second']}`",
+            str(test["seed"]),
+            f"{test['only_first_right']:,}",
+            f"{test['only_second_right']:,}",
+            _p_value(test["p_value_holm"]),
+        ]
+        for pair in comparison["pairs"]
+        for test in pair["mcnemar"]
+    ]
+    titles = ["runs of", "seed", "only the first right", "only the second right", "p (Holm)"]
+    return markdown(titles, rows) if rows else ""
+
+
+def demo(kept: Kept) -> str:
+    """What the README shows of one dataset: its models, and each against the last state."""
+    sentences = [pair["sentence"] for pair in kept.comparison["pairs"] if pair["second"] == STATES]
+    return "\n\n".join([models(kept.metrics), *map(_quoted, sentences)])
+
+
+# ── all datasets ─────────────────────────────────────────────────────────────────────────
+
+
+def overview(kept: Sequence[Kept]) -> str:
+    """What became of every model that is compared with the last state, a line for each."""
+    rows = []
+    for one in kept:
+        metric = one.comparison["metric"]
+        for pair in one.comparison["pairs"]:
+            if pair["second"] != STATES:
+                continue
+            regression = one.comparison["task"] == "regression"
+            rows.append(
+                [
+                    f"[{one.dataset}](docs/results.md#{one.dataset})",
+                    TITLES.get(metric, metric),
+                    _baseline(one),
+                    *(
+                        f"{_spread(metric, one.metrics['models'][model]['test'][metric])} "
+                        f"(`{model}`)"
+                        for model in (pair["second"], pair["first"])
+                    ),
+                    _signed(pair["difference"], regression=regression),
+                    _interval(pair, regression=regression),
+                    pair["verdict"],
+                ]
+            )
+    titles = ["dataset", "on test", "best baseline", "last state", "other pooling"]
+    return markdown([*titles, "difference", "interval", "verdict"], rows)
+
+
+def datasets(kept: Sequence[Kept]) -> str:
+    """Every dataset's section: where it comes from, its models, its pairs."""
+    return "\n\n".join(_section(one) for one in kept)
+
+
+def explanations(kept: Sequence[Kept]) -> str:
+    """How far every model's weights can be trusted, a line for each."""
+    rows = []
+    for one in kept:
+        for model, about in one.faithfulness["models"].items():
+            seeds = list(about["seeds"].values())
+            deletions = [
+                seed["deletion"]["comprehensiveness"] for seed in seeds if seed["deletion"]
+            ]
+            evidence = [seed["evidence"] for seed in seeds if seed["evidence"]]
+            agreed = (about["agreement"] or {}).get("spearman")
+            rows.append(
+                [
+                    one.dataset,
+                    f"`{model}`",
+                    _mean(deletions, "attention"),
+                    _mean(deletions, "random"),
+                    f"{_mean(evidence, 'mass', percent=True)} "
+                    f"({_mean(evidence, 'expected', percent=True)})"
+                    if evidence
+                    else "–",
+                    f"{agreed['mean']:.2f}" if agreed else "–",
+                    about["level"],
+                ]
+            )
+    return markdown(
+        [
+            "dataset",
+            "model",
+            "change when the heaviest tokens are deleted",
+            "when as many random ones are",
+            "weight on the known evidence (an even share)",
+            "agreement between seeds, Spearman's ρ",
+            "verdict",
+        ],
+        rows,
+    )
+
+
+def _section(one: Kept) -> str:
+    rows, method = one.comparison["rows"], one.comparison["method"]
+    parts = [
+        f"### {one.dataset}",
+        one.provenance,
+        f"Mean ± standard deviation over the seeds, on {rows['test']:,} test rows:",
+        models(one.metrics),
+        _quoted(one.comparison["headline"]),
+        f"From {method['resamples']:,} bootstrap samples over test rows, Student's t over seeds:",
+        pairs(one.comparison),
+    ]
+    if tests := mcnemar(one.comparison):
+        parts += ["McNemar's exact test, run against run:", tests]
+    return "\n\n".join(parts)
+
+
+def _baseline(one: Kept) -> str:
+    """The deterministic model with the best score on test."""
+    comparison = one.comparison
+    metric = comparison["metric"]
+    values = {
+        name: one.metrics["models"][name]["test"][metric]
+        for name, about in comparison["models"].items()
+        if about["deterministic"]
+    }
+    if not values:
+        return "–"
+    best = (max if comparison["higher_is_better"] else min)(
+        values, key=lambda name: values[name]["mean"]
+    )
+    return f"{_spread(metric, values[best])} (`{best}`)"
+
+
+# ── studies ──────────────────────────────────────────────────────────────────────────────
+
+
+def length_study(summary: Document) -> str:
+    """Accuracy by length and place of the evidence, with its interval."""
+    described = summary["accuracy"]
+    names = list(next(iter(described["anywhere"].values())))
+    return markdown(
+        ["words", "evidence", *(f"`{name}`" for name in names)],
+        [
+            [
+                length.replace("-", "–"),
+                position,
+                *(
+                    f"{100 * found['accuracy']:.1f} "
+                    f"({100 * found['low']:.1f} to {100 * found['high']:.1f})"
+                    for found in (by_model[name] for name in names)
+                ),
+            ]
+            for length in described["anywhere"]
+            for position, by_model in (
+                (position, by_length[length]) for position, by_length in described.items()
+            )
+        ],
+    )
+
+
+def recipe(trials: Sequence[Mapping[str, str]]) -> str:
+    """The trials of the recipe search, by validation loss."""
+    names = [column for column in trials[0] if column.endswith(" val_accuracy")]
+    return markdown(
+        ["recipe", "mean log loss", *(f"`{name.split()[0]}`, %" for name in names)],
+        [
+            [
+                trial["trial"],
+                f"{float(trial['val_loss']):.3f}",
+                *(f"{100 * float(trial[name]):.1f}" for name in names),
+            ]
+            for trial in trials
+        ],
+    )
+
+
+# ── cells ────────────────────────────────────────────────────────────────────────────────
+
+
+def _seeds(about: Document) -> str:
+    deterministic = all(value["sd"] is None for value in about["test"].values())
+    return "–" if deterministic and about["seeds"] == 1 else str(about["seeds"])
+
+
+def _spread(name: str, value: Mapping[str, float | None]) -> str:
+    mean, sd = value["mean"], value["sd"]
+    if mean is None:
+        return "–"
+    return _number(name, mean) + ("" if sd is None else f" ± {_number(name, sd)}")
+
+
+def _number(name: str, value: float) -> str:
+    if name in PERCENTAGES:
+        return f"{100 * value:.1f}"
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.1e}"
+
+
+def _signed(value: float, *, regression: bool) -> str:
+    text = f"{value:+.4g}" if regression else f"{100 * value:+.1f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _interval(pair: Document, *, regression: bool) -> str:
+    low, high = (_signed(pair[end], regression=regression) for end in ("low", "high"))
+    return f"{low} to {high}"
+
+
+def _p_value(value: float) -> str:
+    return f"{value:.2g}" if value >= 0.0001 else "< 0.0001"
+
+
+def _mean(found: Sequence[Document], key: str, *, percent: bool = False) -> str:
+    if not found:
+        return "–"
+    mean = sum(one[key]["mean"] for one in found) / len(found)
+    return f"{100 * mean:.0f} %" if percent else f"{mean:.2f}"
+
+
+def _quoted(sentence: str) -> str:
+    return f"> {sentence}"

@@ -1,0 +1,1 @@
+"""Raw splits become sequences that a network reads, and padded batches of them."""

@@ -1,0 +1,61 @@
+"""Sequences of unequal length as padded batches of like length.
+
+Padding happens here and nowhere else: with zeros, after the last step, up to the longest row of
+the batch. Batches of like length keep it, and the arithmetic spent on it, small.
+"""
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.sequences import Sequences
+
+# Batches whose rows are sorted together. More of them: less padding; fewer: more mixing.
+POOL = 50
+
+
+def batches(
+    lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator | None
+) -> list[NDArray[np.int64]]:
+    """Divide rows among ⌈n / batch_size⌉ batches of like length, every row into exactly one.
+
+    With `rng` the rows are shuffled, sorted by length within pools of `POOL` batches, and the
+    batches shuffled: who meets whom, and when, changes from epoch to epoch, and depends on the
+    state of `rng` alone. Without it, for inference, batches run from short to long.
+
+    Args:
+        lengths: <int64>[n], steps per row.
+        batch_size: rows in a batch, at most.
+        rng: what to shuffle with.
+    """
+    order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
+    pool = POOL * batch_size if rng else max(len(order), 1)
+    result = [
+        batch
+        for start in range(0, len(order), pool)
+        for batch in _by_length(order[start : start + pool], lengths, batch_size)
+    ]
+    if rng is not None:
+        rng.shuffle(result)
+    return result
+
+
+def pad(sequences: Sequences, indices: NDArray[np.int64]) -> NDArray[Any]:
+    """Rows as one array, zeros after each one's last step: (batch, longest[, features])."""
+    lengths = sequences.lengths[indices]
+    steps = np.arange(lengths.max())
+    real = steps < lengths[:, None]  # <bool>[batch, longest]
+    positions = sequences.starts[indices][:, None] + steps  # <int64>[batch, longest]
+    padded = np.zeros(real.shape + sequences.values.shape[1:], sequences.values.dtype)
+    padded[real] = sequences.values[positions[real]]
+    return padded
+
+
+def _by_length(
+    rows: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: int
+) -> list[NDArray[np.int64]]:
+    """Sort rows by length and cut them into near-equal batches: none is a leftover of few."""
+    ordered = rows[np.argsort(lengths[rows], kind="stable")]
+    return np.array_split(ordered, ceil(len(rows) / batch_size))

@@ -1,0 +1,273 @@
+"""From numeric splits to standardized sequences, and the naive forecasts that come with them.
+
+A split is cut by itself, so no window reaches from one split into another: validation and test
+each begin with a full window of their own. (The usual benchmark code for ETT lets the inputs of
+the first validation and test windows reach back.)
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.core.params import SeriesEncode
+from pipeline.core.sequences import Sequences
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One column's mean and standard deviation in train."""
+
+    name: str
+    mean: float
+    deviation: float
+
+    def apply(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """To standard units."""
+        return np.asarray((values - self.mean) / self.deviation, np.float32)
+
+    def restore(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Back to the column's own unit."""
+        return np.asarray(values, np.float64) * self.deviation + self.mean
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """How raw windows become inputs, and outputs values of the target's own unit.
+
+    Attributes:
+        features: the scale of each.
+        target: its scale; None where it is a class.
+        relative: whether a window is given as its differences from its last step, and the target
+            as its difference from its last value there. A network then has no level to learn,
+            and to predict 0 is to repeat the last value (the normalisation of NLinear, Zeng et
+            al. 2023). Errors stay what they were; R² is that of the change.
+    """
+
+    features: tuple[Scale, ...]
+    target: Scale | None
+    relative: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in `scaler.json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Scaler":
+        """What `to_json` wrote."""
+        target = content["target"]
+        return cls(
+            features=tuple(Scale(**scale) for scale in content["features"]),
+            target=None if target is None else Scale(**target),
+            relative=content["relative"],
+        )
+
+    @property
+    def place(self) -> int | None:
+        """Which of the features the target is; None if it is none of them."""
+        names = [scale.name for scale in self.features]
+        return names.index(self.target.name) if self.target and self.target.name in names else None
+
+    def standardize(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """<float64>[..., features] in their own units → <float32>[..., features]."""
+        columns = [scale.apply(values[..., number]) for number, scale in enumerate(self.features)]
+        return np.stack(columns, axis=-1)
+
+    def inputs(self, windows: NDArray[np.float64]) -> Sequences:
+        """<float64>[n, time_steps, features] in their own units → what a network reads.
+
+        Their targets are unknown, and 0.
+        """
+        values = self.standardize(windows)
+        if self.relative:
+            values = values - values[:, -1:]
+        return _equally_long(values, np.zeros(len(values), np.float32))
+
+    def restore(
+        self, outputs: NDArray[np.float32], windows: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """<float32>[n], what a network says of those raw windows → values in the target's unit."""
+        assert self.target is not None, "a class has no unit"
+        if not self.relative:
+            return self.target.restore(outputs)
+        return np.asarray(outputs, np.float64) * self.target.deviation + windows[:, -1, self.place]
+
+
+def fit_scaler(
+    train: pa.Table,
+    *,
+    features: list[str],
+    target: str | None,
+    standardize: bool = True,
+    relative: bool = False,
+) -> Scaler:
+    """Measure every column in train, and nowhere else; a constant one is only centred.
+
+    Args:
+        train: a row each step, or a row each sequence with a list per feature.
+        features: their columns.
+        target: its column; None where it is a class.
+        standardize: False leaves every number as it is.
+        relative: see `Scaler`.
+    """
+
+    def scale(name: str) -> Scale:
+        values = _flat(train[name])
+        if not standardize:
+            return Scale(name, 0.0, 1.0)
+        return Scale(name, float(values.mean()), float(values.std()) or 1.0)
+
+    return Scaler(
+        features=tuple(scale(name) for name in features),
+        target=None if target is None else scale(target),
+        relative=relative,
+    )
+
+
+def cut_windows(
+    table: pa.Table, scaler: Scaler, *, window: int, horizon: int, stride: int
+) -> Sequences:
+    """Cut one split into windows; the target is the value `horizon` steps after a window's end.
+
+    Args:
+        table: a row each step, in the order of time.
+        scaler: fitted on train.
+        window: steps of input.
+        horizon: steps from the last of the input to the target.
+        stride: steps from a window's start to the next one's.
+
+    Returns:
+        Window i begins at row `i * stride` and has the number i.
+
+    Raises:
+        DataError: the split has no room for a window and its target.
+    """
+    values = scaler.standardize(_matrix(table, [scale.name for scale in scaler.features]))
+    assert scaler.target is not None, "windows predict a number"
+    targets = scaler.target.apply(_flat(table[scaler.target.name]))
+    starts = np.arange(0, len(values) - window - horizon + 1, stride)
+    if not len(starts):
+        raise DataError(
+            f"A split of {len(values)} steps has no room for a window of {window} and a target "
+            f"{horizon} later.",
+            fix="lower `encode.window` or `encode.horizon`, or enlarge the split.",
+        )
+    # (windows, features, window) → (windows, window, features)
+    views = np.lib.stride_tricks.sliding_window_view(values, window, axis=0)[starts]
+    windows, ends = views.transpose(0, 2, 1), targets[starts + window - 1 + horizon]
+    if scaler.relative:
+        last = windows[:, -1:]
+        windows, ends = windows - last, ends - last[:, 0, scaler.place]
+    return _equally_long(windows, ends)
+
+
+def whole_sequences(table: pa.Table, scaler: Scaler) -> Sequences:
+    """The rows of one split as sequences, a row holding a list per feature."""
+    columns = [_flat(table[scale.name]) for scale in scaler.features]
+    steps = len(columns[0]) // table.num_rows
+    values = scaler.standardize(np.stack(columns, axis=-1))
+    targets = (
+        table["label"].to_numpy()
+        if scaler.target is None
+        else scaler.target.apply(_flat(table[scaler.target.name]))
+    )
+    return _equally_long(values.reshape(table.num_rows, steps, -1), targets)
+
+
+def encode_series(
+    tables: Mapping[str, pa.Table], card: Mapping[str, Any], settings: SeriesEncode
+) -> tuple[dict[str, Sequences], Scaler]:
+    """All splits as sequences.
+
+    Args:
+        tables: split → its rows, of train, validation and test.
+        card: of `data/raw`.
+        settings: the dataset's `encode`.
+    """
+    scaler = fit_scaler(
+        tables["train"],
+        features=card["features"],
+        target=card["target"] if card["task"] == "regression" else None,
+        standardize=settings.standardize,
+        relative=settings.relative,
+    )
+    if settings.relative and (card["layout"] == "sequences" or scaler.place is None):
+        raise DataError(
+            f"{card['dataset']}: `encode.relative` is set, but the target {card['target']!r} is no "
+            f"later value of a feature ({', '.join(card['features'])}).",
+            fix="take `relative` out in params.yaml, or name the target in `source.features` too.",
+        )
+    if card["layout"] == "sequences":
+        return {name: whole_sequences(table, scaler) for name, table in tables.items()}, scaler
+    if settings.window is None:
+        raise DataError(
+            f"{card['dataset']}: `encode.window` is not set.",
+            fix="set it in params.yaml: how many steps the model reads, such as 96.",
+        )
+    return {
+        name: cut_windows(
+            table,
+            scaler,
+            window=settings.window,
+            horizon=settings.horizon,
+            stride=settings.stride,
+        )
+        for name, table in tables.items()
+    }, scaler
+
+
+def series_report(
+    splits: Mapping[str, Sequences], card: Mapping[str, Any], settings: SeriesEncode
+) -> dict[str, Any]:
+    """What `encoding.json` says of encoded series, apart from what the raw card says.
+
+    Args:
+        splits: as encoded.
+        card: of `data/raw`.
+        settings: the dataset's `encode`.
+    """
+    return {
+        "features": card["features"],
+        "target": card["target"],
+        "time_steps": int(splits["train"].lengths[0]),
+        **(_windowed(settings) if card["layout"] == "steps" else {"block": 1}),
+        "splits": {
+            name: {"rows": len(sequences), "time_steps": int(sequences.lengths[0])}
+            for name, sequences in splits.items()
+        },
+    }
+
+
+def _windowed(settings: SeriesEncode) -> dict[str, Any]:
+    """How windows lie to one another; `block` neighbors share steps, so they err alike."""
+    assert settings.window is not None, "encode_series refuses a series without it"
+    return {
+        **settings.model_dump(include={"horizon", "stride", "season"}),
+        "block": ceil((settings.window + settings.horizon) / settings.stride),
+    }
+
+
+def _equally_long(values: NDArray[np.float32], targets: NDArray[Any]) -> Sequences:
+    rows, steps, features = values.shape
+    return Sequences(
+        rows=np.arange(rows, dtype=np.int64),
+        targets=targets,
+        starts=np.arange(rows + 1, dtype=np.int64) * steps,
+        values=np.ascontiguousarray(values).reshape(-1, features),
+    )
+
+
+def _matrix(table: pa.Table, names: list[str]) -> NDArray[np.float64]:
+    return np.stack([_flat(table[name]) for name in names], axis=-1)
+
+
+def _flat(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """A column's numbers, lists laid end to end."""
+    flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+    return np.asarray(flat.to_numpy(), np.float64)

@@ -1,0 +1,131 @@
+"""Text ↔ token ids, with each token's place in the original text.
+
+Tokens are words, where characters of scripts written without blanks stand alone, or pieces of
+words («byte pairs»). Letters are lower-cased, HTML line breaks count as blanks. Id 0 is padding,
+id 1 an unknown word.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
+
+from pipeline.core.texts import LINE_BREAK
+
+PAD, UNKNOWN = "[PAD]", "[UNK]"
+PAD_ID, UNKNOWN_ID = 0, 1
+
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+# A character of an unspaced script, or a word with its inner apostrophes, or one symbol.
+_TOKEN = rf"[{_UNSPACED}]|[\w&&[^{_UNSPACED}]]+(?:['’][\w&&[^{_UNSPACED}]]+)*|[^\w\s]"
+
+
+Keep = Literal["head", "tail", "both"]
+
+
+class Encoded(NamedTuple):
+    """One text as tokens.
+
+    Attributes:
+        ids: <int32>[length], never empty.
+        spans: <int32>[length, 2], first character and the one after the last.
+        total: number of tokens before truncation.
+    """
+
+    ids: NDArray[np.int32]
+    spans: NDArray[np.int32]
+    total: int
+
+
+class Tokenizer:
+    """A trained vocabulary and the rule that splits text into its words."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    @property
+    def size(self) -> int:
+        """Number of ids, padding and the unknown word included."""
+        return self._tokenizer.get_vocab_size()
+
+    def to_json(self) -> str:
+        """The tokenizer as JSON, which `load` reads."""
+        return self._tokenizer.to_str(pretty=False)
+
+    def encode(self, texts: Sequence[str], *, max_len: int, keep: Keep = "head") -> list[Encoded]:
+        """Encode texts, each truncated to `max_len` tokens: its first, its last, or half of each.
+
+        A text without any token becomes the single unknown word, for no row may be empty.
+        """
+        rows = []
+        for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False):
+            total = len(encoding)
+            first = {"head": max_len, "tail": 0, "both": max_len - max_len // 2}[keep]
+            left_out = slice(first, first + max(0, total - max_len))
+            ids, spans = encoding.ids or [UNKNOWN_ID], encoding.offsets or [(0, 0)]
+            del ids[left_out], spans[left_out]
+            rows.append(Encoded(np.array(ids, np.int32), np.array(spans, np.int32), total))
+        return rows
+
+
+def train_tokenizer(
+    texts: Iterable[str], *, vocabulary: int, tokenizer: Literal["words", "bpe"] = "words"
+) -> Tokenizer:
+    """Learn a vocabulary of that size, padding and the unknown word included.
+
+    Args:
+        texts: of the training part only.
+        vocabulary: its size; byte pairs have at least the 256 bytes.
+        tokenizer: "words": the most frequent ones, in the order (-count, word). "bpe": bytes,
+            and pieces made by joining the most frequent neighbours within a word, or within a
+            stretch of a script without blanks (Sennrich et al. 2016, on bytes as in GPT-2);
+            every text can be written in them, so none is unknown.
+    """
+    made = (_words if tokenizer == "words" else _byte_pairs)(texts, vocabulary)
+    return Tokenizer(made)
+
+
+def _words(texts: Iterable[str], vocabulary: int) -> tokenizers.Tokenizer:
+    made = tokenizers.Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    made.normalizer = normalizers.Sequence(_normalizers())
+    made.pre_tokenizer = pre_tokenizers.Split(
+        tokenizers.Regex(_TOKEN), behavior="removed", invert=True
+    )
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=vocabulary, special_tokens=[PAD, UNKNOWN], show_progress=False
+    )
+    made.train_from_iterator(texts, trainer)
+    return made
+
+
+def _byte_pairs(texts: Iterable[str], vocabulary: int) -> tokenizers.Tokenizer:
+    made = tokenizers.Tokenizer(models.BPE())
+    # A single blank belongs to the word after it; more would become tokens of their own.
+    single = normalizers.Replace(tokenizers.Regex(r"\s+"), " ")
+    made.normalizer = normalizers.Sequence([*_normalizers(), single, normalizers.Strip()])
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    made.post_processor = processors.ByteLevel(trim_offsets=True)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, UNKNOWN],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(texts, trainer)
+    return made
+
+
+def _normalizers() -> list[normalizers.Normalizer]:
+    return [
+        normalizers.Replace(tokenizers.Regex(LINE_BREAK), " "),
+        normalizers.NFC(),
+        normalizers.Lowercase(),
+    ]
+
+
+def load_tokenizer(json: str) -> Tokenizer:
+    """Read what `Tokenizer.to_json` wrote."""
+    return Tokenizer(tokenizers.Tokenizer.from_str(json))

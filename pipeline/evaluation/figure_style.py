@@ -1,0 +1,106 @@
+"""What all plots share: a title, styles, and bytes that depend on what is drawn alone.
+
+A model has one colour, dash and marker in all of them, so that colour alone never tells. What
+is drawn alike gives the same bytes: no date, no version, none of the user's settings.
+"""
+
+import io
+from collections.abc import Callable, Iterable
+from math import ceil
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import PercentFormatter
+
+# In the order in which models are compared, the reference first; the report has the same.
+COLOURS = ("#6a7178", "#1c69b0", "#c9660a", "#1f8a63", "#8d46a8", "#b53b45", "#7b7420")
+DASHES = ((0, (4, 2)), "-", (0, (7, 1)), "-.", ":", (0, (5, 1, 1, 1)), (0, (2, 1)))
+MARKERS = ("D", "o", "s", "^", "v", "P", "X")
+INK, SOFT, LINE = "#1d2126", "#5b636d", "#dcdfe3"
+FONT = "DejaVu Sans"  # comes with matplotlib
+_STYLE: dict[Any, Any] = {
+    "figure.facecolor": "white",
+    "font.family": FONT,
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": SOFT,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.7,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "legend.frameon": False,
+}
+_DOTS_PER_INCH = 130
+
+
+def png(draw: Callable[[], Figure]) -> bytes:
+    """A figure as PNG, drawn with our settings."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        content = io.BytesIO()
+        draw().savefig(content, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+    return content.getvalue()
+
+
+class Pen:
+    """How each model is drawn, by its place among those compared, the reference first."""
+
+    def __init__(self, models: Iterable[str]) -> None:
+        self.models = list(models)
+
+    def line(self, model: str) -> dict[str, Any]:
+        place = self.models.index(model) % len(COLOURS)
+        return {"color": COLOURS[place], "linestyle": DASHES[place]}
+
+    def marked(self, model: str) -> dict[str, Any]:
+        return {**self.line(model), "marker": MARKERS[self.models.index(model) % len(MARKERS)]}
+
+
+def canvas(
+    title: str, note: str, *, panels: int = 1, size: tuple[float, float] = (6.2, 4.2)
+) -> tuple[Figure, list[Axes]]:
+    """A figure with its title and, below it, what one should know to read it.
+
+    Args:
+        title: says what is seen.
+        note: how it was made.
+        panels: side by side, four to a row.
+        size: of a panel, in inches.
+    """
+    columns = min(panels, 4)
+    rows = ceil(panels / columns)
+    figure = titled(title, note, size=(columns * size[0], rows * size[1]))
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in axes[panels:]:
+        unused.set_axis_off()
+    return figure, axes[:panels]
+
+
+def titled(title: str, note: str, *, size: tuple[float, float]) -> Figure:
+    """An empty figure with its title and note; `size`, in inches, is what is left below them."""
+    head = 0.62
+    width, height = size[0], size[1] + head
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - head / height))
+    figure = Figure(figsize=(width, height), layout=layout)
+    left = 0.12 / width
+    figure.text(left, 1 - 0.12 / height, title, va="top", size=12, weight="bold")
+    figure.text(left, 1 - 0.38 / height, note, va="top", color=SOFT)
+    return figure
+
+
+def percent(axis: Any) -> None:
+    """Label an axis of shares in percent."""
+    axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))

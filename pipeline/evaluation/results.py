@@ -1,0 +1,129 @@
+"""What is compared: each model with its predictions for the same rows, one set for each seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.files import read_json
+from pipeline.core.predictions import Predictions, Task, read_predictions
+from pipeline.errors import ArtifactError
+from pipeline.workspace import Workspace
+
+
+def read_baseline_names(workspace: Workspace) -> list[str]:
+    """The names of the references, in their order.
+
+    Raises:
+        ArtifactError: the list is missing or damaged.
+    """
+    names: list[str] = read_json(workspace.references / "references.json")
+    return names
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """A model under comparison.
+
+    Attributes:
+        name: the model's name in `params.yaml`.
+        seeds: one per fit; empty where a fit has no chance in it (the reference, a naive
+            forecast), of which there is then exactly one.
+        parameters: trainable numbers in the model.
+        validation: one per fit, in the order of `seeds`.
+        test: likewise. Nothing may be chosen by it.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    parameters: int
+    validation: tuple[Predictions, ...]
+    test: tuple[Predictions, ...]
+
+    @property
+    def deterministic(self) -> bool:
+        return not self.seeds
+
+    @property
+    def seed_names(self) -> tuple[int | None, ...]:
+        """The seed of each fit; None for a deterministic one."""
+        return self.seeds or (None,)
+
+    def alone(self) -> list["ModelResult"]:
+        """Each fit as a model of its own."""
+        return [
+            replace(self, seeds=() if seed is None else (seed,), validation=(seen,), test=(asked,))
+            for seed, seen, asked in zip(self.seed_names, self.validation, self.test, strict=True)
+        ]
+
+    def mean_outputs(self) -> NDArray[np.float64]:
+        """<float64>[n, classes] or, for regression, [n]: the fits' mean outputs on test."""
+        stacked = np.stack([fit.outputs for fit in self.test])
+        mean: NDArray[np.float64] = stacked.mean(axis=0, dtype=np.float64)
+        return mean
+
+
+def scores(fits: Sequence[Predictions], task: Task) -> NDArray[np.float64]:
+    """<float64>[fits, n]: 1 where the class is right, else 0; regression: the squared error."""
+    if task == "regression":
+        return np.stack([(fit.outputs.astype(np.float64) - fit.targets) ** 2 for fit in fits])
+    return np.stack([fit.labels == fit.targets for fit in fits]).astype(np.float64)
+
+
+def aggregate(values: Sequence[float | None]) -> dict[str, float | None]:
+    """Mean and standard deviation (n - 1) of one metric over fits; None where undefined."""
+    known = np.array([value for value in values if value is not None], np.float64)
+    return {
+        "mean": float(known.mean()) if len(known) else None,
+        "sd": float(known.std(ddof=1)) if len(known) > 1 else None,
+    }
+
+
+def check_same_rows(results: Sequence[ModelResult]) -> None:
+    """Refuse results whose predictions are not about the same rows in the same order.
+
+    Raises:
+        ArtifactError: they are not; a paired comparison would be meaningless.
+    """
+    for split in ("validation", "test"):
+        first = _fits(results[0], split)[0]
+        for result in results:
+            for seed, fit in zip(result.seed_names, _fits(result, split), strict=True):
+                if not _same(fit.rows, first.rows) or not _same(fit.targets, first.targets):
+                    of_seed = "" if seed is None else f" with seed {seed}"
+                    raise ArtifactError(
+                        f"The {split} predictions of {result.name}{of_seed} are not about the rows "
+                        f"that {results[0].name} was asked: {len(fit)} rows against {len(first)}.",
+                        fix="make them from one encoding again: dvc repro",
+                    )
+
+
+def _fits(result: ModelResult, split: str) -> tuple[Predictions, ...]:
+    return result.validation if split == "validation" else result.test
+
+
+def _same(left: NDArray[Any], right: NDArray[Any]) -> bool:
+    return np.array_equal(left, right)
+
+
+def read_result(
+    name: str, seeds: Sequence[int], folders: Sequence[Path], *, test: str = "test"
+) -> ModelResult:
+    """A model with what its fits said.
+
+    Args:
+        name: the model's.
+        seeds: what it was trained with; none of a reference.
+        folders: one for each fit, as its stage wrote it.
+        test: the name of the test rows.
+    """
+    return ModelResult(
+        name=name,
+        seeds=tuple(seeds),
+        parameters=read_json(folders[0] / "model.json")["parameters"],
+        validation=tuple(read_predictions(folder / "validation.parquet") for folder in folders),
+        test=tuple(read_predictions(folder / f"{test}.parquet") for folder in folders),
+    )

@@ -1,0 +1,282 @@
+"""The attention page: the samples of one run in one HTML file, and a picture of a few of them."""
+
+import io
+import itertools
+import re
+import unicodedata
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jinja2
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+
+from pipeline.core.texts import LINE_BREAK
+
+# A token is in full colour when it has at least this many times an even share of the weight;
+# so weights that are spread evenly look pale instead of all being "the heaviest".
+FULL_COLOUR = 5.0
+
+_FALLBACK_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Noto Sans Arabic",
+    "Noto Sans Thai",
+    "Noto Emoji",
+)
+
+
+class Piece(NamedTuple):
+    """A stretch of a text whose characters are all to be drawn alike.
+
+    Attributes:
+        weight: of the token that the stretch belongs to; None between tokens.
+        shade: 0 to 1, how strongly to colour it.
+    """
+
+    text: str
+    weight: float | None
+    shade: float
+    evidence: bool
+    unread: bool
+
+
+def environment(package: str) -> jinja2.Environment:
+    """Templates of `package`, besides the shared ones of this package; escaping is on."""
+    loaders = [jinja2.PackageLoader(name) for name in dict.fromkeys([package, __package__ or ""])]
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(
+        pieces=pieces,
+        heaviest=heaviest,
+        heaviest_steps=heaviest_steps,
+        window=window,
+        full_colour=FULL_COLOUR,
+    )
+    made.filters["percent"] = percent
+    return made
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """One self-contained HTML page of a `samples.json`."""
+    return environment(__package__ or "").get_template("attention.html").render(document=document)
+
+
+def percent(share: float) -> str:
+    """0.873 → '87.3 %', with a narrow no-break space."""
+    return f"{100 * share:.1f}\u202f%"
+
+
+def shades(weights: Sequence[float | None]) -> list[float]:
+    """How strongly to colour each token: its weight, relative to the heaviest of its row.
+
+    If not even the heaviest has `FULL_COLOUR` even shares, relative to that many shares.
+    """
+    present = [weight or 0.0 for weight in weights]
+    full = max([*present, FULL_COLOUR * sum(present) / max(len(present), 1)])
+    return [round(weight / full, 2) if full else 0.0 for weight in present]
+
+
+def pieces(sample: Mapping[str, Any]) -> list[Piece]:
+    """Cut a sample's text where a token, a passage of evidence or the unread part begins or ends.
+
+    Joined, the pieces are the text, except that an HTML line break has become a line feed.
+    Tokens that share a character (bytes of one emoji) are one: their weights are added.
+    """
+    text, tokens = sample["text"], sample["tokens"]
+    owner: list[int | None] = [None] * len(text)  # of each character, the token
+    weights: list[float | None] = []
+    for number, token in enumerate(tokens):
+        start, end, weight = token["start"], token["end"], token["weight"]
+        shared = owner[start] if start < end else None
+        weights.append(weight)
+        if shared is not None and weight is not None:
+            weights[shared], weights[number] = (weights[shared] or 0.0) + weight, 0.0
+        for character in range(start, end):
+            if owner[character] is None:
+                owner[character] = number
+    evidence, unread = (_mask(len(text), sample[name]) for name in ("evidence", "unread"))
+    shade = shades(weights)
+    cut = []
+    position = 0
+    for (token_number, is_evidence, is_unread), run in itertools.groupby(
+        zip(owner, evidence, unread, strict=True)
+    ):
+        length = len(list(run))
+        stretch = text[position : position + length]
+        position += length
+        if token_number is None:
+            cut.append(Piece(re.sub(LINE_BREAK, "\n", stretch), None, 0.0, is_evidence, is_unread))
+        else:
+            weight, strength = weights[token_number], shade[token_number]
+            cut.append(Piece(stretch, weight, strength, is_evidence, is_unread))
+    return cut
+
+
+def _mask(length: int, spans: Sequence[Sequence[int]]) -> list[bool]:
+    mask = [False] * length
+    for start, end in spans:
+        mask[start:end] = [True] * len(mask[start:end])
+    return mask
+
+
+def heaviest(sample: Mapping[str, Any], count: int = 5) -> list[tuple[str, float]]:
+    """The tokens that got the most weight, as text and weight, heaviest first."""
+    tokens = sorted(sample["tokens"], key=lambda token: -token["weight"])[:count]
+    return [(sample["text"][token["start"] : token["end"]], token["weight"]) for token in tokens]
+
+
+def heaviest_steps(sample: Mapping[str, Any], count: int = 3) -> list[tuple[int, float]]:
+    """The time steps of a series that got the most weight, counted from 1, heaviest first."""
+    steps = sorted(enumerate(sample["weights"], start=1), key=lambda step: -step[1])
+    return steps[:count]
+
+
+# ── series ───────────────────────────────────────────────────────────────────────────────
+
+WIDTH, BAND, GAP = 720, 56, 18  # of a window's drawing, in CSS pixels
+
+
+def window(sample: Mapping[str, Any], features: Sequence[str]) -> dict[str, Any]:
+    """The geometry of a window of a series: bars of weight, and below them each feature's line.
+
+    Every band is `BAND` high and scaled to its own range.
+    """
+    values = np.array(sample["values"], float)  # <float>[time_steps, features]
+    steps = len(values)
+    width = WIDTH / steps
+    bars = [
+        {"x": round(step * width, 2), "height": round(shade * BAND, 2), "weight": weight}
+        for step, (weight, shade) in enumerate(
+            zip(sample["weights"], shades(sample["weights"]), strict=True)
+        )
+        if weight is not None
+    ]
+    lines = []
+    for column, name in enumerate(features):
+        line = values[:, column]
+        low, high = float(line.min()), float(line.max())
+        heights = (line - low) / (high - low) if high > low else np.full(steps, 0.5)
+        points = " ".join(
+            f"{(step + 0.5) * width:.1f},{BAND * (1 - height):.1f}"
+            for step, height in enumerate(heights)
+        )
+        lines.append({"name": name, "points": points, "low": low, "high": high})
+    return {"steps": steps, "bar_width": round(max(width - 0.5, 0.5), 2), "bars": bars,
+            "lines": lines, "width": WIDTH, "band": BAND, "gap": GAP}  # fmt: skip
+
+
+# ── the picture ──────────────────────────────────────────────────────────────────────────
+
+
+def draw(document: Mapping[str, Any], *, count: int = 4) -> bytes:
+    """A PNG of the first `count` samples; its bytes depend on the document and the fonts alone.
+
+    Texts are cut after a few lines: the picture is for comparing runs side by side, the page
+    for reading.
+    """
+    with warnings.catch_warnings():
+        # A letter that no installed font has becomes a box.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        samples = document["samples"][:count]
+        picture = _draw_series if document["kind"] == "series" else _draw_texts
+        figure = picture(document, samples)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def _families() -> list[str]:
+    installed = set(font_manager.fontManager.get_font_names())
+    return ["DejaVu Sans", *(name for name in _FALLBACK_FONTS if name in installed)]
+
+
+def _right_to_left(text: str) -> bool:
+    """Whether the first letter with a direction is written from right to left (as dir="auto")."""
+    directions = map(unicodedata.bidirectional, text)
+    return next((d for d in directions if d in {"L", "R", "AL"}), "L") != "L"
+
+
+def _title(document: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
+    if not document["classes"]:
+        return f"row {sample['row']}: {sample['label']:.3f}, predicted {sample['predicted']:.3f}"
+    label, predicted = (document["classes"][sample[key]] for key in ("label", "predicted"))
+    probability = sample["probabilities"][sample["predicted"]]
+    verdict = "right" if sample["correct"] else "wrong"
+    return f"row {sample['row']}: {label}, predicted {predicted} ({probability:.2f}), {verdict}"
+
+
+def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> Figure:
+    width, line_height, margin, most_lines = 1000, 22, 20, 6
+    font = FontProperties(family=_families(), size=10)
+    # Matplotlib's method has no types.
+    renderer = FigureCanvasAgg(Figure(dpi=100)).get_renderer()  # type: ignore[no-untyped-call]
+
+    y = 0.0
+    words: list[tuple[float, float, str, dict[str, Any]]] = []  # x, y, text, style
+    for sample in samples:
+        y += line_height
+        words.append((margin, y, _title(document, sample), {"color": "#555555"}))
+        leftwards = _right_to_left(sample["text"])
+        x, last = float(margin), y + most_lines * line_height
+        y += line_height
+        for piece in pieces(sample):
+            word = " ".join(piece.text.split())
+            if not word:
+                x += 4
+                continue
+            taken = renderer.get_text_width_height_descent(word, font, False)[0]
+            if x + taken > width - margin:
+                x, y = float(margin), y + line_height
+            if y > last:
+                words.append((width / 2, last + line_height, "…", {"color": "#999999"}))
+                break
+            box = {"facecolor": (1.0, 0.69, 0.0, piece.shade), "edgecolor": "none", "pad": 1.5}
+            style: dict[str, Any] = {"color": "#aaaaaa" if piece.unread else "#111111", "bbox": box}
+            words.append((width - x - taken if leftwards else x, y, word, style))
+            x += taken + 1
+        y = min(y, last) + line_height
+
+    height = y + margin
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    FigureCanvasAgg(figure)
+    for x, y, word, style in words:
+        place = (x / width, 1 - y / height)
+        figure.text(*place, word, font=font, va="center", parse_math=False, **style)
+    return figure
+
+
+def _draw_series(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> Figure:
+    bands = 1 + len(document["features"])
+    figure = Figure(figsize=(10, 0.7 * bands * len(samples) + 0.4), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(bands * len(samples), 1, squeeze=False)[:, 0]
+    for number, sample in enumerate(samples):
+        weight_axis, *feature_axes = axes[number * bands : (number + 1) * bands]
+        values = np.array(sample["values"], float)
+        weights = [weight or 0.0 for weight in sample["weights"]]
+        weight_axis.bar(range(len(values)), weights, width=1.0, color="#d98200")
+        weight_axis.set_title(_title(document, sample), fontsize=9, loc="left")
+        weight_axis.set_ylabel("weight", fontsize=8, rotation=0, ha="right")
+        for column, axis in enumerate(feature_axes):
+            axis.plot(values[:, column], color="#3b6ea5", linewidth=1)
+            name = document["features"][column]
+            axis.set_ylabel(name, fontsize=8, rotation=0, ha="right", parse_math=False)
+        for axis in (weight_axis, *feature_axes):
+            axis.set_xlim(-0.5, len(values) - 0.5)
+            axis.set_yticks([])
+            axis.tick_params(labelsize=7, labelbottom=axis is axes[-1])
+    return figure

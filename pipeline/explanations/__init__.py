@@ -1,1 +1,0 @@
-"""What the attention looks at, and how far that can be believed."""

@@ -1,0 +1,1 @@
+"""What networks begin with, learned without labels."""

@@ -1,0 +1,196 @@
+"""A warm start for words and Bi-LSTM: they first learn to tell the words that come next.
+
+After Dai & Le, "Semi-supervised Sequence Learning" (NeurIPS 2015): the forward LSTM predicts each
+following word, the backward one each preceding word, from texts without labels.
+"""
+
+import time
+from collections.abc import Callable
+from math import ceil
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipeline import progress
+from pipeline.core.params import LanguageModel
+from pipeline.core.sequences import Sequences
+from pipeline.encoding.batching import batches, pad
+from pipeline.models.lstm import LSTM
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.optimizer import Adam
+
+OUTPUT_SCALE = 3.0  # of the output's word vectors against the input's, to begin with
+_HELD_OUT = 100  # every so many texts one is not learned from
+
+
+class LearnedLanguageModel(NamedTuple):
+    """What a network can begin with.
+
+    Attributes:
+        vectors: <float32>[vocabulary, features].
+        bilstm: the weights of Keras's Bidirectional LSTM, in its order.
+        losses: after each epoch, in nats a word, of the held-out texts.
+    """
+
+    vectors: NDArray[np.float32]
+    bilstm: list[NDArray[np.float32]]
+    losses: list[float]
+
+
+class _Model:
+    """Embedding, Bi-LSTM and a sampled softmax for each direction."""
+
+    def __init__(self, vectors: NDArray[np.float32], settings: LanguageModel) -> None:
+        vocabulary, features = vectors.shape
+        layers: Any = keras.layers
+        self.units = settings.units
+        self.embedding = layers.Embedding(vocabulary, features)
+        self.embedding.build(None)
+        self.embedding.embeddings.assign(vectors)
+        self.bilstm = layers.Bidirectional(LSTM(settings.units, return_sequences=True))
+        self.bilstm.build((None, None, features))
+        self.heads = [layers.Dense(features), layers.Dense(features)]  # next, previous
+        for head in self.heads:
+            head.build((None, settings.units))
+        self.output = layers.Embedding(vocabulary, features)
+        self.output.build(None)
+        self.output.embeddings.assign(OUTPUT_SCALE * vectors)
+        self.dropout = layers.Dropout(settings.word_dropout, noise_shape=(None, None, 1))
+
+    @property
+    def variables(self) -> list[Any]:
+        made = [self.embedding, self.bilstm, *self.heads, self.output]
+        return [variable for layer in made for variable in layer.trainable_variables]
+
+    def loss(self, batch: Any, samples: Any, log_share: Any, *, training: bool) -> Any:
+        """Mean negative log likelihood of a word's neighbours, by a sampled softmax.
+
+        Jean et al. 2015: the sum over the vocabulary is estimated from words drawn in proportion
+        to a share q, each counted 1 / (n q) times.
+
+        Args:
+            batch: <int32>[batch, time_steps].
+            samples: <int32>[n], words drawn for the batch.
+            log_share: (vocabulary,), log q.
+            training: whether words are dropped.
+        """
+        mask = tf.not_equal(batch, 0)
+        states = self.bilstm(self.dropout(self.embedding(batch), training=training), mask=mask)
+        both = tf.where(mask[:, 1:])  # where a word and the one before it are real
+        among = tf.gather(self.output.embeddings, samples)  # (n, features)
+        weight = tf.gather(log_share, samples) + tf.math.log(float(samples.shape[0]))
+        ways = [
+            (self.heads[0], states[:, :-1, : self.units], batch[:, 1:]),
+            (self.heads[1], states[:, 1:, self.units :], batch[:, :-1]),
+        ]
+        losses = []
+        for head, known, wanted in ways:
+            query = head(tf.gather_nd(known, both))  # (words, features)
+            target = tf.gather(self.output.embeddings, tf.gather_nd(wanted, both))
+            right = tf.reduce_sum(query * target, axis=1)
+            others = tf.matmul(query, among, transpose_b=True) - weight  # (words, n)
+            everything = tf.reduce_logsumexp(tf.concat([right[:, None], others], axis=1), axis=1)
+            losses.append(tf.reduce_sum(everything - right))
+        # a batch of single words has no neighbours
+        return tf.math.divide_no_nan(tf.add_n(losses), 2.0 * tf.cast(tf.shape(both)[0], tf.float32))
+
+
+def learn_language_model(
+    rows: Sequences,
+    vectors: NDArray[np.float32],
+    settings: LanguageModel,
+    *,
+    checkpoint: Checkpoint | None = None,
+    say: Callable[[str], object] = progress.say,
+) -> LearnedLanguageModel:
+    """Train on texts; the same bytes each time, with the same number of threads.
+
+    Args:
+        rows: token ids of each text.
+        vectors: <float32>[vocabulary, features] to begin with.
+        settings: units, epochs, samples, batch size, rate and seed.
+        checkpoint: keeps the state after every epoch; learning that was killed goes on from it.
+        say: is told how far it is after each epoch.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    vocabulary = len(vectors)
+    counts = np.bincount(rows.values, minlength=vocabulary)
+    share = (counts + 1.0) ** 0.75  # as word2vec draws: rare words more often than they stand
+    share /= share.sum()
+    log_share = tf.constant(np.log(share), tf.float32)
+    every = min(_HELD_OUT, len(rows))
+    held = np.arange(len(rows)) % every == every - 1
+    train, held_out = rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held))
+
+    model = _Model(vectors, settings)
+    steps = settings.epochs * ceil(len(train) / settings.batch_size)
+    rate = keras.optimizers.schedules.PolynomialDecay(
+        settings.learning_rate, steps, 0.05 * settings.learning_rate
+    )
+    optimizer = Adam(rate)
+    optimizer.build(model.variables)
+    signature = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([settings.samples], tf.int32)]
+
+    def step(batch: Any, samples: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = model.loss(batch, samples, log_share, training=True)
+        optimizer.apply(tape.gradient(loss, model.variables), model.variables)
+        return loss
+
+    def held_out_loss(batch: Any, samples: Any) -> Any:
+        return model.loss(batch, samples, log_share, training=False)
+
+    compiled = tf.function(step, input_signature=signature, autograph=False)
+    judged = tf.function(held_out_loss, input_signature=signature, autograph=False)
+    # A dropout layer's generator is no trainable weight: without it other words were dropped.
+    state = [*model.variables, *optimizer.variables, *model.dropout.variables]
+    losses = _restored(checkpoint, state)
+    if losses:
+        say(f"language model: going on after epoch {len(losses)}, which was kept")
+    for epoch in range(len(losses), settings.epochs):
+        begun = time.perf_counter()
+        rng = np.random.default_rng([settings.seed, epoch])
+        order = batches(train.lengths, settings.batch_size, rng)
+        with progress.epoch_bar(what=f"language model, epoch {epoch + 1}", total=len(order)) as bar:
+            for indices in order:
+                compiled(tf.constant(pad(train, indices)), _draw(share, settings.samples, rng))
+                bar.update()
+        rng = np.random.default_rng(settings.seed)
+        found = [
+            float(judged(tf.constant(pad(held_out, indices)), _draw(share, settings.samples, rng)))
+            for indices in batches(held_out.lengths, settings.batch_size, None)
+        ]
+        losses.append(float(np.mean(found)))
+        if checkpoint:
+            values = enumerate(map(keras.ops.convert_to_numpy, state))
+            checkpoint.save({"losses": losses, **{f"state_{n}": value for n, value in values}})
+        say(
+            f"language model  epoch {epoch + 1}/{settings.epochs}  held-out loss {losses[-1]:.4f}"
+            f"  {time.perf_counter() - begun:.0f} s"
+        )
+    return LearnedLanguageModel(
+        keras.ops.convert_to_numpy(model.embedding.embeddings),
+        [keras.ops.convert_to_numpy(weight) for weight in model.bilstm.weights],
+        losses,
+    )
+
+
+def _restored(checkpoint: Checkpoint | None, state: list[Any]) -> list[float]:
+    """Assign what was kept to the variables; the losses of the epochs that are done."""
+    kept = checkpoint.restore() if checkpoint else None
+    if kept is None:
+        return []
+    for number, variable in enumerate(state):
+        variable.assign(kept[f"state_{number}"])
+    losses: list[float] = kept["losses"].tolist()
+    return losses
+
+
+def _draw(share: NDArray[np.floating[Any]], count: int, rng: np.random.Generator) -> Any:
+    """<int32>[count] words, in proportion to their share."""
+    cumulative = np.cumsum(share)
+    places = np.searchsorted(cumulative, rng.random(count) * cumulative[-1])
+    return tf.constant(places.astype(np.int32))

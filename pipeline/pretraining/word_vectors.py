@@ -1,0 +1,68 @@
+"""Word vectors from text without labels: what a word means is known by its neighbours."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from gensim.models import Word2Vec
+from gensim.models.callbacks import CallbackAny2Vec
+from numpy.typing import NDArray
+
+from pipeline.core.params import Vectors
+from pipeline.encoding.tokenizer import UNKNOWN_ID
+
+SCALE = 0.1  # standard deviation of a vector's entries
+LONGEST = 10_000  # tokens of a sentence; gensim passes over what comes after
+
+
+def word_vectors(
+    rows: Sequence[NDArray[np.int32]],
+    settings: Vectors,
+    *,
+    vocabulary_size: int,
+    epoch_done: Callable[[], object] = lambda: None,
+) -> NDArray[np.float32]:
+    """Skip-gram with negative sampling (Mikolov et al. 2013); the same bytes each time.
+
+    Args:
+        rows: token ids of each text.
+        settings: size, window, epochs and seed.
+        vocabulary_size: of the tokenizer.
+        epoch_done: called after each epoch.
+
+    Returns:
+        <float32>[vocabulary_size, settings.size]; 0 for padding, for the unknown word, and for
+        words that stand in no text.
+    """
+    names = [str(number) for number in range(vocabulary_size)]
+    sentences = [
+        [names[number] for number in row[start : start + LONGEST] if number > UNKNOWN_ID]
+        for row in rows
+        for start in range(0, len(row), LONGEST)
+    ]
+    vectors = np.zeros((vocabulary_size, settings.size), np.float32)
+    if not any(sentences):
+        return vectors
+    model = Word2Vec(
+        sentences,
+        vector_size=settings.size,
+        window=settings.window,
+        epochs=settings.epochs,
+        seed=settings.seed,
+        sg=1,
+        negative=5,
+        sample=1e-4,
+        min_count=1,
+        workers=1,  # more of them race, and the bytes differ from run to run
+        callbacks=[_EpochDone(epoch_done)],
+    )
+    known = np.array([int(name) for name in model.wv.index_to_key])
+    vectors[known] = model.wv.vectors * (SCALE / model.wv.vectors.std())
+    return vectors
+
+
+class _EpochDone(CallbackAny2Vec):
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+
+    def on_epoch_end(self, model: Word2Vec) -> None:
+        self._call()

@@ -1,0 +1,1 @@
+"""The served model: raw input in, labels or values out."""

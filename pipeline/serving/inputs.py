@@ -1,0 +1,226 @@
+"""What a served model is asked: texts or windows of numbers, refused in words where it can't be.
+
+MLflow answers a refusal through its server with status 400.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType, Object, Property
+from numpy.typing import NDArray
+
+from pipeline.core.sequences import Sequences
+from pipeline.encoding.series import Scaler
+from pipeline.encoding.tokenizer import Encoded, load_tokenizer
+
+_WEIGHT = Property("weight", DataType.double, required=False)
+
+
+FILES = ("tokenizer.json", "scaler.json")  # of `data/encoded`; a dataset has one of them
+
+
+def reader(folder: Path) -> "Reader":
+    """The reader of the packed model in `folder`."""
+    card = json.loads((folder / "model.json").read_bytes())
+    return (TextReader if card["kind"] == "text" else SeriesReader)(folder, card)
+
+
+# ── text ─────────────────────────────────────────────────────────────────────────────────
+
+
+class TextReader:
+    """Column `text`: a text in every row."""
+
+    shown = "tokens"  # the answer's column of them
+    part = Object(
+        [
+            Property("token", DataType.string),
+            Property("start", DataType.long),
+            Property("end", DataType.long),
+            _WEIGHT,
+        ]
+    )
+
+    def __init__(self, folder: Path, card: Mapping[str, Any]) -> None:
+        self._tokenizer = load_tokenizer((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        self._truncation = {"max_len": card["max_len"], "keep": card.get("keep", "head")}
+
+    def schema(self) -> Schema:
+        """The columns of a request."""
+        return Schema([ColSpec(DataType.string, "text")])
+
+    def example(self) -> pd.DataFrame:
+        """A request that is answered."""
+        return pd.DataFrame({"text": ["Slow to start, but I was sorry when it ended."]})
+
+    def read(self, asked: pd.DataFrame) -> "Texts":
+        """A request's texts.
+
+        Raises:
+            MlflowException: a row holds none.
+        """
+        texts = valid_texts(asked["text"].tolist())
+        return Texts(texts, self._tokenizer.encode(texts, **self._truncation))
+
+
+class Texts:
+    """Texts and their tokens.
+
+    Attributes:
+        sequences: what the network reads.
+    """
+
+    def __init__(self, texts: Sequence[str], encoded: Sequence[Encoded]) -> None:
+        self._texts, self._encoded = texts, encoded
+        self.sequences = Sequences(
+            rows=np.arange(len(encoded)),
+            targets=np.zeros(len(encoded), np.int64),  # unknown
+            starts=np.cumsum([0, *(len(row.ids) for row in encoded)]).astype(np.int64),
+            values=np.concatenate([row.ids for row in encoded]),
+        )
+
+    def parts(self, weights: Sequence[Any]) -> list[list[dict[str, Any]]]:
+        """Each token as it stands in the text, with its place and its weight."""
+        return [
+            [
+                {"token": given[start:end], "start": int(start), "end": int(end), "weight": weight}
+                for (start, end), weight in zip(
+                    row.spans, _weights(of_row, len(row.spans)), strict=True
+                )
+            ]
+            for given, row, of_row in zip(self._texts, self._encoded, weights, strict=True)
+        ]
+
+
+def valid_texts(given: Sequence[object]) -> list[str]:
+    """The texts, if all of them are.
+
+    Raises:
+        MlflowException: one is missing, is blank, or is not text.
+    """
+    texts: list[str] = []
+    for number, value in enumerate(given):
+        if not isinstance(value, str) or not value.strip():
+            # The schema lets only text and missing values pass, which pandas may hold as NaN.
+            received = repr(value) if isinstance(value, str) else "nothing"
+            raise _refusal(
+                f"`text` must hold a text in every row; row {number} (from 0) holds {received}. "
+                "Leave that row out."
+            )
+        texts.append(value)
+    if not texts:
+        raise _refusal("`text` has no row; at least one text is needed.")
+    return texts
+
+
+# ── series ───────────────────────────────────────────────────────────────────────────────
+
+
+class SeriesReader:
+    """A column for each feature, which holds a list of numbers, one per time step, in every row."""
+
+    shown = "steps"
+    part = Object([Property("step", DataType.long), _WEIGHT])
+
+    def __init__(self, folder: Path, card: Mapping[str, Any]) -> None:
+        self._scaler = Scaler.from_json(json.loads((folder / "scaler.json").read_bytes()))
+        self._features: list[str] = card["features"]
+        self._steps: int = card["time_steps"]
+
+    def schema(self) -> Schema:
+        """The columns of a request."""
+        # Of any type: MLflow refuses a list of whole numbers where it is told to expect others.
+        # Its constructor has no types.
+        anything = AnyType()  # type: ignore[no-untyped-call]
+        return Schema([ColSpec(anything, name, required=False) for name in self._features])
+
+    def example(self) -> pd.DataFrame:
+        """A window in which every feature stays at its mean."""
+        means = {scale.name: round(scale.mean, 4) for scale in self._scaler.features}
+        return pd.DataFrame({name: [[mean] * self._steps] for name, mean in means.items()})
+
+    def read(self, asked: pd.DataFrame) -> "Windows":
+        """A request's windows.
+
+        Raises:
+            MlflowException: a feature is missing, or is not `time_steps` finite numbers.
+        """
+        missing = [name for name in self._features if name not in asked]
+        if missing:
+            given = [name for name in self._features if name in asked]
+            raise _refusal(
+                f"The column `{missing[0]}` is missing. The model reads {len(self._features)} "
+                f"features, each a column with a list of {self._steps} numbers in every row: "
+                f"{', '.join(self._features)}. Received of these: {', '.join(given) or 'none'}."
+            )
+        if asked.empty:
+            raise _refusal("There is no row; at least one window is needed.")
+        columns = [
+            np.stack([self._numbers(value, name, row) for row, value in enumerate(asked[name])])
+            for name in self._features
+        ]
+        return Windows(self._scaler, np.stack(columns, axis=-1))
+
+    def _numbers(self, value: Any, name: str, row: int) -> NDArray[np.float64]:
+        """<float64>[time_steps], one feature of one window."""
+        where = f"`{name}` in row {row} (from 0)"
+        rule = f"give a list of {self._steps} numbers, one per time step, the latest last."
+        if not isinstance(value, list | tuple | np.ndarray):
+            received = "nothing" if pd.isna(value) else repr(value)
+            raise _refusal(f"{where} holds {received}: {rule}")
+        if len(value) != self._steps:
+            raise _refusal(f"{where} holds {len(value):,} values: {rule}")
+        for step, number in enumerate(value):
+            if isinstance(number, bool) or not isinstance(number, int | float | np.number):
+                raise _refusal(f"{where} holds {number!r} at step {step} (from 0): {rule}")
+            if not np.isfinite(number):
+                raise _refusal(
+                    f"{where} holds {number} at step {step} (from 0), which is no finite number: "
+                    "fill the gap, or leave that row out."
+                )
+        return np.asarray(value, np.float64)
+
+
+class Windows:
+    """Windows of numbers, <float64>[n, time_steps, features], in the features' own units.
+
+    Attributes:
+        sequences: what the network reads.
+    """
+
+    def __init__(self, scaler: Scaler, windows: NDArray[np.float64]) -> None:
+        self._scaler, self._windows = scaler, windows
+        self.sequences = scaler.inputs(windows)
+
+    def values(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """<float32>[n], a regression's outputs → values in the target's own unit."""
+        return self._scaler.restore(outputs, self._windows)
+
+    def parts(self, weights: Sequence[Any]) -> list[list[dict[str, Any]]]:
+        """Each time step, counted from 0, with its weight."""
+        steps = self._windows.shape[1]
+        return [
+            [
+                {"step": step, "weight": weight}
+                for step, weight in enumerate(_weights(of_row, steps))
+            ]
+            for of_row in weights
+        ]
+
+
+Reader = TextReader | SeriesReader
+
+
+def _weights(weights: Any, count: int) -> list[float | None]:
+    return [None] * count if weights is None else [float(weight) for weight in weights]
+
+
+def _refusal(message: str) -> MlflowException:
+    refusal: MlflowException = MlflowException.invalid_parameter_value(message)
+    return refusal

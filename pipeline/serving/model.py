@@ -1,0 +1,155 @@
+"""The served model: raw input in; label and calibrated probability, or a value, out.
+
+It takes texts, or windows of a series, and shows on request what it attended to. It is packed
+with a copy of this package, so it loads where the project is not installed:
+
+    model = mlflow.pyfunc.load_model("models:/spotlight-demo@champion")
+    model.predict(pandas.DataFrame({"text": ["…"]}), params={"attention": True})
+
+    model = mlflow.pyfunc.load_model("models:/spotlight-ett@champion")
+    model.predict(pandas.DataFrame({"HUFL": [[5.8, 5.7, …]], …}))  # a list for each feature
+
+What is served is what was measured: the same input, network and code give the same numbers.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import save_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
+from numpy.typing import NDArray
+
+from pipeline.core.files import read_json, write_json
+from pipeline.serving import inputs
+from pipeline.serving.inputs import Reader, Windows
+
+PACKAGE = Path(__file__).parents[1]
+LIBRARIES = (
+    "keras",
+    "mlflow",
+    "numba",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "ruamel.yaml",
+    "scipy",
+    "tensorflow",
+    "tokenizers",
+)
+
+
+def pack(destination: Path, *, folder: Path, encoded: Path, temperature: float | None) -> None:
+    """Write a model that MLflow can load and serve into the new folder `destination`.
+
+    Args:
+        destination: made here.
+        folder: what `train` wrote: `model.json` and the weights.
+        encoded: what `encode` wrote: the tokenizer, or the scaler.
+        temperature: divides the logits; None leaves the probabilities as they are.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        parts = Path(scratch) / "model"
+        parts.mkdir()
+        for name in ("model.json", "model.weights.h5"):
+            shutil.copyfile(folder / name, parts / name)
+        for name in inputs.FILES:
+            if (encoded / name).exists():
+                shutil.copyfile(encoded / name, parts / name)
+        write_json(parts / "calibration.json", {"temperature": temperature})
+        reader = inputs.reader(parts)
+        save_model(
+            destination,
+            python_model=str(PACKAGE / "serving" / "from_code.py"),
+            artifacts={"model": str(parts)},
+            code_paths=[str(PACKAGE)],
+            signature=signature(reader, read_json(parts / "model.json")["task"]),
+            input_example=reader.example(),
+            pip_requirements=[f"{name}=={version(name)}" for name in LIBRARIES],
+        )
+
+
+def signature(reader: Reader, task: str) -> ModelSignature:
+    """What MLflow documents and checks: the columns of request and answer, and the parameter."""
+    said = {"value": DataType.double}
+    if task != "regression":
+        said = {"label": DataType.string, "probability": DataType.double}
+    return ModelSignature(
+        inputs=reader.schema(),
+        outputs=Schema(
+            [
+                *(ColSpec(kind, name) for name, kind in said.items()),
+                ColSpec(Array(reader.part), reader.shown, required=False),
+            ]
+        ),
+        params=ParamSchema([ParamSpec("attention", DataType.boolean, default=False)]),
+    )
+
+
+class ServedModel(PythonModel):
+    """A trained model behind MLflow's interface."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        from pipeline.training import inference
+
+        folder = Path(context.artifacts["model"])
+        self._reader = inputs.reader(folder)
+        self._loaded = inference.load_model(folder)
+        self._temperature = json.loads((folder / "calibration.json").read_bytes())["temperature"]
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: Mapping[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Answer every row.
+
+        Returns:
+            A row for each: `label` and its `probability`, or, of a regression, the `value` in
+            the target's own unit. With `attention` also the `tokens` of a text, each with its
+            characters `start` to `end`, or the `steps` of a window, counted from 0: each with
+            its `weight`, which is None where the model has no attention.
+
+        Raises:
+            MlflowException: a row can't be read; a server answers 400.
+        """
+        from pipeline.training import inference
+
+        network, card = self._loaded
+        question = self._reader.read(model_input)
+        attention = bool((params or {}).get("attention"))
+        weights: Sequence[Any] = [None] * len(question.sequences)
+        outputs: NDArray[np.floating]
+        if attention and network.explainer is not None:
+            outputs, weights = inference.predict_with_weights(network, question.sequences)
+        else:
+            outputs = inference.predict(network.predictor, question.sequences)
+        if isinstance(question, Windows) and card["task"] == "regression":
+            answer: dict[str, Any] = {"value": question.values(outputs)}
+        else:
+            answer = self._classified(outputs, card["classes"])
+        if attention:
+            answer[self._reader.shown] = question.parts(weights)
+        return pd.DataFrame(answer)
+
+    def _classified(self, outputs: NDArray[np.floating], classes: list[str]) -> dict[str, Any]:
+        """<float>[n, classes] → each row's most probable class, and its calibrated probability."""
+        from pipeline.evaluation import calibration
+
+        if self._temperature is not None:
+            outputs = calibration.calibrate(outputs, self._temperature)
+        return {
+            "label": [classes[number] for number in outputs.argmax(axis=1)],
+            "probability": outputs.max(axis=1).astype(np.float64),
+        }

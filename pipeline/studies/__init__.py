@@ -1,0 +1,1 @@
+"""Studies beside the main pipeline, each with its stages and its tracking."""

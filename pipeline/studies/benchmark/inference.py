@@ -1,0 +1,73 @@
+"""Inference: reviews per second in batches, and milliseconds for one, with the same weights."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from pipeline.core.sequences import Sequences
+from pipeline.studies.benchmark import arithmetic
+from pipeline.studies.benchmark.settings import NAMES, Options
+from pipeline.studies.benchmark.throughput import start
+
+MANY, SINGLE = 2000, 40  # reviews, spread over all lengths
+
+
+def measure(
+    rows: Sequences, options: Options, implementations: Sequence[str], say: Callable[[str], object]
+) -> dict[str, Any]:
+    """Time the answers to the same reviews, many in batches and some one by one, in turn.
+
+    Args:
+        rows: to choose them from.
+        options: sizes, repeats, threads.
+        implementations: which ones; all get the first one's weights and are compared with it.
+        say: where progress goes.
+    """
+    many = _spread_over_lengths(rows, MANY)
+    single = [rows.take(np.array([index])) for index in _spread_over_lengths(rows, SINGLE)]
+    together = rows.take(many)
+    rates: dict[str, list[float]] = {implementation: [] for implementation in implementations}
+    alone: dict[str, list[float]] = {implementation: [] for implementation in implementations}
+    answers = {}
+    with ExitStack() as stack:
+        workers = {
+            implementation: stack.enter_context(start(implementation, rows, options))
+            for implementation in implementations
+        }
+        weights = workers[implementations[0]].call("weights").result
+        for implementation in implementations:
+            workers[implementation].call("load", weights)
+            # also traces its graph
+            answers[implementation] = workers[implementation].call("predict", together).result
+        for repeat in range(1, options.repeats + 1):
+            for implementation in implementations:
+                seconds = workers[implementation].call("predict", together).seconds
+                rates[implementation].append(len(together) / seconds)
+                each = [workers[implementation].call("predict", one).seconds for one in single]
+                alone[implementation].append(1000 * float(np.median(each)))
+                say(
+                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<12} "
+                    f"{rates[implementation][-1]:>7,.0f} reviews/s  "
+                    f"{alone[implementation][-1]:7.1f} ms for one"
+                )
+    first = answers[implementations[0]]
+    return {
+        "reviews": len(together),
+        "implementations": {
+            implementation: {
+                "reviews_per_second": rates[implementation],
+                "milliseconds_for_one": alone[implementation],
+                "largest_difference": float(np.abs(answers[implementation] - first).max()),
+            }
+            for implementation in implementations
+        },
+        "ratios": arithmetic.ratios(rates, of=implementations[0]),
+    }
+
+
+def _spread_over_lengths(rows: Sequences, count: int) -> Any:
+    """<int64>[count], row numbers evenly spaced in the order of length."""
+    order = np.argsort(rows.lengths, kind="stable")
+    return order[np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)]

@@ -1,0 +1,108 @@
+"""`make bench`: time and memory, as a table, a plot and raw measurements."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pipeline import progress
+from pipeline.core.files import new_folder, write_bytes, write_json, write_text
+from pipeline.studies.benchmark import (
+    accuracy,
+    corpus,
+    figure,
+    inference,
+    losses,
+    scaling,
+    starting,
+    table,
+    throughput,
+)
+from pipeline.studies.benchmark.implementations import IMPLEMENTATIONS
+from pipeline.studies.benchmark.processes import alone
+from pipeline.studies.benchmark.settings import NAMES, PREDICTING, Options
+from pipeline.workspace import Workspace
+
+
+def run_benchmark(workspace: Workspace, **given: Any) -> None:
+    """Run the chosen parts, show the results, and write bench.json, bench.md and bench.png."""
+    options = Options(**given)
+    document = _measure(workspace, options)
+    picture = figure.draw(document)
+    text = table.markdown(document)
+    out = workspace.root / options.out
+    with new_folder(out) as folder:
+        write_json(folder / "bench.json", document)
+        write_text(folder / "bench.md", text)
+        if picture:
+            write_bytes(folder / "bench.png", picture)
+    if picture and options.plot:
+        write_bytes(workspace.root / options.plot, picture)
+    progress.say("\n" + text)
+    progress.say(f"written: {options.out}/bench.json, bench.md{', bench.png' * bool(picture)}")
+
+
+def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
+    """Run the parts one after the other."""
+    progress.say("reading the rows")
+    found = corpus.load(
+        workspace,
+        options.data,
+        rows=options.rows,
+        vocabulary=options.vocabulary,
+        max_len=options.max_len,
+        seed=options.seed,
+    )
+    rows = found.sequences
+    progress.say(f"{len(rows):,} rows, {int(rows.lengths.sum()):,} tokens: {found.about}\n")
+    document: dict[str, Any] = {
+        "machine": alone("machine", "facts", options.threads)[0].result,
+        "sizes": asdict(options.sizes),
+        "corpus": found.about,
+    }
+    for part in options.parts:
+        progress.say(f"{part}: {_ABOUT[part]}")
+        match part:
+            case "throughput":
+                implementations = _installed(options.implementations)
+                measured: Any = throughput.measure(rows, options, implementations, progress.say)
+                if "pytorch" in implementations:
+                    measured["pytorch_ways"] = throughput.pytorch_ways(rows, options)
+            case "inference":
+                implementations = _installed(PREDICTING)
+                measured = inference.measure(rows, options, implementations, progress.say)
+            case "length":
+                measured = scaling.by_length(options, progress.say)
+            case "rows":
+                measured = scaling.by_rows(workspace, found.texts, options, progress.say)
+            case "starting":
+                measured = starting.measure(workspace.root)
+            case "losses":
+                measured = losses.measure(rows, options, progress.say)
+            case "accuracy":
+                measured = accuracy.measure(workspace, options, progress.say)
+        document[part] = measured
+    return document
+
+
+_ABOUT = {
+    "throughput": "training, one implementation after the other",
+    "inference": "prediction speed, with the same weights on the same reviews",
+    "length": "time and memory of a training step, by the length of rows",
+    "rows": "time and memory of encode and train, by the number of rows",
+    "starting": "start of the command line, and `dvc repro` with nothing to do",
+    "losses": "whole training runs from the same weights",
+    "accuracy": "whole training runs of different recipes",
+}
+
+
+def _installed(implementations: Sequence[str]) -> list[str]:
+    for implementation in implementations:
+        if not IMPLEMENTATIONS[implementation].installed:
+            progress.say(
+                f"  {NAMES[implementation]} is left out: it is not installed. Run make bench."
+            )
+    return [
+        implementation
+        for implementation in implementations
+        if IMPLEMENTATIONS[implementation].installed
+    ]

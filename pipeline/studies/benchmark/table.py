@@ -1,0 +1,244 @@
+"""The measurements as Markdown: what the terminal prints."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from pipeline.studies.benchmark import accuracy
+from pipeline.studies.benchmark.settings import NAMES
+
+MEMORY_LIMIT = 4096  # MB: ten times IMDB must fit
+
+
+def markdown(document: Mapping[str, Any]) -> str:
+    """A section per measured part; its bytes depend on the document alone."""
+    parts: dict[str, Callable[[Any], Iterator[str]]] = {
+        "throughput": _throughput,
+        "inference": _inference,
+        "rows": _rows,
+        "length": _length,
+        "starting": _starting,
+        "losses": _losses,
+        "accuracy": _accuracy,
+    }
+    lines = [_machine(document)]
+    for part, write in parts.items():
+        if document.get(part):
+            lines += ["", *write(document[part])]
+    return "\n".join(lines) + "\n"
+
+
+def _machine(document: Mapping[str, Any]) -> str:
+    machine = document["machine"]
+    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
+    sizes = document["sizes"]
+    return (
+        f"Measured on {machine['processor']}, {machine['threads']} threads on {machine['cores']} "
+        f"cores, {machine['memory_gb']} GB, Python {machine['python']}, {libraries}; "
+        f"{document['corpus']}. Embedding {sizes['embedding']}, {sizes['units']} units each way, "
+        f"{sizes['vocabulary']:,} words, at most {sizes['max_len']} tokens a row."
+    )
+
+
+def _throughput(found: Mapping[str, Any]) -> Iterator[str]:
+    first = next(iter(found["implementations"]))
+    share = found["share_of_epoch"]
+    yield (
+        f"Training, {found['repeats']} repeats in turn over "
+        + ("whole epochs" if share >= 1 else f"{share:.0%} of an epoch's batches, by length")
+        + " (median, and lowest to highest):"
+    )
+    yield ""
+    yield from _table(
+        [
+            "training",
+            "batch",
+            "real tokens/s",
+            f"seconds an epoch ({found['rows']:,} reviews)",
+            f"{NAMES[first]} is as fast",
+            "of the matrix limit",
+            "peak memory",
+        ],
+        [
+            [
+                NAMES[implementation],
+                str(each["batch_size"]),
+                f"{median(each['tokens_per_second']):,.0f}",
+                _spread(each["seconds_per_epoch"], ".1f"),
+                ""
+                if implementation == first
+                else _spread(found["ratios"][implementation], ".2f", " ×"),
+                f"{each['share_of_limit'][0]:.0%}",
+                f"{each['peak_memory_mb']:,.0f} MB",
+            ]
+            for implementation, each in found["implementations"].items()
+        ],
+    )
+    yield ""
+    yield (
+        f"The matrix limit: {median(found['gflops']):,.0f} GFLOP/s measured in between, and "
+        f"{found['flops_per_token']:,} operations for a token, so "
+        f"{found['limit_tokens_per_second']:,.0f} tokens/s."
+    )
+    if ways := found.get("pytorch_ways"):
+        yield (
+            f"PyTorch reverses each row by its own length, {1000 * ways['reversed']:,.0f} ms a "
+            f"batch; packed sequences took {1000 * ways['packed']:,.0f} ms."
+        )
+
+
+def _inference(found: Mapping[str, Any]) -> Iterator[str]:
+    first = next(iter(found["implementations"]))
+    yield from _table(
+        ["answers", "reviews/s", f"{NAMES[first]} is as fast", "one review", "differs by at most"],
+        [
+            [
+                NAMES[implementation],
+                f"{median(each['reviews_per_second']):,.0f}",
+                ""
+                if implementation == first
+                else _spread(found["ratios"][implementation], ".2f", " ×"),
+                f"{median(each['milliseconds_for_one']):.1f} ms",
+                "" if implementation == first else f"{each['largest_difference']:.0e}",
+            ]
+            for implementation, each in found["implementations"].items()
+        ],
+    )
+
+
+def _rows(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield from _table(
+        ["rows", "IMDB ×", "encode", "peak memory", "train: peak memory", "an epoch"],
+        [
+            [
+                f"{each['rows']:,}",
+                f"{each['times']:g}",
+                f"{each['encode_seconds']:,.0f} s",
+                f"{each['encode_peak_mb']:,.0f} MB",
+                f"{each['train_peak_mb']:,.0f} MB",
+                f"{each['epoch_seconds']:,.0f} s",
+            ]
+            for each in found
+        ],
+    )
+    most = max(max(each["encode_peak_mb"], each["train_peak_mb"]) for each in found)
+    largest = found[-1]
+    yield ""
+    yield (
+        f"{largest['times']:g} × IMDB needs {most / 1024:.1f} GB at most: "
+        + ("it fits in 4 GB." if most <= MEMORY_LIMIT else "it does not fit in 4 GB.")
+        + " An epoch's time is that of a few steps times their number."
+    )
+
+
+def _length(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield from _table(
+        ["tokens a row", "a training step", "peak memory"],
+        [
+            [
+                f"{each['length']:,}",
+                f"{1000 * each['seconds_per_step']:,.0f} ms",
+                f"{each['train_peak_mb']:,.0f} MB",
+            ]
+            for each in found
+        ],
+    )
+
+
+def _starting(found: Mapping[str, Any]) -> Iterator[str]:
+    repro = found["repro_seconds"]
+    yield (
+        f"`python -m pipeline --help`: {_spread(found['help_seconds'], '.2f')} s. "
+        "`dvc repro` with nothing to do: "
+        + (f"{_spread(repro, '.1f')} s." if repro else "not measured, it had something to do.")
+    )
+
+
+def _losses(found: Mapping[str, Any]) -> Iterator[str]:
+    epochs = range(len(next(iter(found["val_loss"].values()))))
+    seeds = len(next(iter(found["runs"].values())))
+    yield (
+        f"Validation loss after each epoch, mean ± standard deviation over {_seeds(seeds)}, "
+        f"batches of {found['batch_size']}:"
+    )
+    yield ""
+    yield from _table(
+        ["validation loss", *(f"epoch {epoch + 1}" for epoch in epochs), "each seed's least"],
+        [
+            [NAMES[implementation], *map(_deviating, [*by_epoch, found["least"][implementation]])]
+            for implementation, by_epoch in found["val_loss"].items()
+        ],
+    )
+    if found["p_values"]:
+        yield ""
+        yield (
+            f"Welch's t-test of each epoch: p {_listed(found['p_values'])}; "
+            f"after Holm's correction {_listed(found['p_values_holm'])}."
+        )
+
+
+def _accuracy(found: Mapping[str, Any]) -> Iterator[str]:
+    seeds = len(next(iter(found["runs"].values())))
+    yield (
+        f"Time to accuracy on {found['rows']['validation']:,} validation rows of "
+        f"{found['dataset']}, from encoded data "
+        f"to the end of the first epoch that has it ({_seeds(seeds)}: median, and range):"
+    )
+    yield ""
+    yield from _table(
+        ["training", *(f"{target:.0%}" for target in accuracy.TARGETS), "best", "after"],
+        [
+            [
+                accuracy.NAMES[implementation],
+                *(_reached(list(runs.values()), target) for target in accuracy.TARGETS),
+                *_best(list(runs.values())),
+            ]
+            for implementation, runs in found["runs"].items()
+        ],
+    )
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def _reached(runs: Sequence[list[dict[str, float]]], target: float) -> str:
+    times = [accuracy.reached(epochs, target) for epochs in runs]
+    there = [time for time in times if time is not None]
+    if not there:
+        return "never"
+    shown = f"{median(there):,.0f} s" + (
+        f" ({min(there):,.0f} to {max(there):,.0f})" if len(there) > 1 else ""
+    )
+    return shown if len(there) == len(times) else f"{shown}, {len(there)} of {_seeds(len(times))}"
+
+
+def _best(runs: Sequence[list[dict[str, float]]]) -> tuple[str, str]:
+    best = [max(epochs, key=lambda epoch: epoch["val_accuracy"]) for epochs in runs]
+    return (
+        f"{median(epoch['val_accuracy'] for epoch in best):.1%}",
+        f"{median(epoch['seconds'] for epoch in best):,.0f} s",
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines of a Markdown table, aligned for the terminal."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    ruler = ["-" * width for width in widths]
+    for row in (head, ruler, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield f"| {' | '.join(cells)} |"
+
+
+def _deviating(each: Mapping[str, float | None]) -> str:
+    shown = f"{each['mean']:.3f}"
+    return shown if each["deviation"] is None else f"{shown} ± {each['deviation']:.3f}"
+
+
+def _listed(p_values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.2g}" for value in p_values)
+
+
+def _spread(values: Sequence[float], form: str, unit: str = "") -> str:
+    middle, low, high = values
+    return f"{middle:{form}}{unit} ({low:{form}} to {high:{form}})"

@@ -1,0 +1,120 @@
+"""`studies/length/params.yaml` as frozen, typed values."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import pydantic
+from pydantic import Field
+
+from pipeline.core import params
+from pipeline.core.params import Count, Position, Recipe, Section, Share
+
+ATTENTION, BASELINE = "bilstm_attention", "bilstm"  # whom the claim is about
+
+# Where the evidence of the test reviews stands; of those that are learnt from, anywhere.
+POSITIONS: tuple[Position, ...] = get_args(Position)
+
+Length = Annotated[str, Field(pattern=r"^\d+-\d+$")]
+
+
+class Corpus(Section):
+    """What the reviews of every length have in common."""
+
+    train: Count
+    validation: Count
+    test: Count
+    seed: int
+    noise: Share
+    vocabulary: Annotated[int, Field(ge=3)]
+
+
+class Evaluate(Section):
+    """How certainty is measured."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    resamples: Annotated[int, Field(ge=100)]
+    seed: int
+
+
+class Study(Section):
+    """All of the file.
+
+    `lengths` are ranges of words, such as "40-60", from the shortest to the longest.
+    """
+
+    lengths: Annotated[tuple[Length, ...], Field(min_length=2)]
+    models: tuple[str, ...]
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    threads: Count
+    corpus: Corpus
+    training: dict[str, Any]
+    architectures: dict[str, dict[str, Any]]
+    evaluate: Evaluate
+
+    @pydantic.field_validator("lengths")
+    @classmethod
+    def _ascending(cls, lengths: tuple[str, ...]) -> tuple[str, ...]:
+        ends = [end for length in lengths for end in words(length)]
+        if ends != sorted(ends):
+            raise ValueError("the ranges of words must not overlap, and go from short to long")
+        return lengths
+
+    @pydantic.field_validator("models", "seeds")
+    @classmethod
+    def _once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError("something is named twice")
+        return values
+
+    @pydantic.field_validator("models")
+    @classmethod
+    def _the_claims(cls, models: tuple[str, ...]) -> tuple[str, ...]:
+        if not {ATTENTION, BASELINE} <= set(models):
+            raise ValueError(f"the claim is about {ATTENTION} and {BASELINE}: name both")
+        return models
+
+    @property
+    def runs(self) -> list[tuple[str, str, int]]:
+        """Every (length, model, seed) in DVC's order."""
+        return [
+            (length, model, seed)
+            for length in self.lengths
+            for model in self.models
+            for seed in self.seeds
+        ]
+
+    @property
+    def rivals(self) -> list[str]:
+        """The models that attention is compared with, whom the claim names first."""
+        others = [model for model in self.models if model not in {ATTENTION, BASELINE}]
+        return [BASELINE, *others]
+
+    def recipe(self, model: str) -> Recipe:
+        """The model's architecture over the training that all share."""
+        return params.merge_recipe(model, self.training, self.architectures, where="training")
+
+
+def load_study(path: Path) -> Study:
+    """Read and validate the file.
+
+    Raises:
+        ParamsError: it is missing, is not YAML, or holds something that it may not.
+    """
+    document = params.read_yaml(path)
+    values = document if isinstance(document, Mapping) else {}
+    study = params.validate(Study, values, where="studies/length/params.yaml")
+    for model in study.models:
+        study.recipe(model)
+    return study
+
+
+def words(length: str) -> tuple[int, int]:
+    """Fewest and most words: "40-60" → 40, 60."""
+    fewest, _, most = length.partition("-")
+    return int(fewest), int(most)
+
+
+def test_name(position: str) -> str:
+    """What the test reviews are called whose evidence stands at `position`."""
+    return "test" if position == "anywhere" else f"test_{position}"

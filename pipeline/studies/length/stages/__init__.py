@@ -1,0 +1,1 @@
+"""The length study's stages, as its dvc.yaml calls them."""

@@ -1,0 +1,1 @@
+"""The search for a dataset's recipe, by validation loss."""

@@ -1,0 +1,150 @@
+"""`make search`: try recipes on training and validation rows, and record each in MLflow."""
+
+import time
+from dataclasses import replace
+
+import tensorflow as tf
+from optuna import Study
+
+from pipeline import fingerprint, progress
+from pipeline.core import params
+from pipeline.core.files import read_json, write_csv
+from pipeline.core.sequences import read_sequences
+from pipeline.errors import ParamsError, TrackingError
+from pipeline.studies.recipe.search import (
+    INPUTS,
+    Choice,
+    Search,
+    TrialResult,
+    finished,
+    load_search,
+    next_trial,
+    open_study,
+    table,
+    tell,
+)
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.loop import train_model
+from pipeline.training.run import TrainingRun
+from pipeline.workspace import Workspace
+
+
+def search_recipe(workspace: Workspace, trials: int | None = None) -> None:
+    """Continue the search until it has that many finished trials.
+
+    Raises:
+        ParamsError: another dataset is encoded, or `trials` is below 1.
+    """
+    if trials is not None and trials < 1:
+        raise ParamsError(f"--trials is {trials}.", fix="ask for at least one trial.")
+    part = workspace.recipe_search
+    search = load_search(part.params)
+    settings = params.load_params(workspace.params)
+    about = read_json(workspace.encoded / "encoding.json")
+    if not settings.dataset == about["dataset"] == search.dataset:
+        raise ParamsError(
+            f"The search is for '{search.dataset}', params.yaml selects '{settings.dataset}', "
+            f"and data/encoded holds '{about['dataset']}'.",
+            fix=f"set `dataset: {search.dataset}` in params.yaml, then: dvc repro pretrain",
+        )
+    tf.get_logger().setLevel("ERROR")  # it warns of many graphs: each run has its own
+    study = open_study(
+        search,
+        part.scratch / "trials.log",
+        fingerprint.configuration(
+            __name__,
+            [*sorted(workspace.encoded.iterdir()), *sorted(workspace.vectors.iterdir())],
+            workspace.libraries,
+            [
+                *(search.models, search.seed, search.space),
+                *(settings.threads, settings.training, settings.entry.training),
+            ],
+        ),
+    )
+    wanted = trials or search.trials
+    while (done := len(finished(study))) < wanted:
+        trial = next_trial(study, search)
+        values = trial.params
+        changed = {key: value for key, value in values.items() if value != search.origin[key]}
+        progress.say(f"\ntrial {done + 1} of {wanted}: {changed or 'the starting point'}")
+        results = [_train(workspace, settings, search, model, values) for model in search.models]
+        tell(study, trial, results)
+        _write(part, search, study)
+        _track(workspace, search, study)
+    _track(workspace, search, study)  # even with nothing left to do: the store may be a new one
+    progress.say("")
+    for row in table(search, finished(study)):
+        progress.say("  ".join(f"{key} {value}" for key, value in row.items()))
+    progress.say(
+        f"\nnext: copy the best trial's values to datasets.{search.dataset} in params.yaml: "
+        "`bigrams` and `vectors` under `encode`, the others under `training`"
+    )
+
+
+def _train(
+    workspace: Workspace,
+    settings: params.Params,
+    search: Search,
+    model: str,
+    values: dict[str, Choice],
+) -> TrialResult:
+    """Train one model of a trial, and measure it on validation rows."""
+    begun = time.perf_counter()
+    changes = {key: value for key, value in values.items() if key not in INPUTS}
+    recipe = params.merge_recipe(
+        model,
+        {**settings.training, **settings.entry.training, **changes},
+        settings.architectures,
+        where="studies/recipe/params.yaml",
+    )
+    run = TrainingRun.for_stage(
+        __name__,
+        model,
+        search.seed,
+        recipe,
+        data=workspace.encoded,
+        start=workspace.vectors if values.get("vectors") else None,
+        libraries=workspace.libraries,
+        threads=settings.threads,
+    )
+    if not values.get("bigrams"):
+        run = replace(run, about={**run.about, "bigrams": 0})
+    splits = {
+        name: read_sequences(workspace.encoded / f"{name}.parquet", spans=False)
+        for name in ("train", "validation")
+    }
+    mark = fingerprint.digest([], [run.fingerprint, values])
+    checkpoint = Checkpoint(workspace.recipe_search.checkpoint(model, search.seed), mark)
+    fitted = train_model(
+        run.build(),
+        splits["train"],
+        splits["validation"],
+        recipe,
+        task=run.about["task"],
+        seed=search.seed,
+        name=model,
+        checkpoint=checkpoint,
+    )
+    checkpoint.remove()
+    best = fitted.history[fitted.best_epoch - 1]
+    return TrialResult(
+        model,
+        best["val_loss"],
+        best["val_accuracy"],
+        fitted.best_epoch,
+        round(time.perf_counter() - begun, 1),
+    )
+
+
+def _write(part: Workspace, search: Search, study: Study) -> None:
+    rows = table(search, finished(study))
+    write_csv(part.results / "trials.csv", rows)
+
+
+def _track(workspace: Workspace, search: Search, study: Study) -> None:
+    from pipeline.studies.recipe.tracking import track_search
+
+    try:
+        track_search(workspace, search, study)
+    except TrackingError as error:
+        progress.say(f"warning: {error}")

@@ -1,0 +1,100 @@
+"""Make MLflow hold what the workspace's files tell of: each run once, and only what is missing."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+
+from pipeline import progress
+from pipeline.core.params import Params
+from pipeline.tracking import records, registry, runs, store
+from pipeline.tracking.provenance import data_version
+from pipeline.tracking.records import Record
+from pipeline.tracking.runs import Experiment, Pack, State
+from pipeline.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `complete` did.
+
+    Attributes:
+        store: where the runs are.
+        experiment: the dataset's name, which is the experiment's.
+        states: run → what was done with it.
+        champion: what became of the registry, in a sentence or two.
+        pages: "table" and "charts" of the runs → address below the UI's; none without a run.
+    """
+
+    store: str
+    experiment: str
+    states: Mapping[str, State]
+    champion: str
+    pages: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        count = Counter(self.states.values())
+        done = ", ".join(f"{count[state]} {state}" for state in get_args(State) if count[state])
+        head = f"MLflow, experiment '{self.experiment}': {len(self.states)} runs ({done})"
+        return f"{head}\n{self.champion}" if self.champion else head
+
+
+def sync_runs(
+    workspace: Workspace, settings: Params, *, pack: Pack, promote: bool = False
+) -> Summary:
+    """Make MLflow hold every run that the workspace's files tell of.
+
+    Args:
+        workspace: the project's files.
+        settings: which models and seeds are looked for, and the registry's gate.
+        pack: `serving.pack`.
+        promote: whether the best model becomes champion without being better than the present
+            one.
+
+    Raises:
+        ArtifactError: a file is damaged.
+        TrackingError: MLflow can't be reached or used. What it has got by then stays, and the
+            next call goes on from there.
+    """
+    found = records.collect(workspace, settings.runs)
+    place = store.locate(workspace.home)
+    client = store.connect(place)
+    if not found:
+        return Summary(str(place), settings.dataset, {}, "")
+    data = data_version(workspace)
+    with store.readable_errors(place):
+        experiment = Experiment(client, store.experiment(client, place, data.name), data)
+        states = hold(experiment, found, pack=pack)
+        trial = os.environ.get("DVC_EXP_NAME")
+        if trial and not promote:
+            champion = f"Champion: as before; the DVC experiment {trial} only tries something out."
+        else:
+            champion = registry.promote(experiment, workspace, settings, found, forced=promote)
+        measure = "accuracy" if data.classes else "mse"
+        pages = store.show(
+            client,
+            experiment.id,
+            [
+                f"metrics.`test/{measure}`",
+                f"metrics.`test_sd/{measure}`",
+                f"metrics.`validation/{measure}`",
+                "metrics.`usage/wall_seconds`",
+                "params.`parameters`",
+                "attributes.`Dataset`",
+            ],
+            group="model",
+        )
+    return Summary(str(place), data.name, states, champion, pages)
+
+
+def hold(experiment: Experiment, found: Sequence[Record], *, pack: Pack | None) -> dict[str, State]:
+    """Make an experiment hold every record, parents first; returns what was done with each."""
+    ids: dict[str, str] = {}
+    states: dict[str, State] = {}
+    for record in progress.bar(found, what="MLflow", total=len(found), unit="run"):
+        parent = ids.get(record.parent or "")
+        ids[record.fingerprint], states[record.name] = runs.synchronize(
+            experiment, record, parent=parent, pack=pack
+        )
+    return states

@@ -1,0 +1,143 @@
+"""Trained networks on whole data sets: outputs and attention weights in the order of the rows."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipeline.core.files import read_json
+from pipeline.core.params import Recipe
+from pipeline.core.sequences import Sequences
+from pipeline.encoding import batching
+from pipeline.errors import ArtifactError
+from pipeline.models.network import Network, build_network
+
+Progress = Callable[[int], object]  # called with the number of rows just done
+
+
+class LoadedModel(NamedTuple):
+    """A trained network and its `model.json`."""
+
+    network: Network
+    card: dict[str, Any]
+
+
+def load_model(folder: Path) -> LoadedModel:
+    """Read a model that `train` wrote.
+
+    Raises:
+        ArtifactError: a file is missing or damaged.
+    """
+    card = read_json(folder / "model.json")
+    weights = folder / "model.weights.h5"
+    if not weights.exists():
+        raise ArtifactError(f"There is no {weights}.", fix="make it: dvc repro")
+    try:
+        network = build_network(
+            Recipe(**card["recipe"]),
+            kind=card["kind"],
+            task=card["task"],
+            classes=len(card["classes"]),
+            vocabulary_size=card.get("vocabulary_size") or 0,
+            bigrams=card.get("bigrams") or 0,
+            features=len(card.get("features") or ()),
+        )
+        _load_weights(network.predictor, weights)
+    except (KeyError, OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{folder} does not hold a model that can be loaded: {shorten(str(error), 300)}",
+            fix=f"delete it and make it again: rm -r '{folder}' && dvc repro",
+        ) from None
+    return LoadedModel(network, card)
+
+
+def predict(
+    model: keras.Model,
+    sequences: Sequences,
+    batch_size: int = 256,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """A predictor's outputs, row by row.
+
+    Returns:
+        <float32>[n, classes] probabilities, with two columns where the task is binary, or,
+        where it is regression, <float32>[n].
+    """
+    outputs = np.empty((len(sequences), model.output.shape[-1]), np.float32)
+    for indices, result in _run(model, sequences, batch_size, progress):
+        outputs[indices] = result
+    return _as_task(model, outputs)
+
+
+def predict_with_weights(
+    network: Network,
+    sequences: Sequences,
+    batch_size: int = 256,
+    progress: Progress | None = None,
+) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+    """What `predict` returns, and the attention weights of every row.
+
+    Returns:
+        The outputs, and for each row its weights, <float32>[length]: without padding.
+
+    Raises:
+        ValueError: the network's pooling has no weights.
+    """
+    if network.explainer is None:
+        raise ValueError("Only a network whose pooling is attention has weights to show.")
+    outputs = np.empty((len(sequences), network.predictor.output.shape[-1]), np.float32)
+    weights: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(sequences)
+    for indices, result in _run(network.explainer, sequences, batch_size, progress):
+        outputs[indices] = result["output"]
+        for index, row in zip(indices, result["weights"].numpy(), strict=True):
+            weights[index] = row[: sequences.lengths[index]]
+    return _as_task(network.predictor, outputs), weights
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    """Load all weights or fail: Keras merely warns of layers that it leaves as they were."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        model.load_weights(path)
+    for warning in caught:
+        if warning.category is UserWarning:
+            raise ValueError(str(warning.message))
+
+
+def _run(
+    model: keras.Model, sequences: Sequences, batch_size: int, progress: Progress | None
+) -> Iterator[tuple[NDArray[np.int64], Any]]:
+    """Yield the rows and the outputs of each batch."""
+    call = _compiled(model)
+    for indices in batching.batches(sequences.lengths, batch_size, None):
+        yield indices, call(batching.pad(sequences, indices))
+        if progress is not None:
+            progress(len(indices))
+
+
+@lru_cache(maxsize=8)  # a model is traced once, however often it predicts
+def _compiled(model: keras.Model) -> Callable[[NDArray[Any]], Any]:
+    """The model as one graph for every batch size and length."""
+    (inputs,) = model.inputs
+    signature = tf.TensorSpec(inputs.shape, inputs.dtype)
+    compiled: Callable[[NDArray[Any]], Any] = tf.function(
+        lambda batch: model(batch, training=False), input_signature=[signature]
+    )
+    return compiled
+
+
+def _as_task(predictor: keras.Model, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One probability becomes two columns, one value becomes none, by the head's activation."""
+    activation = predictor.get_layer("output").activation
+    if activation is keras.activations.sigmoid:
+        return np.hstack([1 - outputs, outputs])
+    if activation is keras.activations.linear:
+        return outputs[:, 0]
+    return outputs

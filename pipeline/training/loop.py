@@ -1,0 +1,275 @@
+"""The loop: one compiled step over batches of like length, early stopping, exact resumption.
+
+It is our own because Keras's `fit` can neither resume exactly nor cross machines; Keras's
+callbacks are called as `fit` would call them.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipeline import progress
+from pipeline.core.params import Recipe
+from pipeline.core.sequences import Sequences
+from pipeline.encoding.batching import batches, pad
+from pipeline.errors import ParamsError
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.inference import predict
+from pipeline.training.optimizer import Adam, Average
+from pipeline.training.step import compiled_step, loss_function
+
+Epoch = dict[str, float]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training leaves behind, besides the model's weights.
+
+    Attributes:
+        history: one entry per epoch: epoch (from 1), loss, val_loss, val_accuracy or val_mae,
+            learning_rate.
+        best_epoch: the epoch, from 1, whose weights the model now has.
+        seconds: wall time of each epoch that this process ran.
+    """
+
+    history: list[Epoch]
+    best_epoch: int
+    seconds: list[float]
+
+
+def train_model(
+    model: keras.Model,
+    train: Sequences,
+    validation: Sequences,
+    recipe: Recipe,
+    *,
+    task: str,
+    seed: int,
+    name: str = "model",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoint: Checkpoint | None = None,
+) -> TrainingResult:
+    """Train `model` in place; it ends with the weights of the epoch of least validation loss.
+
+    Args:
+        model: what `models.network.build` returned as predictor.
+        train: the rows to learn from.
+        validation: the rows that decide when to stop and which epoch is best.
+        recipe: sizes of batches and steps, epochs, patience.
+        task: "binary", "multiclass" or "regression".
+        seed: of the order of the rows. Epoch e's order depends on (seed, e) alone.
+        name: shown beside the progress.
+        callbacks: Keras callbacks; one that sets `model.stop_training` ends the training.
+        checkpoint: state is kept here after every epoch, and training that was killed goes
+            on from here to the same bytes, if the fingerprint is the same.
+    """
+    weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
+    steps = recipe.epochs * ceil(len(train) / recipe.batch_size)
+    optimizer = Adam(_rate(recipe, steps))
+    model.compile(optimizer=optimizer)
+    optimizer.build(model.trainable_variables)
+    average = Average(model.trainable_variables, recipe.averaging) if recipe.averaging else None
+    step = compiled_step(
+        model,
+        loss_function(task, weights),
+        train,
+        average,
+        share=recipe.adversarial,
+        clip_norm=recipe.clip_norm,
+    )
+    state = _State(model, optimizer, average)
+    if checkpoint and state.restore(checkpoint):
+        progress.say(f"{name}: going on after epoch {len(state.history)}, which was kept")
+
+    calls = keras.callbacks.CallbackList(list(callbacks), model=model)
+    model.stop_training = False
+    calls.on_train_begin()
+    seconds: list[float] = []
+    while not _finished(state, recipe, stopped=model.stop_training):
+        begun = time.perf_counter()
+        number = len(state.history)
+        calls.on_epoch_begin(number)
+        loss = _epoch(step, train, recipe, seed=seed, epoch=number, name=name, calls=calls)
+        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        with state.averaged():
+            outputs = predict(model, validation)
+            logs = {"loss": loss, **_scores(outputs, validation.targets, weights, task=task)}
+            state.record({"epoch": number + 1, **logs, "learning_rate": rate})
+        calls.on_epoch_end(number, logs)
+        if checkpoint:
+            state.save(checkpoint)
+        seconds.append(time.perf_counter() - begun)
+        left = (recipe.epochs - number - 1) * float(np.mean(seconds))
+        shown = "  ".join(f"{key} {value:.4f}" for key, value in logs.items())
+        progress.say(
+            f"{name}  epoch {number + 1}/{recipe.epochs}  {shown}  "
+            f"{seconds[-1]:.0f} s, at most {left:.0f} s left"
+        )
+    state.use_best()
+    calls.on_train_end()
+    return TrainingResult(history=state.history, best_epoch=state.best_epoch, seconds=seconds)
+
+
+def _epoch(
+    step: Callable[..., Any],
+    train: Sequences,
+    recipe: Recipe,
+    *,
+    seed: int,
+    epoch: int,
+    name: str,
+    calls: keras.callbacks.CallbackList,
+) -> float:
+    """One pass over the rows; returns the mean loss per row."""
+    order = batches(train.lengths, recipe.batch_size, np.random.default_rng([seed, epoch]))
+    total, seen = tf.zeros(()), 0
+    with progress.epoch_bar(what=f"{name} epoch {epoch + 1}", total=len(order)) as bar:
+        for number, indices in enumerate(order):
+            calls.on_train_batch_begin(number)
+            loss = step(tf.constant(pad(train, indices)), tf.constant(train.targets[indices]))
+            total += loss * len(indices)
+            seen += len(indices)
+            calls.on_train_batch_end(number, {"loss": loss})
+            bar.update()
+            if not bar.disable and number % 20 == 0:
+                bar.set_postfix(loss=f"{float(total) / seen:.4f}", refresh=False)
+    return float(total) / seen
+
+
+def _rate(recipe: Recipe, steps: int) -> Any:
+    """The learning rate, or how it falls over so many steps."""
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    return keras.optimizers.schedules.PolynomialDecay(
+        recipe.learning_rate, steps, end_learning_rate=0.02 * recipe.learning_rate
+    )
+
+
+def _class_weights(
+    train: Sequences, recipe: Recipe, *, task: str, classes: int
+) -> NDArray[np.float32] | None:
+    """<float32>[classes], rows / (classes · the class's rows), 1 on average; None without.
+
+    Raises:
+        ParamsError: weights are asked for where there are no classes.
+    """
+    if recipe.class_weight == "none":
+        return None
+    if task == "regression":
+        raise ParamsError(
+            "`class_weight: balanced` is set, and a regression has no classes.",
+            fix="set `class_weight: none` in params.yaml.",
+        )
+    counts = np.bincount(train.targets, minlength=classes)
+    return np.asarray(len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1)), np.float32)
+
+
+def _scores(
+    outputs: NDArray[np.float32],
+    targets: NDArray[Any],
+    weights: NDArray[np.float32] | None,
+    *,
+    task: str,
+) -> dict[str, float]:
+    """The validation loss, weighted as the loss in training is, and what people read."""
+    if task == "regression":
+        errors = outputs - targets
+        return {
+            "val_loss": float(np.mean(errors**2)),
+            "val_mae": float(np.mean(np.abs(errors))),
+        }
+    given = outputs[np.arange(len(targets)), targets]
+    of_row = 1.0 if weights is None else weights[targets]
+    return {
+        "val_loss": float(-np.mean(np.log(np.clip(given, 1e-7, 1.0)) * of_row)),
+        "val_accuracy": float(np.mean(outputs.argmax(axis=1) == targets)),
+    }
+
+
+def _finished(state: "_State", recipe: Recipe, *, stopped: bool) -> bool:
+    done = len(state.history)
+    waited = done - state.best_epoch
+    patient = done < recipe.min_epochs or waited < recipe.patience
+    return done > 0 and (stopped or done >= recipe.epochs or not patient)
+
+
+class _State:
+    """All that the next epoch depends on, and the best weights so far."""
+
+    def __init__(
+        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, average: Average | None
+    ) -> None:
+        # Among a model's variables are its dropout layers' generators: without them a
+        # resumed run would drop other units than the run that was killed.
+        averages = average.values if average else []
+        self._variables = [*model.variables, *optimizer.variables, *averages]
+        self._weights = len(model.variables)
+        self._averages = averages
+        self._averaged = model.trainable_variables
+        self.history: list[Epoch] = []
+        self._best: list[NDArray[Any]] = []
+
+    @property
+    def best_epoch(self) -> int:
+        losses = [epoch["val_loss"] for epoch in self.history]
+        return int(np.argmin(losses)) + 1 if losses else 0
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within the block the model has its averaged weights, where the recipe wants them."""
+        if not self._averages:
+            yield
+            return
+        current = [keras.ops.convert_to_numpy(variable) for variable in self._averaged]
+        self._assign(self._averaged, [value.numpy() for value in self._averages])
+        yield
+        self._assign(self._averaged, current)
+
+    def record(self, epoch: Epoch) -> None:
+        self.history.append(epoch)
+        if self.best_epoch == len(self.history):
+            self._best = [
+                keras.ops.convert_to_numpy(variable)
+                for variable in self._variables[: self._weights]
+            ]
+
+    def use_best(self) -> None:
+        self._assign(self._variables[: self._weights], self._best)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        columns = list(self.history[0])
+        current = [keras.ops.convert_to_numpy(variable) for variable in self._variables]
+        checkpoint.save(
+            {
+                "columns": columns,
+                "history": np.array([[epoch[key] for key in columns] for epoch in self.history]),
+                **{f"current_{number}": value for number, value in enumerate(current)},
+                **{f"best_{number}": value for number, value in enumerate(self._best)},
+            }
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> bool:
+        """Take up what `save` saved; False where there is nothing that fits."""
+        kept = checkpoint.restore()
+        if kept is None:
+            return False
+        columns = [str(column) for column in kept["columns"]]
+        self.history = [dict(zip(columns, row, strict=True)) for row in kept["history"].tolist()]
+        self._best = [kept[f"best_{number}"] for number in range(self._weights)]
+        self._assign(
+            self._variables, [kept[f"current_{number}"] for number in range(len(self._variables))]
+        )
+        return True
+
+    @staticmethod
+    def _assign(variables: list[Any], values: list[NDArray[Any]]) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)

@@ -1,0 +1,93 @@
+"""One optimization step as a compiled graph, and the loss that it lowers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipeline.core.sequences import Sequences
+from pipeline.training import adversarial
+from pipeline.training.optimizer import Average
+
+
+def compiled_step(
+    model: keras.Model,
+    loss: Callable[..., tf.Tensor],
+    train: Sequences,
+    average: Average | None = None,
+    *,
+    share: float = 0.0,
+    clip_norm: float | None = None,
+) -> Callable[..., Any]:
+    """One optimisation step as a graph, traced once for every batch size and length.
+
+    Args:
+        model: compiled with its optimizer.
+        loss: per row, from targets and outputs.
+        train: what the batches are of.
+        average: of the weights, to be kept up.
+        share: of its norm, by which a row is moved in adversarial training.
+        clip_norm: the longest gradient of a variable. Clipped here, for Keras would make those of
+            an embedding as long as the vocabulary.
+    """
+    # inputs: <int32>[batch, time_steps] or <float32>[batch, time_steps, features]
+    inputs = tf.TensorSpec([None, None, *train.values.shape[1:]], train.values.dtype)
+    targets = tf.TensorSpec([None], train.targets.dtype)
+
+    def plain(batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
+        with tf.GradientTape() as tape:
+            outputs = model(batch, training=True)
+            data_loss = tf.reduce_mean(loss(labels, outputs))
+            total = tf.add_n([data_loss, *model.losses])
+        return data_loss, tape.gradient(total, model.trainable_variables)
+
+    gradients = adversarial.adversarial_gradients(model, loss, share=share) if share else plain
+
+    def step(batch: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        data_loss, slopes = gradients(batch, labels)
+        if clip_norm is not None:
+            slopes = [clipped(slope, clip_norm) for slope in slopes]
+        model.optimizer.apply(slopes, model.trainable_variables)
+        if average:
+            average.add(model.optimizer.iterations.value)
+        return data_loss
+
+    compiled: Callable[..., Any] = tf.function(
+        step, input_signature=[inputs, targets], autograph=False
+    )
+    return compiled
+
+
+def clipped(gradient: Any, norm: float) -> Any:
+    """A gradient scaled down to `norm` where it is longer.
+
+    An embedding's is a list of rows in which a row may repeat. `tf.clip_by_norm` takes the list
+    for the gradient, so repeated rows are summed first.
+    """
+    if isinstance(gradient, tf.IndexedSlices):
+        rows, place = tf.unique(gradient.indices)
+        values = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))
+        gradient = tf.IndexedSlices(values, rows, gradient.dense_shape)
+    return tf.clip_by_norm(gradient, norm)
+
+
+def loss_function(
+    task: str, weights: NDArray[np.float32] | None = None
+) -> Callable[..., tf.Tensor]:
+    """The loss per row, from targets [batch] and the network's outputs."""
+    losses: dict[str, Callable[..., tf.Tensor]] = {
+        "binary": lambda labels, outputs: keras.losses.binary_crossentropy(
+            labels[:, None], outputs
+        ),
+        "multiclass": keras.losses.sparse_categorical_crossentropy,
+        "regression": lambda targets, outputs: keras.losses.mean_squared_error(
+            targets[:, None], outputs
+        ),
+    }
+    loss = losses[task]
+    if weights is None:
+        return loss
+    return lambda labels, outputs: tf.gather(weights, labels) * loss(labels, outputs)

@@ -1,0 +1,142 @@
+"""Where every file is."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where every file is.
+
+    Attributes:
+        root: the project's folder.
+        part: the folder below it that holds a pipeline of its own, with files named alike.
+    """
+
+    root: Path
+    part: str = "."
+
+    @classmethod
+    def current(cls) -> "Workspace":
+        """The workspace of the current folder: DVC runs every stage in the project's root."""
+        return cls(Path.cwd())
+
+    @property
+    def home(self) -> Path:
+        """The project's own folder, also while `dvc exp run --temp` runs in a copy of it.
+
+        Input paths of the user's and the tracking store are found from here.
+        """
+        return Path(os.environ.get("DVC_ROOT") or self.root).resolve()
+
+    @property
+    def length_study(self) -> "Workspace":
+        """The study of `make length-study`."""
+        return Workspace(self.root, "studies/length")
+
+    @property
+    def recipe_search(self) -> "Workspace":
+        """The search of `make search`."""
+        return Workspace(self.root, "studies/recipe")
+
+    @property
+    def base(self) -> Path:
+        return self.root / self.part
+
+    @property
+    def libraries(self) -> Path:
+        """The lock file of the libraries."""
+        return self.root / "locks" / "run.txt"
+
+    @property
+    def pipeline(self) -> Path:
+        """DVC's stages."""
+        return self.base / "dvc.yaml"
+
+    @property
+    def params(self) -> Path:
+        return self.base / "params.yaml"
+
+    @property
+    def lock(self) -> Path:
+        """DVC's record of what every stage read and wrote."""
+        return self.base / "dvc.lock"
+
+    @property
+    def raw(self) -> Path:
+        return self.base / "data" / "raw"
+
+    @property
+    def encoded(self) -> Path:
+        return self.base / "data" / "encoded"
+
+    @property
+    def vectors(self) -> Path:
+        """Word vectors in `vectors.npy`, if the dataset wants any; `vectors.json` tells of them."""
+        return self.base / "data" / "vectors"
+
+    @property
+    def results(self) -> Path:
+        return self.base / "results"
+
+    @property
+    def models(self) -> Path:
+        return self.results / "models"
+
+    def model(self, model: str, seed: int) -> Path:
+        return self.models / f"{model}-{seed}"
+
+    @property
+    def references(self) -> Path:
+        """The models that nobody has to train a network for; `references.json` names them."""
+        return self.results / "reference"
+
+    def reference(self, name: str) -> Path:
+        return self.references / name
+
+    @property
+    def metrics(self) -> Path:
+        return self.results / "metrics.json"
+
+    @property
+    def scores(self) -> Path:
+        """One figure for each model: what DVC's tables show."""
+        return self.results / "scores.json"
+
+    @property
+    def comparison(self) -> Path:
+        return self.results / "comparison.json"
+
+    @property
+    def summary(self) -> Path:
+        """What the length study found."""
+        return self.results / "summary.json"
+
+    @property
+    def plots(self) -> Path:
+        return self.results / "plots"
+
+    @property
+    def explanations(self) -> Path:
+        return self.results / "explanations"
+
+    @property
+    def report(self) -> Path:
+        return self.results / "report.html"
+
+    @property
+    def scratch(self) -> Path:
+        """Git-ignored and unknown to DVC: checkpoints, costs, the tracking marker."""
+        return self.base / ".spotlight"
+
+    @property
+    def tracked(self) -> Path:
+        """Tells DVC that MLflow has been told."""
+        return self.scratch / "tracked"
+
+    def checkpoint(self, model: str, seed: int) -> Path:
+        return self.scratch / "checkpoints" / f"{model}-{seed}.npz"
+
+    def costs(self, model: str, seed: int) -> Path:
+        return self.scratch / "costs" / f"{model}-{seed}.json"

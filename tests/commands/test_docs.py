@@ -1,0 +1,159 @@
+"""README.md, docs/ and the other documents: their tables, links and commands."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from pipeline.__main__ import main
+from pipeline.commands import docs
+from pipeline.documentation.parameters import anchor
+from pipeline.workspace import Workspace
+from tests.support.paths import PROJECT
+
+DOCUMENTS = {
+    path.relative_to(PROJECT).as_posix(): path.read_text(encoding="utf-8")
+    for path in docs.documents(PROJECT)
+}
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A copy of the documents and of what their tables come from; the current folder."""
+    for name, outputs in {"docs": [], "pipeline": [], "studies": ["data", "models"]}.items():
+        ignored = shutil.ignore_patterns("__pycache__", ".spotlight", *outputs)
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=ignored)
+    for name in (*DOCUMENTS, "dvc.yaml"):
+        shutil.copy(PROJECT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class TestCommand:
+    """`python -m pipeline docs`."""
+
+    def test_the_documents_here_are_up_to_date(self, monkeypatch, capsys):
+        """Nobody has edited a table, or a result without `make docs`."""
+        monkeypatch.chdir(PROJECT)
+        assert main(["docs", "--check"]) == 0, capsys.readouterr().err
+
+    def test_a_stale_table_is_named_then_written_once(self, project, capsys):
+        """--check writes nothing; a second writing changes nothing."""
+        path = project / "docs" / "results.md"
+        current = path.read_bytes()
+        stale = current.replace(b"| `bilstm` |", b"| `bilstmm` |")
+        assert stale != current
+        path.write_bytes(stale)
+        assert main(["docs", "--check"]) == 1
+        said = capsys.readouterr().err
+        assert "docs/results.md" in said
+        assert "README.md" not in said
+        assert "make docs" in said
+        assert path.read_bytes() == stale
+        for _ in range(2):
+            assert main(["docs"]) == 0
+            assert path.read_bytes() == current
+
+    def test_every_dataset_in_git_is_shown(self, project):
+        """A further folder under docs/results is enough."""
+        results = project / "docs" / "results"
+        shutil.copytree(results / "demo", results / "another")
+        assert main(["docs"]) == 0
+        shown = (project / "docs" / "results.md").read_text(encoding="utf-8")
+        assert shown.index("### demo") < shown.index("### another")
+        assert "`dvc exp run -S dataset=another` with [these" in shown
+        assert "[another](docs/results.md#another)" in (project / "README.md").read_text("utf-8")
+
+    def test_results_are_kept_under_their_datasets_name(self, project):
+        """Metrics, comparison, faithfulness, parameters and lock, with date and machine."""
+        demo = project / "docs" / "results" / "demo"
+        workspace = Workspace(project)
+        kept = {path.name: path.read_bytes() for path in demo.iterdir()}
+        metrics = json.loads(kept["metrics.json"]) | {"dataset": "mine"}
+        workspace.explanations.mkdir(parents=True)
+        workspace.metrics.write_text(json.dumps(metrics), encoding="utf-8")
+        for path in (workspace.comparison, workspace.params, workspace.lock):
+            path.write_bytes(kept[path.name])
+        (workspace.explanations / "faithfulness.json").write_bytes(kept["faithfulness.json"])
+        copied = docs.keep_results(workspace)
+        assert copied == demo.parent / "mine"
+        assert {path.name for path in copied.iterdir()} == set(kept)
+        record = json.loads((copied / docs.RECORD).read_bytes())
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", record["date"])
+        assert record["machine"].keys() == json.loads(kept[docs.RECORD])["machine"].keys()
+
+
+# What the documents say of the repository
+
+
+def links():
+    """(document, target) of every link that stays within the repository."""
+    for name, text in DOCUMENTS.items():
+        for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", text)):
+            if not re.match(r"[a-z]+:", target):
+                yield name, target
+
+
+def anchors(name):
+    """The anchors of a document's headings."""
+    return {
+        anchor(heading)
+        for heading in re.findall(r"^#+ (.+)$", FENCE.sub("", DOCUMENTS[name]), re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize(("name", "target"), sorted(set(links())))
+def test_a_link_leads_somewhere(name, target):
+    """The file is there, and so is the heading."""
+    path, _, heading = target.partition("#")
+    found = (PROJECT / name).parent / path if path else PROJECT / name
+    assert found.exists()
+    if heading:
+        assert heading in anchors(found.resolve().relative_to(PROJECT.resolve()).as_posix())
+
+
+def test_the_readme_is_short():
+    """A newcomer reads it to the end."""
+    assert len(DOCUMENTS["README.md"].splitlines()) <= 160
+
+
+def test_the_readme_names_every_folder_of_the_package():
+    """And no other."""
+    (row,) = (
+        line for line in DOCUMENTS["README.md"].splitlines() if line.startswith("| `pipeline/`")
+    )
+    folders = {path.parent.name for path in (PROJECT / "pipeline").glob("*/__init__.py")}
+    assert set(re.findall(r"`(\w+)`", row)) == folders
+
+
+def commands(pattern):
+    """(document, words) of every command of that kind in code."""
+    for name, text in DOCUMENTS.items():
+        code = "\n".join([*FENCE.findall(text), *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))])
+        for words in re.findall(pattern, code, re.MULTILINE):
+            yield name, words
+
+
+def test_every_make_target_is_there():
+    """As the Makefile spells it."""
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    used = set(commands(r"(?:^|&& )make ([a-z-]+)"))
+    assert used
+    assert {(name, target) for name, target in used if target not in targets} == set()
+
+
+def test_every_command_of_the_package_is_there(capsys):
+    """As `python -m pipeline` spells it, with its options."""
+    used = set(commands(r"^python -m pipeline ((?:[a-z-]+ ?)+)"))
+    assert used
+    for name, words in used:
+        command, *rest = words.split()
+        action = rest[:1] if command == "data" else []
+        with pytest.raises(SystemExit) as ended:
+            main([command, *action, "--help"])
+        shown = capsys.readouterr().out
+        assert ended.value.code == 0, (name, words)
+        assert all(option in shown for option in rest if option.startswith("--")), (name, words)

@@ -1,0 +1,106 @@
+import re
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import __main__ as command_line
+from pipeline.commands import stages
+from pipeline.errors import DataError
+from tests.support.paths import PROJECT
+
+
+def python(*arguments, cwd=PROJECT):
+    """Run this Python on arguments in the project."""
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_help_lists_every_command_and_every_command_has_help():
+    """A newcomer finds out what there is."""
+    shown = python("-m", "pipeline", "--help").stdout
+    others = ["repro", "ui", "data", "promote", "length-study", "search", "bench", "docs"]
+    for name in [*stages.STAGES, *others]:
+        assert re.search(rf"^ +{name}\b", shown, re.MULTILINE), name
+        with pytest.raises(SystemExit) as ended:
+            command_line.main([name, "--help"])
+        assert ended.value.code == 0
+
+
+def test_the_command_line_loads_no_heavy_library():
+    """`--help` is instant: what a command needs is imported when it is called."""
+    code = (
+        "import sys; from pipeline.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'mlflow', 'datasets', 'sklearn', 'pandas', 'numpy', "
+        "'dvc', 'pydantic', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    assert python("-c", code).stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("stage", "light_of"),
+    [
+        ("download", {"tensorflow", "mlflow", "sklearn", "matplotlib"}),
+        ("encode", {"tensorflow", "mlflow", "sklearn", "matplotlib"}),
+        ("pretrain", {"tensorflow", "mlflow", "datasets", "sklearn", "matplotlib", "gensim"}),
+        ("train", {"mlflow", "datasets", "gensim"}),
+        ("reference", {"tensorflow", "mlflow", "datasets", "matplotlib"}),
+        ("evaluate", {"tensorflow", "mlflow", "datasets"}),
+        ("explain", {"mlflow", "datasets"}),
+        ("report", {"tensorflow", "mlflow", "datasets"}),
+    ],
+)
+def test_a_stage_imports_only_what_it_uses(stage, light_of):
+    """A stage pays for what it imports, in seconds."""
+    code = (
+        f"import sys, pipeline.stages.{stage}; "
+        f"print(sorted({light_of!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    last_line = python("-c", code).stderr.strip().splitlines()[-1]
+    assert last_line == "[]"
+
+
+def test_a_failure_that_a_user_can_mend_is_a_message_and_an_exit_code(monkeypatch, capsys):
+    """What is wrong, what to do, no traceback."""
+
+    def fail(*_, **__):
+        raise DataError("reviews.csv, row 7: no label.", fix="give it one.")
+
+    monkeypatch.setattr(stages, "run", fail)
+    assert command_line.main(["download"]) == 3
+    shown = capsys.readouterr().err
+    assert shown == "error: reviews.csv, row 7: no label.\n  → give it one.\n"
+
+
+def test_an_interrupt_ends_without_a_traceback(monkeypatch, capsys):
+    """Ctrl-C is not an error of anybody's."""
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "run", interrupted)
+    assert command_line.main(["download"]) == 130
+    assert "stopped" in capsys.readouterr().err
+
+
+def test_without_the_environment_it_says_how_to_get_it(tmp_path):
+    """A Python without our libraries is told from a mistake of ours."""
+    bare = python("-S", "-m", "pipeline", "encode")  # -S: no site-packages
+    assert bare.returncode == 1
+    assert "environment is not active" in bare.stderr
+    assert "make setup" in bare.stderr
+    assert "Traceback" not in bare.stderr
+
+
+def test_outside_the_project_it_says_where_to_go(tmp_path):
+    """The current folder has no params.yaml."""
+    code = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); "
+    code += "from pipeline.__main__ import main; sys.exit(main(['encode']))"
+    ended = python("-c", code, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "There is no params.yaml" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,94 @@
+import subprocess
+from types import SimpleNamespace
+
+from pipeline.commands import repro
+from pipeline.core.files import write_json
+from pipeline.data import readers
+from pipeline.evaluation.reproduction import Gap
+from pipeline.workspace import Workspace
+
+
+def metrics(accuracy, *, model="bilstm", sd=0.01):
+    """A metrics.json of one model."""
+    value = {"accuracy": {"mean": accuracy, "sd": sd}, "roc_auc": {"mean": None, "sd": None}}
+    return {"dataset": "demo", "models": {model: {"seeds": 3, "test": value}}}
+
+
+def test_the_table_has_a_line_for_each_model_with_its_spread():
+    """Mean ± sd; a dash for what is undefined; no ± for a single fit."""
+    head, line = repro._table(metrics(0.91234))
+    assert head.split() == ["test", "seeds", "accuracy", "roc_auc"]
+    assert line.split() == ["bilstm", "3", "0.9123", "±", "0.0100", "–"]
+    assert "±" not in "".join(repro._table(metrics(0.9, sd=None)))
+
+
+def test_what_agrees_with_the_committed_metrics_says_how_closely():
+    """The gap nearest to its tolerance; the same numbers need none."""
+    same = Gap("bilstm", "accuracy", 0.0, 0.01)
+    near = Gap("bilstm", "accuracy", 0.006, 0.01)
+    assert repro._agreement([same]) == "The metrics on test equal the committed ones."
+    assert "agree" in repro._agreement([near, same])
+    assert "bilstm, accuracy: 0.006 of 0.01" in repro._agreement([near, same])
+    assert "None of these models" in repro._agreement([])
+
+
+def test_what_is_beyond_its_tolerance_is_listed():
+    """All of it, and nothing else."""
+    said = repro._agreement([Gap("a", "f1", 0.2, 0.1), Gap("b", "f1", 0.05, 0.1)])
+    assert said.startswith("Beyond the tolerance")
+    assert "a, f1: 0.2 of 0.1" in said
+    assert "b, f1" not in said
+
+
+def test_results_that_differ_from_the_committed_ones_come_with_what_to_do(tmp_path):
+    """Keep them, or go back; nothing where they are the same, or without git."""
+    workspace = Workspace(tmp_path)
+    assert repro._what_changed(workspace) == ""
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "begin"]):
+        (tmp_path / "results").mkdir(exist_ok=True)
+        for name in repro._OUTPUTS:
+            (tmp_path / name).write_text("{}")
+        subprocess.run([*git, *command], cwd=tmp_path, check=True)
+    assert repro._what_changed(workspace) == ""
+    (tmp_path / "dvc.lock").write_text("{x}")
+    said = repro._what_changed(workspace)
+    assert said.startswith("dvc.lock now describe")
+    assert "git commit" in said
+    assert "git restore" in said
+
+
+def test_a_changed_file_outside_the_project_is_noticed(tmp_path):
+    """By its SHA-256; what DVC watches itself, another dataset's card or no card is no matter."""
+    root = tmp_path / "project"
+    own = root / "data" / "own" / "mine"
+    own.mkdir(parents=True)
+    settings = SimpleNamespace(dataset="mine")
+    workspace = Workspace(root)
+    assert repro.changed_source(workspace, settings) == []
+    for folder, path, expected in [
+        (tmp_path, "../in.csv", ["in.csv"]),
+        (own, "data/own/mine/in.csv", []),
+    ]:
+        (folder / "in.csv").write_text("text,label\n")
+        source = {"path": path, "files": readers.file_hashes(folder / "in.csv")}
+        write_json(workspace.raw / "card.json", {"dataset": "mine", "source": source})
+        assert repro.changed_source(workspace, settings) == []
+        (folder / "in.csv").write_text("text,label\na,1\n")
+        assert repro.changed_source(workspace, settings) == expected
+        assert repro.changed_source(workspace, SimpleNamespace(dataset="other")) == []
+    write_json(workspace.raw / "card.json", {"dataset": "mine", "source": {"kind": "demo"}})
+    assert repro.changed_source(workspace, settings) == []
+
+
+def test_small_measures_keep_their_digits():
+    """A solved regression's error is not 0.0000; what could not be measured is a dash."""
+    shown = {
+        (0.93381, 0.00153): "0.9338 ± 0.0015",
+        (0.0002, 0.000037): "2.0e-04 ± 3.7e-05",
+        (-0.0023, None): "-0.0023",
+        (0.0, None): "0.0000",
+        (None, None): "–",
+    }
+    for (mean, sd), expected in shown.items():
+        assert repro._cell({"mean": mean, "sd": sd}) == expected

@@ -1,0 +1,132 @@
+import json
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from pipeline.core.files import new_folder, read_json, write_json
+from pipeline.core.predictions import Predictions, read_predictions, write_predictions
+from pipeline.core.sequences import Sequences, read_sequences, write_sequences
+from pipeline.errors import ArtifactError
+from pipeline.workspace import Workspace
+from tests.support import strategies
+
+
+def _equal(one: Sequences, other: Sequences) -> bool:
+    fields = ("rows", "targets", "starts", "values")
+    return all(
+        np.array_equal(getattr(one, field), getattr(other, field))
+        and getattr(one, field).dtype == getattr(other, field).dtype
+        for field in fields
+    )
+
+
+@given(strategies.sequences())
+def test_token_sequences_survive_the_file(tmp_path_factory, sequences):
+    """Also without any row at all."""
+    path = tmp_path_factory.mktemp("sequences") / "rows.parquet"
+    write_sequences(path, sequences)
+    assert _equal(read_sequences(path), sequences)
+
+
+@given(strategies.sequences(features=3))
+def test_series_survive_the_file(tmp_path_factory, sequences):
+    """Values of several features a step keep their shape."""
+    path = tmp_path_factory.mktemp("sequences") / "rows.parquet"
+    write_sequences(path, sequences)
+    read = read_sequences(path)
+    if len(sequences):
+        assert _equal(read, sequences)
+
+
+def test_spans_survive_the_file(tmp_path):
+    """Each token keeps its place in the text."""
+    spans = np.array([[0, 2], [3, 4], [0, 9]], np.int32)
+    rows = Sequences(
+        np.arange(2), np.array([0, 1]), np.array([0, 2, 3]), np.array([5, 6, 7], np.int32), spans
+    )
+    write_sequences(tmp_path / "rows.parquet", rows)
+    path = tmp_path / "rows.parquet"
+    assert np.array_equal(read_sequences(path).spans, spans)
+    without = read_sequences(path, spans=False)
+    assert without.spans is None
+    assert _equal(without, rows)
+
+
+@given(strategies.sequences())
+def test_taking_rows_is_taking_each_row(sequences):
+    """`take` against the obvious loop, in any order and with repetition."""
+    indices = np.array([i for i in range(len(sequences)) if i % 3] * 2, np.int64)[::-1]
+    taken = sequences.take(indices)
+    assert len(taken) == len(indices)
+    for place, index in enumerate(indices):
+        expected = sequences.values[sequences.starts[index] : sequences.starts[index + 1]]
+        got = taken.values[taken.starts[place] : taken.starts[place + 1]]
+        assert np.array_equal(got, expected)
+        assert taken.rows[place] == sequences.rows[index]
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (4, 5), (4,)])
+def test_predictions_survive_the_file(tmp_path, shape):
+    """Binary, multi-class and regression."""
+    rng = np.random.default_rng(0)
+    outputs = rng.random(shape).astype(np.float32)
+    written = Predictions(np.arange(4), np.array([1, 0, 1, 1]), outputs)
+    write_predictions(tmp_path / "test.parquet", written)
+    read = read_predictions(tmp_path / "test.parquet")
+    assert np.array_equal(read.outputs, outputs)
+    assert np.array_equal(read.targets, written.targets)
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    """A failure in the middle leaves the earlier folder as it was, and no rest."""
+    target = tmp_path / "out"
+    with new_folder(target) as folder:
+        (folder / "old").write_text("good")
+
+    def fail_halfway():
+        with new_folder(target) as folder:
+            (folder / "new").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_halfway()
+    assert [path.name for path in target.iterdir()] == ["old"]
+    with new_folder(target) as folder:
+        (folder / "new").write_text("whole")
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    """A full disk while writing leaves the earlier content."""
+    path = tmp_path / "file.json"
+    write_json(path, {"a": 1})
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("read", [read_json, read_sequences, read_predictions])
+def test_a_missing_or_damaged_file_says_how_to_make_it(tmp_path, read):
+    """Never a traceback from a reader's depths."""
+    with pytest.raises(ArtifactError, match="dvc repro"):
+        read(tmp_path / "missing")
+    (tmp_path / "damaged").write_bytes(b"PAR1 no more")
+    with pytest.raises(ArtifactError, match="is damaged"):
+        read(tmp_path / "damaged")
+
+
+def test_home_is_the_projects_own_folder_under_dvc(tmp_path, monkeypatch):
+    """`dvc exp run --temp` runs in a copy; paths of the user's start at the original."""
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    assert Workspace(tmp_path).home == tmp_path.resolve()
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "original"))
+    assert Workspace(tmp_path).home == tmp_path.resolve() / "original"

@@ -1,0 +1,44 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.core import runtime
+
+
+def test_greetings_of_libraries_are_kept_aside_and_shown_if_the_import_fails(capfd):
+    """What a library writes to the process's own standard error, below Python."""
+    with runtime.quiet_imports():
+        os.write(2, b"a greeting\n")
+    assert "greeting" not in capfd.readouterr().err
+
+    def fail():
+        with runtime.quiet_imports():
+            os.write(2, b"the reason\n")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert "the reason" in capfd.readouterr().err
+    os.write(2, b"later\n")
+    assert "later" in capfd.readouterr().err
+
+
+def test_what_the_user_set_stays(monkeypatch):
+    """Quiet by default, not by force."""
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")
+    with runtime.quiet_imports():
+        pass
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "0"
+
+
+def test_threads_are_pinned():
+    """TensorFlow computes with as many as the parameter says."""
+    code = (
+        "from pipeline.core import runtime; runtime.pin_threads(1); import tensorflow as tf; "
+        "print(tf.config.threading.get_intra_op_parallelism_threads(), "
+        "tf.config.threading.get_inter_op_parallelism_threads())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "1"]

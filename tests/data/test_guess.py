@@ -1,0 +1,141 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.core import params
+from pipeline.data import guess, series, sources
+from pipeline.errors import DataError
+from tests.support.paths import PARAMS
+
+Write = Callable[[str, list[dict[str, Any]]], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """A function that writes rows to a file of that name."""
+
+    def written(name: str, rows: list[dict[str, Any]]) -> Path:
+        path = tmp_path / name
+        if path.suffix == ".parquet":
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        elif path.suffix == ".csv":
+            lines = [";".join(rows[0]), *(";".join(map(str, row.values())) for row in rows)]
+            path.write_text("\n".join(lines))
+        else:
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    return written
+
+
+REVIEWS = [
+    {"id": n, "by": f"user {n % 3}", "stars": n % 5, "what": f"A review with the number {n}."}
+    for n in range(40)
+]
+HOURS = [
+    {"at": f"2026-01-{1 + n // 24:02d} {n % 24:02d}:00:00", "load": n / 3, "heat": n}
+    for n in range(60)
+]
+STROKES = [{"x": [n, n + 1], "y": [n * 0.5, 2.0], "shape": "ab"[n % 2]} for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "expected"),
+    [
+        (
+            "own.csv",
+            REVIEWS,
+            {"kind": "files", "text_column": "what", "label_column": "stars"},
+        ),
+        (
+            "own.jsonl",
+            [
+                {"text": row["what"], "Label": ["yes", "no"][n % 2], "spans": [[0, 1]]}
+                for n, row in enumerate(REVIEWS)
+            ],
+            {
+                "kind": "files",
+                "text_column": "text",
+                "label_column": "Label",
+                "evidence_column": "spans",
+            },
+        ),
+        (
+            "own.csv",
+            HOURS,
+            {
+                "kind": "series",
+                "time_column": "at",
+                "features": ["load", "heat"],
+                "target": "heat",
+                "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
+            },
+        ),
+        (
+            "own.parquet",
+            STROKES,
+            {"kind": "sequences", "features": ["x", "y"], "target": "shape"},
+        ),
+        (
+            "own.jsonl",
+            [{"x": row["x"], "sum": sum(row["x"]) + 0.5} for row in STROKES],
+            {"kind": "sequences", "features": ["x"], "target": "sum", "task": "regression"},
+        ),
+    ],
+)
+def test_entry_is_guessed_and_works_as_pasted(
+    name: str, rows: list[dict[str, Any]], expected: dict[str, Any], write: Write, tmp_path: Path
+) -> None:
+    """Columns and task come from a look; the printed lines load the file without an edit."""
+    path = write(name, rows)
+    guessed = guess.guess_source(path)
+    assert guessed.source == expected
+    lines = guess.params_entry("own", name, guessed)
+    assert all(line.startswith("  ") for line in lines.splitlines())
+
+    text = (PARAMS).read_text()
+    before, after = text.split("datasets:\n")
+    pasted = before.replace("dataset: demo", "dataset: own") + f"datasets:\n{lines}{after}"
+    entry = params.parse_params(YAML(typ="safe").load(pasted)).entry
+    (tmp_path / "cache").mkdir()
+    if isinstance(entry, params.SeriesEntry):
+        series.load_series("own", entry.source, home=tmp_path, cache=tmp_path / "cache")
+    else:
+        sources.load_corpus("own", entry.source, home=tmp_path, cache=tmp_path / "cache")
+
+
+def test_what_was_seen_is_told(write: Write) -> None:
+    """Each column's kind, and a few of its values."""
+    seen = guess.guess_source(write("own.csv", REVIEWS)).seen
+    assert seen["stars"] == "whole numbers: '0', '1', '2'"
+    assert seen["what"].startswith("text: 'A review")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "no rows"),
+        ("a,b\n", "no rows"),
+        ("a\none\ntwo\nthree\n", "no columns that can be learnt from: 'a' \\(text\\)"),
+    ],
+)
+def test_file_without_anything_to_learn_is_refused(
+    content: str, words: str, tmp_path: Path
+) -> None:
+    """An empty file, a header alone, a single column of text."""
+    (tmp_path / "own.csv").write_text(content)
+    with pytest.raises(DataError, match=words):
+        guess.guess_source(tmp_path / "own.csv")
+
+
+def test_broken_file_is_refused_with_its_line(tmp_path: Path) -> None:
+    """As reading it whole would be."""
+    (tmp_path / "own.jsonl").write_text('{"text": "a", "label": 1}\n{"text": \n')
+    with pytest.raises(DataError, match="line 2: not valid JSON"):
+        guess.guess_source(tmp_path / "own.jsonl")

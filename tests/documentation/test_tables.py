@@ -1,0 +1,99 @@
+from copy import deepcopy
+
+from pipeline.documentation import tables
+from pipeline.documentation.tables import Kept
+
+METRICS = {
+    "dataset": "adding",
+    "models": {
+        "mean": {"seeds": 1, "parameters": 1, "test": {"mse": {"mean": 0.5, "sd": None}}},
+        "bilstm": {"seeds": 3, "parameters": 1200, "test": {"mse": {"mean": 0.1, "sd": 0.02}}},
+        "bilstm_attention": {
+            "seeds": 3,
+            "parameters": 1300,
+            "test": {"mse": {"mean": 0.00002, "sd": 0.000006}},
+        },
+    },
+}
+PAIR = {
+    "first": "bilstm_attention",
+    "second": "bilstm",
+    "difference": -0.09998,
+    "low": -0.12,
+    "high": -0.08,
+    "p_value_holm": 0.00002,
+    "mcnemar": [],
+    "verdict": "better",
+    "sentence": "bilstm_attention is better than bilstm.",
+}
+COMPARISON = {
+    "task": "regression",
+    "metric": "mse",
+    "higher_is_better": False,
+    "headline": "It is better.",
+    "rows": {"validation": 10, "test": 2000},
+    "method": {"confidence": 0.95, "resamples": 5000},
+    "models": {name: {"deterministic": name == "mean"} for name in METRICS["models"]},
+    "pairs": [PAIR],
+}
+FAITHFULNESS = {
+    "models": {
+        "bilstm_attention": {
+            "level": "partly supported",
+            "seeds": {"1": {"deletion": None, "evidence": None}},
+            "agreement": None,
+        }
+    }
+}
+RECORD = {
+    "date": "2026-01-02",
+    "machine": {
+        "processor": "P",
+        "cores": 2,
+        "threads": 1,
+        "system": "Linux",
+        "python": "3.11.1",
+        "libraries": {"tensorflow": "2.21.0"},
+    },
+}
+KEPT = Kept("adding", METRICS, COMPARISON, FAITHFULNESS, RECORD)
+
+
+def test_models_show_mean_and_spread():
+    """Small numbers to two digits; a baseline has no seeds and no spread."""
+    lines = tables.models(METRICS).splitlines()
+    assert lines[0] == "| model | seeds | parameters | MSE |"
+    assert lines[2:] == [
+        "| `mean` | – | 1 | 0.500 |",
+        "| `bilstm` | 3 | 1,200 | 0.100 ± 0.020 |",
+        "| `bilstm_attention` | 3 | 1,300 | 2.0e-05 ± 6.0e-06 |",
+    ]
+
+
+def test_the_overview_puts_every_pooling_beside_last_state_and_baseline():
+    """With the difference, its interval and the verdict."""
+    (row,) = tables.overview([KEPT]).splitlines()[2:]
+    for cell in ("[adding](docs/results.md#adding)", "0.500 (`mean`)", "−0.09998", "better"):
+        assert cell in row
+    assert "−0.12 to −0.08" in row
+
+
+def test_a_section_names_command_parameters_machine_and_date():
+    """And leaves out McNemar's test where there is none."""
+    section = tables.datasets([KEPT])
+    for told in ("### adding", "dvc exp run -S dataset=adding", "2026-01-02", "P, 2 cores"):
+        assert told in section
+    assert "results/adding/params.yaml" in section
+    assert "< 0.0001" in section
+    assert "McNemar" not in section
+    with_tests = deepcopy(COMPARISON)
+    test = {"seed": 1, "only_first_right": 7, "only_second_right": 1200, "p_value_holm": 0.07}
+    with_tests["pairs"][0]["mcnemar"] = [test]
+    row = "| `bilstm_attention` against `bilstm` | 1 | 7 | 1,200 | 0.07 |"
+    assert row in tables.mcnemar(with_tests)
+
+
+def test_tests_that_were_not_made_are_dashes():
+    """No evidence, no deletion, one seed."""
+    (row,) = tables.explanations([KEPT]).splitlines()[2:]
+    assert row == "| adding | `bilstm_attention` | – | – | – | – | partly supported |"

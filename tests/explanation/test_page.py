@@ -1,0 +1,224 @@
+"""The attention page and its picture."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.explanation import page
+from tests.support.html_page import Page
+
+
+def sample(text, spans, weights, **changes):
+    """One text's sample: wrongly predicted unless told."""
+    return {
+        "row": 3,
+        "label": 0,
+        "predicted": 1,
+        "correct": False,
+        "probabilities": [0.1, 0.9],
+        "disagreement": False,
+        "text": text,
+        "tokens": [
+            {"start": start, "end": end, "weight": weight}
+            for (start, end), weight in zip(spans, weights, strict=True)
+        ],
+        "truncated": False,
+        "unread": [],
+        "evidence": [],
+        **changes,
+    }
+
+
+def document(*samples, **changes):
+    """A samples document of an attention model."""
+    return {
+        "kind": "text",
+        "model": "bilstm_attention",
+        "seed": 1,
+        "classes": ["neg", "pos"],
+        "has_weights": True,
+        "samples": list(samples),
+        **changes,
+    }
+
+
+GOOD_FILM = sample("A good film", [(0, 1), (2, 6), (7, 11)], [0.1, 0.8, 0.1])
+SERIES = document(
+    {
+        "row": 0, "label": 0.25, "predicted": -0.5, "correct": None, "probabilities": [],
+        "disagreement": False, "weights": [0.1, 0.7, 0.2],
+        "values": [[0.0, 5.0], [1.0, 5.0], [2.0, 5.0]],
+    },
+    kind="series", classes=[], features=["value", "<mark>"],
+)  # fmt: skip
+
+
+@st.composite
+def marked_texts(draw):
+    """Any text, with tokens in order, evidence and an unread part anywhere."""
+    text = draw(st.text(st.sampled_from("ab <>&\"'é好ا😀\n"), min_size=1, max_size=40))
+    edges = st.integers(0, len(text))
+    cuts = sorted(draw(st.lists(edges, max_size=12)))
+    spans = list(zip(cuts[::2], cuts[1::2], strict=False))
+    weights = draw(st.lists(st.floats(0, 1), min_size=len(spans), max_size=len(spans)))
+    passages = draw(st.lists(st.tuples(edges, edges).map(sorted), max_size=3))
+    return sample(text, spans, weights, evidence=passages, unread=passages[:1])
+
+
+@given(marked_texts())
+def test_pieces_join_to_the_text(drawn):
+    """Whatever is marked, no character is lost, doubled or moved."""
+    assert "".join(piece.text for piece in page.pieces(drawn)) == drawn["text"]
+
+
+@given(marked_texts())
+def test_pieces_are_marked_as_their_characters_are(drawn):
+    """Each piece is evidence, or unread, if and only if its characters are."""
+    position = 0
+    for piece in page.pieces(drawn):
+        for at in range(position, position + len(piece.text)):
+            for name in ("evidence", "unread"):
+                inside = any(start <= at < end for start, end in drawn[name])
+                assert getattr(piece, name) == inside
+        position += len(piece.text)
+
+
+def test_pieces_show_an_html_line_break_as_one():
+    """The encoder counts it as a blank, so it is shown as what it means."""
+    broken = sample("one<br />two", [(0, 3), (9, 12)], [0.5, 0.5])
+    assert [piece.text for piece in page.pieces(broken)] == ["one", "\n", "two"]
+
+
+def test_tokens_that_share_a_character_are_one():
+    """The four bytes of an emoji are four tokens with one span: their weights are added."""
+    emoji = sample("😀 ok", [(0, 1)] * 4 + [(2, 4)], [0.1, 0.2, 0.1, 0.1, 0.5])
+    weights = [piece.weight for piece in page.pieces(emoji)]
+    assert weights == [pytest.approx(0.5), None, 0.5]
+
+
+def test_shades_are_relative_to_the_heaviest():
+    """The heaviest token has full colour, half its weight half of it."""
+    assert page.shades([0.8, 0.4, 0.0] + [0.0] * 20) == [1.0, 0.5] + [0.0] * 21
+
+
+def test_shades_of_even_weights_are_pale():
+    """Nothing stands out, so nothing has more than a fifth of the colour."""
+    assert set(page.shades([0.01] * 100)) == {0.2}
+
+
+def test_render_keeps_markup_of_a_review_as_text():
+    """A script in a text, a class or a feature stays text, and our own script is the only one."""
+    text = "<script>alert(1)</script> & <b>bold</b>"
+    html = page.render(document(sample(text, [(8, 13)], [1.0]), classes=["neg", "<i>pos</i>"]))
+    read = Page(html)
+    assert len(read.all("script")) == 1
+    assert text in read.text
+    assert not read.all("i")
+    assert not Page(page.render(SERIES)).all("mark")
+
+
+def test_render_highlights_in_proportion_and_gives_the_exact_weight():
+    """The heaviest word has full colour; every token has its weight as title."""
+    read = Page(page.render(document(GOOD_FILM)))
+    tokens = [span for span in read.all("span") if "title" in span]
+    assert [token["title"] for token in tokens] == ["0.1000", "0.8000", "0.1000"]
+    assert [token.get("style") for token in tokens] == ["--w:0.06", "--w:0.48", "--w:0.06"]
+    assert "Heaviest: good 0.800" in read.text
+
+
+def test_render_tells_right_from_wrong_in_words():
+    """Label, prediction, probability and verdict are text, not colour alone."""
+    right = {**GOOD_FILM, "row": 4, "label": 1, "correct": True}
+    text = Page(page.render(document(GOOD_FILM, right))).text
+    assert "Row 3 ✗ wrong label neg predicted pos with 90.0 %" in text
+    assert "Row 4 ✓ right label pos" in text
+
+
+def test_render_without_weights_says_why_nothing_is_highlighted():
+    """The same page, no highlight, a sentence."""
+    plain = sample("A good film", [(0, 1), (2, 6), (7, 11)], [None] * 3)
+    read = Page(page.render(document(plain, model="bilstm", has_weights=False)))
+    assert "no attention weights, so nothing is highlighted" in read.text
+    assert "A good film" in read.text
+    assert not [span for span in read.all("span") if "style" in span]
+
+
+def test_render_marks_evidence_and_what_was_cut_off():
+    """Evidence is underlined, the unread part grey, a long one folded; all said in words."""
+    cut = sample(
+        "A good film." + " more" * 100, [(2, 6)], [1.0],
+        evidence=[[2, 6]], unread=[[12, 512]], truncated=True,
+    )  # fmt: skip
+    read = Page(page.render(document(cut)))
+    assert read.all("span", cls="e")
+    assert read.all("details", cls="u")
+    assert "Evidence: “good”" in read.text
+    assert "cut off before the model read it: 500 characters" in read.text
+
+
+def test_render_lets_each_text_run_its_own_way():
+    """Arabic runs from right to left, by the first letter of each text."""
+    arabic = sample("فيلم رائع", [(0, 4), (5, 9)], [0.2, 0.8])
+    read = Page(page.render(document(arabic)))
+    assert read.all("div", cls="text", dir="auto")
+    assert "فيلم رائع" in read.text
+
+
+def test_render_draws_a_series_with_a_bar_per_step_and_a_line_per_feature():
+    """Heights follow the weights; a constant feature is a level line."""
+    read = Page(page.render(SERIES))
+    heights = [float(bar["height"]) for bar in read.all("rect", cls="bar")]
+    assert heights[1] > heights[2] > heights[0]
+    value, mark = (line["points"] for line in read.all("polyline"))
+    assert len(value.split()) == 3
+    assert len({point.split(",")[1] for point in mark.split()}) == 1
+    assert "step 2 (0.700)" in read.all("svg")[0]["aria-label"]
+
+
+@pytest.mark.parametrize("made", [document(GOOD_FILM), SERIES])
+def test_render_is_self_contained_and_well_formed(made):
+    """Nothing is fetched, every element closes, and no id is given twice."""
+    read = Page(page.render(made))
+    assert all(link.startswith("#") for link in read.links)
+    assert "url(" not in page.render(made)
+    assert len(set(read.ids())) == len(read.ids())
+    assert {link[1:] for link in read.links} <= set(read.ids())
+    assert len(read.all("main")) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["plain words", "这部电影非常好看", "فيلم رائع جدا", "naïve 😀🎬 café", "$x$ \\alpha _", ""],
+    ids=["latin", "chinese", "arabic", "emoji", "looks like mathematics", "empty"],
+)
+def test_draw_any_script_to_the_same_bytes(text):
+    """A PNG, without a warning (an error in these tests), equal when drawn again."""
+    spans = [(at, at + 1) for at in range(len(text))] or [(0, 0)]
+    drawn = sample(text, spans, [1 / len(spans)] * len(spans))
+    once, again = (page.draw(document(drawn)) for _ in range(2))
+    assert once.startswith(b"\x89PNG")
+    assert once == again
+
+
+def test_draw_depends_on_the_weights():
+    """Other weights, another picture, for texts and for series."""
+    heavy = sample("A good film", [(0, 1), (2, 6), (7, 11)], [0.8, 0.1, 0.1])
+    assert page.draw(document(GOOD_FILM)) != page.draw(document(heavy))
+    (window,) = SERIES["samples"]
+    other = {**SERIES, "samples": [{**window, "weights": [0.7, 0.2, 0.1]}]}
+    assert page.draw(SERIES) != page.draw(other)
+
+
+def test_draw_cuts_long_texts():
+    """Ten thousand words take no more room than a few lines do."""
+    words = random.Random(0).choices(["good", "bad", "film"], k=10_000)
+    text = " ".join(words)
+    starts = [0]
+    for word in words[:-1]:
+        starts.append(starts[-1] + len(word) + 1)
+    spans = [(start, start + len(word)) for start, word in zip(starts, words, strict=True)]
+    long = sample(text, spans, [1e-4] * len(spans))
+    height = int.from_bytes(page.draw(document(long))[20:24])
+    assert height < 250

@@ -1,0 +1,110 @@
+import csv
+
+import mlflow
+import pytest
+
+from pipeline.core.files import write_json
+from pipeline.errors import ParamsError
+from pipeline.stages import pretrain
+from pipeline.studies.recipe import trials
+from tests.support.project import change
+
+FILE = """
+dataset: demo
+models: [bilstm, bilstm_attention]
+seed: 1
+trials: 2
+space:
+  vectors: [false, true]
+  averaging: [0.0, 0.9]
+begin:
+  plain: {}
+  both: {vectors: true, averaging: 0.9}
+"""
+ENCODE = {"tokenizer": "words", "vocabulary": 20, "max_len": 9}
+
+
+@pytest.fixture
+def project(workspace, monkeypatch):
+    """Encoded rows with word vectors, a search for them, an MLflow, and no test rows at all."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace.root}/mlflow.db")
+    vectors = {"corpus": "train", "size": 6, "epochs": 2}
+    change(workspace.root, {"datasets.demo.encode": {**ENCODE, "vectors": vectors}})
+    pretrain.run(workspace)
+    workspace.recipe_search.params.parent.mkdir(parents=True)
+    workspace.recipe_search.params.write_text(FILE)
+    (workspace.encoded / "test.parquet").unlink()
+    split = {"rows": 48, "sha256": "0" * 64}
+    card = {"dataset": "demo", "kind": "text", "classes": ["neg", "pos"], "source": {}}
+    write_json(workspace.raw / "card.json", {**card, "splits": {"train": split}})
+    return workspace
+
+
+def test_a_search_is_kept_shown_and_not_repeated(project, capsys):
+    """A table beside its parameters, a run for each trial below one parent; test rows unread."""
+    trials.search_recipe(project)
+    with (project.recipe_search.results / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["trial"] for row in rows} == {"plain", "both"}
+    assert [row["val_loss"] for row in rows] == sorted(row["val_loss"] for row in rows)
+    assert {row["vectors"] for row in rows} == {"True", "False"}
+    assert len({row["val_loss"] for row in rows}) == 2
+
+    client = mlflow.MlflowClient(f"sqlite:///{project.root}/mlflow.db")
+    (experiment,) = client.search_experiments(filter_string="name = 'demo'")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"recipe search", "plain", "both"}
+    parent = runs["recipe search"].info.run_id
+    assert {runs[name].data.tags["mlflow.parentRunId"] for name in ("plain", "both")} == {parent}
+    for row in rows:
+        loss = runs[row["trial"]].data.metrics["validation/loss"]
+        assert loss == pytest.approx(float(row["val_loss"]), abs=1e-4)
+
+    for run in runs.values():
+        client.delete_run(run.info.run_id)
+    capsys.readouterr()
+    trials.search_recipe(project)
+    assert "epoch" not in capsys.readouterr().out
+    again = client.search_runs([experiment.experiment_id])
+    assert {run.info.run_name for run in again} == set(runs)
+
+
+@pytest.mark.parametrize("changed", ["space", "training"])
+def test_other_values_or_another_base_begin_anew(project, capsys, changed):
+    """Trials of another space, or over other fixed settings, are not comparable."""
+    trials.search_recipe(project, trials=1)
+    if changed == "space":
+        path = project.recipe_search.params
+        path.write_text(path.read_text().replace("[0.0, 0.9]", "[0.0, 0.9, 0.95]"))
+    else:
+        small = {"embedding": 6, "units": 3, "epochs": 2, "min_epochs": 1}
+        change(project.root, {"datasets.demo.training": small})
+    capsys.readouterr()
+    trials.search_recipe(project, trials=1)
+    assert "epoch" in capsys.readouterr().out
+
+
+def test_a_search_for_another_dataset_is_refused(project):
+    """It says what to do."""
+    path = project.recipe_search.params
+    path.write_text(path.read_text().replace("dataset: demo", "dataset: imdb"))
+    with pytest.raises(ParamsError, match="set `dataset: imdb`") as raised:
+        trials.search_recipe(project)
+    assert "dvc repro pretrain" in raised.value.fix
+
+
+def test_no_trials_at_all_are_refused(project):
+    """Before anything is trained."""
+    with pytest.raises(ParamsError, match="--trials is 0"):
+        trials.search_recipe(project, trials=0)
+
+
+def test_vectors_of_another_width_are_refused(project):
+    """Before anything is trained."""
+    vectors = {"corpus": "train", "size": 5, "epochs": 1}
+    change(project.root, {"datasets.demo.encode": {**ENCODE, "vectors": vectors}})
+    pretrain.run(project)
+    path = project.recipe_search.params
+    path.write_text(path.read_text().replace("plain: {}", "plain: {vectors: true}"))
+    with pytest.raises(ParamsError, match="vectors have 5 features"):
+        trials.search_recipe(project)

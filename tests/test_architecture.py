@@ -1,0 +1,43 @@
+"""Imports go one way: commands → studies → stages → the folders → core."""
+
+import ast
+
+import pytest
+
+from tests.support.paths import PROJECT
+
+PACKAGE = PROJECT / "pipeline"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LOOSE = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+ABOVE = {"core": 1, "stages": 3, "studies": 4, "commands": 5, "__main__": 6}
+FOLDER = 2  # every other folder
+WITH_MLFLOW = {"tracking", "serving"}
+
+
+def imported(path):
+    """What a module imports, wherever in it: dotted names, relative to nothing."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "pipeline":
+            yield from (f"pipeline.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def floor(part):
+    """How high a folder, or a module at the top, stands: it may import what is not above it."""
+    return 0 if part in LOOSE else ABOVE.get(part, FOLDER)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_imports_what_stands_above_it(path):
+    """Deferred imports count too. MLflow is tracking's and serving's alone."""
+    place = path.relative_to(PACKAGE)
+    own = place.parts[0].removesuffix(".py")
+    for name in imported(path):
+        if name.startswith("pipeline."):
+            part = name.split(".")[1]
+            assert floor(part) <= floor(own), f"{place} imports {name}"
+        elif name.split(".")[0] == "mlflow":
+            assert own in WITH_MLFLOW, f"{place} imports {name}"
