@@ -205,7 +205,7 @@ def test_own_file_goes_through_its_versions(
     own.write_text("\n".join(["review,mood", *lines[:-2], '"A new one","neg"']) + "\n")
     shown = said(capsys, "diff", "HEAD")
     assert "have the same rows" in shown
-    assert "in.csv has changed since: make repro" in shown
+    assert "in.csv has changed since: `make repro`" in shown
     dvc("repro")
     shown = said(capsys)
     assert shown.count("reviews") == 2
