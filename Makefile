@@ -3,8 +3,8 @@
 SHELL = /bin/sh
 .DEFAULT_GOAL := help
 
-# The scripts in .venv/bin hold the path they were made under; -m works wherever the project lies.
-# dvc starts the stages with the `python` it finds first.
+# The scripts in .venv/bin contain the path they were created in; `python -m` works after a move.
+# DVC runs the stages with the first `python` on PATH.
 PATHS = PATH="$$PWD/.venv/bin:$$PATH"
 PY = $(PATHS) .venv/bin/python
 PIPELINE = $(PY) -m pipeline
@@ -14,40 +14,40 @@ help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 .PHONY: setup
-setup: ## make .venv and install the locked dependencies (PYTHON=… names the interpreter)
+setup: ## create .venv with the locked dependencies (PYTHON=… chooses the interpreter)
 	@sh locks/install.sh
 
 .PHONY: repro
-repro: setup ## run the pipeline on params.yaml, complete MLflow, show the comparison
+repro: setup ## run the pipeline on params.yaml, update MLflow, show the comparison
 	@$(PIPELINE) repro $(if $(ARGS),-- $(ARGS))
 
 .PHONY: ui
-ui: setup ## complete MLflow, then serve its UI on this machine
+ui: setup ## update MLflow, then open its UI in the browser (ARGS=--no-browser: only serve it)
 	@$(PIPELINE) ui $(ARGS)
 
 .PHONY: report
-report: setup ## open the report, made again if need be
+report: setup ## open the report, updating it if needed
 	@$(PIPELINE) report --open $(ARGS)
 
 .PHONY: add-data
-add-data: setup ## take in your own data: FILE=reviews.csv NAME=reviews
+add-data: setup ## add your own data: FILE=reviews.csv NAME=reviews
 	@$(PIPELINE) data add "$$FILE" "$$NAME" $(ARGS)
 
 .PHONY: length-study
-length-study: setup ## vary length and evidence position, draw accuracy against length
+length-study: setup ## vary length and evidence position, plot accuracy against length
 	@$(PIPELINE) length-study $(ARGS)
 
 .PHONY: search
-search: setup ## look for a dataset's recipe, by validation: studies/recipe/params.yaml
+search: setup ## search for a dataset's training recipe: studies/recipe/params.yaml
 	@$(PIPELINE) search $(ARGS)
 
 .PHONY: bench
-bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime, in some ten minutes
+bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime (ten minutes)
 	@sh locks/bench.sh
 	@$(PATHS) .venv/bench/bin/python -m pipeline bench $(ARGS)
 
 .PHONY: docs
-docs: setup ## write the tables of README.md and docs/ from results in git (ARGS=--check: only look)
+docs: setup ## update the tables in README.md and docs/ from results in git (ARGS=--check: only check)
 	@$(PIPELINE) docs $(ARGS)
 
 .PHONY: test
@@ -64,11 +64,11 @@ lint: setup ## check style, format and types
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
 
-# A later lock takes its pins from the earlier one; ARGS=--upgrade looks for newer versions.
+# locks/dev.txt takes its pins from locks/run.txt; ARGS=--upgrade updates the versions.
 COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header
 .PHONY: lock
-lock: setup ## renew locks/ from pyproject.toml
+lock: setup ## update locks/ from pyproject.toml
 	@$(COMPILE) --group installer -o locks/installer.txt $(ARGS)
 	@$(COMPILE) pyproject.toml -o locks/run.txt $(ARGS)
 	@$(COMPILE) pyproject.toml --extra s3 --group dev -c locks/run.txt -o locks/dev.txt $(ARGS)
@@ -82,4 +82,4 @@ clean: ## remove outputs and scratch; DVC's cache, MLflow's store and your data 
 		\( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache -o -name .ruff_cache \
 		-o -name .hypothesis \) -prune -exec rm -rf {} +
 	@echo 'Removed the outputs, scratch and caches. Kept: .venv, data/own, what git has of results/,'
-	@echo 'mlflow.db and mlartifacts (the runs), .dvc/cache (dvc checkout brings the outputs back).'
+	@echo 'mlflow.db and mlartifacts (the runs), .dvc/cache (dvc checkout restores the outputs).'

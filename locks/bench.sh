@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes .venv/bench: an environment that sees all of .venv, and adds what `make bench` compares with.
+# Makes .venv/bench: an environment on top of .venv with the libraries that `make bench` compares.
 #
-# So .venv stays what its lock says, and goes with it when it is made anew. The versions stand in
-# pyproject.toml, group «bench». They are pinned without hashes: PyTorch publishes the same version
-# as several builds, with CUDA or for the processor alone, and which one an index offers differs from
-# place to place, so one hash would refuse the others. It is installed by pip, as uv passes over
-# local folders of wheels and would take the largest build, with CUDA's libraries.
+# So .venv stays as its lock says, and a new .venv also renews this one. The versions are in
+# pyproject.toml, group "bench". They have no hashes: PyTorch publishes each version as several
+# builds, with CUDA or for the CPU alone, and indexes differ in which one they offer. pip installs
+# it, because uv ignores local folders of wheels and would take the largest build, with CUDA's
+# libraries.
 set -eu
 
 here=.venv/bench
@@ -15,7 +15,7 @@ with open("pyproject.toml", "rb") as file:
     print(*tomllib.load(file)["dependency-groups"]["bench"])')
 [ "$(cat "$here/finished" 2>/dev/null || true)" != "$wanted" ] || exit 0
 
-printf 'Installing for the benchmark, once: %s\n' "$wanted"
+printf 'Installing for the benchmark (only once): %s\n' "$wanted"
 rm -rf "$here"
 .venv/bin/python -m venv --without-pip "$here"
 packages='import sysconfig; print(sysconfig.get_path("purelib"))'

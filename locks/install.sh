@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes .venv hold exactly what locks/dev.txt pins. `make setup` runs it from the project's root.
+# Installs exactly what locks/dev.txt pins into .venv. `make setup` runs it from the project's root.
 #
-# A finished installation writes down what it was made of; nothing is done while that still holds.
-# A changed lock is installed over the old environment. A moved project, another Python or a
-# half-finished installation gets a new environment, because its scripts hold its own path.
+# A finished installation records what it was made from, and is skipped while that is unchanged.
+# A changed lock is installed over the old environment. A moved project, another Python or an
+# incomplete installation gets a new environment, since its scripts contain its path.
 set -eu
 
 supported='3.11 3.12 3.13'
@@ -32,7 +32,7 @@ find_python() { # sets `python`: $PYTHON, or the first supported one on PATH
         fi
         case " $supported " in
         *" $is "*)
-            # The base of an active environment: that one may be what is about to be replaced.
+            # the base of an active environment, which may be the one that is about to be replaced
             python=$("$name" -c 'import sys; print(sys._base_executable)')
             return
             ;;
@@ -43,7 +43,7 @@ find_python() { # sets `python`: $PYTHON, or the first supported one on PATH
         'Install one of them, or name it: make setup PYTHON=/path/to/python3.11'
 }
 
-environment() { # where .venv is and what runs in it
+environment() { # the location of .venv and its Python version
     pwd -P
     version .venv/bin/python || echo 'no Python'
 }
@@ -54,10 +54,10 @@ locks() {
 
 make_environment() {
     find_python
-    printf 'Making .venv with Python %s (%s)\n' "$(version "$python")" "$python"
+    printf 'Creating .venv with Python %s (%s)\n' "$(version "$python")" "$python"
     rm -rf .venv
-    "$python" -m venv .venv || fail "$python could not make an environment." \
-        "See above; on Debian and Ubuntu: apt install python$(version "$python")-venv"
+    "$python" -m venv .venv || fail "$python could not create a virtual environment." \
+        "Fix the error above; on Debian and Ubuntu: apt install python$(version "$python")-venv"
 }
 
 record=$(cat "$finished" 2>/dev/null || true)
@@ -73,11 +73,11 @@ $(locks)") exit 0 ;;
 esac
 rm -f "$finished"
 
-printf 'Installing %s packages, every one checked against its hash\n' \
+printf 'Installing %s packages, each verified by its hash\n' \
     "$(grep -c '^[a-z0-9].*==' locks/dev.txt)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check \
     --require-hashes -r locks/installer.txt
-# Without bytecode every `import tensorflow` would take 15 seconds longer.
+# Without bytecode, `import tensorflow` would take 15 seconds longer each time.
 UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-180} PYTHONDONTWRITEBYTECODE='' \
     .venv/bin/python -m uv pip sync --quiet --python .venv/bin/python \
     --require-hashes --build-constraints locks/dev.txt --compile-bytecode locks/dev.txt

@@ -1,3 +1,3 @@
-"""Does attention make a Bi-LSTM better on long sequences, and can its weights be believed?"""
+"""Does attention improve a Bi-LSTM on long sequences, and can its weights be trusted?"""
 
 __version__ = "0.1.0"

@@ -1,16 +1,16 @@
-"""Failures that a user can mend.
+"""Errors that a user can fix.
 
-Every error says what is wrong, where, what was received and what to do next. The command
-line prints it and leaves with its exit code; a traceback is reserved for our own mistakes.
+Each one says what is wrong, where, what was received and what to do next. The command line
+prints it and exits with its code; a traceback indicates a bug.
 """
 
 
 class SpotlightError(Exception):
-    """A failure that the user can mend.
+    """An error that the user can fix.
 
     Args:
         message: what is wrong, where (file, row, key) and what was received.
-        fix: what to do next, preferably a command.
+        fix: what to do next, as an instruction, preferably a command.
     """
 
     exit_code = 1
@@ -25,13 +25,13 @@ class SpotlightError(Exception):
 
 
 class ParamsError(SpotlightError):
-    """`params.yaml` is missing, unreadable, or holds something that it may not."""
+    """`params.yaml` is missing, unreadable or invalid."""
 
     exit_code = 2
 
 
 class DataError(SpotlightError):
-    """A dataset can't be read, or can't be trained on."""
+    """A dataset can't be read or can't be trained on."""
 
     exit_code = 3
 

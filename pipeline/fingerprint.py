@@ -1,4 +1,4 @@
-"""What a result is a function of: its data, its parameters, and the code that can change it."""
+"""Fingerprints of results: digests of the data, parameters and code that determine them."""
 
 import ast
 import hashlib
@@ -8,25 +8,25 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
-# Packages that never touch an output's bytes. Neither do the modules that lie loose at the top
-# of ours: a reworded message must not retrain every model.
+# Packages that never change an output's bytes. Neither do the modules at the top level of the
+# package: a reworded message must not retrain every model.
 EXEMPT_PACKAGES = frozenset({"commands", "tracking"})
 
 
 def modules(entry: str) -> list[Path]:
-    """The files of ours that a module imports, itself included, exempt ones left out.
+    """List the files of this package that a module imports, itself included, exempt ones excluded.
 
-    A package's templates count as imported with any of its modules.
+    Importing a module of a package also imports that package's templates.
 
     Args:
         entry: the module's full name, its `__name__`.
 
     Raises:
-        ValueError: there is no such module, so its code would be part of no identity.
+        ValueError: there is no such module, so the fingerprint would cover no code.
     """
     start = entry.removeprefix(f"{PACKAGE.name}.")
     if _file(start) is None:
-        raise ValueError(f"{entry!r} is no module of {PACKAGE.name!r}: pass its __name__.")
+        raise ValueError(f"{entry!r} is not a module of {PACKAGE.name!r}: pass its __name__.")
     found: set[Path] = set()
     waiting = [start]
     while waiting:
@@ -41,7 +41,7 @@ def modules(entry: str) -> list[Path]:
 
 
 def digest(files: Iterable[Path], values: object) -> str:
-    """SHA-256 over files' contents, in the order given, and JSON-able values."""
+    """SHA-256 of the files' contents, in the order given, and of JSON-serializable values."""
     total = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     for path in files:
         with path.open("rb") as file:
@@ -50,19 +50,19 @@ def digest(files: Iterable[Path], values: object) -> str:
 
 
 def configuration(entry: str, data: Sequence[Path], libraries: Path, values: object) -> str:
-    """What a stage's output is a function of.
+    """Digest of everything that determines a stage's output.
 
     Args:
-        entry: the stage's module, its `__name__`.
+        entry: `__name__` of the stage's module.
         data: the files that it reads.
-        libraries: their lock file.
+        libraries: the lock file of the libraries.
         values: its parameters.
     """
     return digest([*data, *modules(entry), libraries], values)
 
 
 def _exempt(path: Path) -> bool:
-    """Whether a module can't change a result: it lies loose at the top, or in such a package."""
+    """Whether a module can't change a result: it is at the top level or in an exempt package."""
     place = path.relative_to(PACKAGE)
     return len(place.parts) == 1 or place.parts[0] in EXEMPT_PACKAGES
 
@@ -76,13 +76,13 @@ def _file(name: str) -> Path | None:
 
 
 def _has_code(path: Path) -> bool:
-    """Whether a file holds more than a docstring."""
+    """Whether a file contains more than a docstring."""
     body = ast.parse(path.read_bytes()).body
     return any(not isinstance(node, ast.Expr) for node in body)
 
 
 def _imports(path: Path) -> list[str]:
-    """Names below the package that a file imports, wherever in the file it does so."""
+    """Names within the package that a file imports, at any level of the file."""
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""The project as git and DVC see it: revisions, recorded hashes, and running the pipeline."""
+"""Git and DVC: revisions, recorded hashes, and running the pipeline."""
 
 import subprocess
 import sys
@@ -6,15 +6,15 @@ from pathlib import Path
 
 from pipeline.errors import SpotlightError
 
-TIMEOUT = 30  # seconds that git may take
+TIMEOUT = 30  # seconds, for each git command
 
 
 class PipelineError(SpotlightError):
-    """DVC could not run the pipeline to its end; the stage has said why."""
+    """A stage failed under DVC, after printing its own error."""
 
 
 def git(root: Path, *arguments: str) -> str | None:
-    """What git prints; None without git, outside a repository, or where it fails."""
+    """Git's output, or None if git is missing or the command fails."""
     try:
         done = subprocess.run(
             ["git", *arguments],
@@ -30,11 +30,11 @@ def git(root: Path, *arguments: str) -> str | None:
 
 
 def locked_hash(lock: str, path: str) -> str | None:
-    """DVC's hash of an output, `….dir` for a folder; None where DVC recorded none.
+    """DVC's hash of an output, `….dir` for a folder; None if DVC recorded none.
 
     Args:
         lock: the content of a `dvc.lock`.
-        path: of the output, as `dvc.lock` has it.
+        path: the output's path, as written in `dvc.lock`.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -47,8 +47,8 @@ def locked_hash(lock: str, path: str) -> str | None:
     return next((out.get("md5") for out in outs if out["path"] == path), None)
 
 
-def prepare(folder: Path) -> None:
-    """Let DVC work in an unpacked archive too: there it must be told that git is absent."""
+def init_dvc(folder: Path) -> None:
+    """Make DVC work without git, as in an unpacked archive; in a git repository do nothing."""
     if git(folder, "rev-parse", "--is-inside-work-tree") is None:
         dvc = [sys.executable, "-m", "dvc"]
         if not (folder / ".dvc").is_dir():
@@ -57,7 +57,7 @@ def prepare(folder: Path) -> None:
 
 
 def dvc_repro(folder: Path, *arguments: str) -> None:
-    """Call `dvc repro` in a folder with a pipeline.
+    """Run `dvc repro` in a folder that has a pipeline.
 
     Raises:
         PipelineError: a stage failed.
@@ -67,6 +67,6 @@ def dvc_repro(folder: Path, *arguments: str) -> None:
     )
     if done.returncode:
         raise PipelineError(
-            f"dvc repro ended with exit code {done.returncode}; the stage's own message is above.",
-            fix="fix what it names and run it again: what is finished is not done twice.",
+            f"dvc repro failed with exit code {done.returncode}; the stage's own error is above.",
+            fix="fix that error and run the command again; finished stages are not repeated.",
         )

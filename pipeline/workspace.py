@@ -1,4 +1,4 @@
-"""Where every file is."""
+"""Paths of all files that the pipeline reads and writes."""
 
 import os
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where every file is.
+    """Paths of all files that the pipeline reads and writes.
 
     Attributes:
         root: the project's folder.
-        part: the folder below it that holds a pipeline of its own, with files named alike.
+        part: a subfolder with its own pipeline, whose files have the same names.
     """
 
     root: Path
@@ -19,14 +19,14 @@ class Workspace:
 
     @classmethod
     def current(cls) -> "Workspace":
-        """The workspace of the current folder: DVC runs every stage in the project's root."""
+        """The workspace in the current folder: DVC runs every stage in the project's root."""
         return cls(Path.cwd())
 
     @property
     def home(self) -> Path:
-        """The project's own folder, also while `dvc exp run --temp` runs in a copy of it.
+        """The project's own folder, even while `dvc exp run --temp` runs in a copy of it.
 
-        Input paths of the user's and the tracking store are found from here.
+        Paths of the user's data and the tracking store are relative to it.
         """
         return Path(os.environ.get("DVC_ROOT") or self.root).resolve()
 
@@ -51,7 +51,7 @@ class Workspace:
 
     @property
     def pipeline(self) -> Path:
-        """DVC's stages."""
+        """DVC's definition of the stages."""
         return self.base / "dvc.yaml"
 
     @property
@@ -60,7 +60,7 @@ class Workspace:
 
     @property
     def lock(self) -> Path:
-        """DVC's record of what every stage read and wrote."""
+        """DVC's record of what each stage read and wrote."""
         return self.base / "dvc.lock"
 
     @property
@@ -73,7 +73,7 @@ class Workspace:
 
     @property
     def vectors(self) -> Path:
-        """Word vectors in `vectors.npy`, if the dataset wants any; `vectors.json` tells of them."""
+        """`vectors.json` and, if the dataset uses pretraining, `vectors.npy` and `bilstm.npz`."""
         return self.base / "data" / "vectors"
 
     @property
@@ -89,7 +89,7 @@ class Workspace:
 
     @property
     def references(self) -> Path:
-        """The models that nobody has to train a network for; `references.json` names them."""
+        """The baselines; `references.json` lists their names."""
         return self.results / "reference"
 
     def reference(self, name: str) -> Path:
@@ -110,7 +110,7 @@ class Workspace:
 
     @property
     def summary(self) -> Path:
-        """What the length study found."""
+        """The length study's findings."""
         return self.results / "summary.json"
 
     @property
@@ -127,12 +127,12 @@ class Workspace:
 
     @property
     def scratch(self) -> Path:
-        """Git-ignored and unknown to DVC: checkpoints, costs, the tracking marker."""
+        """Checkpoints, costs and the tracking marker, ignored by git and DVC."""
         return self.base / ".spotlight"
 
     @property
     def tracked(self) -> Path:
-        """Tells DVC that MLflow has been told."""
+        """The marker that tells DVC that MLflow is up to date."""
         return self.scratch / "tracked"
 
     def checkpoint(self, model: str, seed: int) -> Path:

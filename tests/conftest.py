@@ -1,5 +1,6 @@
 """What every test shares."""
 
+import gc
 import os
 
 import hypothesis
@@ -13,6 +14,15 @@ os.environ |= runtime.QUIET
 # These machines are noisy: how long an example takes says nothing.
 hypothesis.settings.register_profile("spotlight", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("spotlight")
+
+
+def pytest_collection_finish():
+    """Leave what is imported by now out of every later garbage collection.
+
+    statsmodels collects at each correction of p-values, which is slow where TensorFlow is loaded.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -12,17 +12,16 @@ LOOSE = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
 ABOVE = {"core": 1, "stages": 3, "studies": 4, "commands": 5, "__main__": 6}
 FOLDER = 2  # every other folder
 WITH_MLFLOW = {"tracking", "serving"}
+WITHOUT_TENSORFLOW = ("evaluation", "report")
 
 
 def imported(path):
-    """What a module imports, wherever in it: dotted names, relative to nothing."""
+    """What a module imports, wherever in it: dotted names of modules, or of what is in them."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module == "pipeline":
-            yield from (f"pipeline.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def floor(part):
@@ -41,3 +40,23 @@ def test_nothing_imports_what_stands_above_it(path):
             assert floor(part) <= floor(own), f"{place} imports {name}"
         elif name.split(".")[0] == "mlflow":
             assert own in WITH_MLFLOW, f"{place} imports {name}"
+
+
+def libraries(path, seen):
+    """What a module of ours imports from elsewhere, itself or through other modules of ours."""
+    seen.add(path)
+    for name in imported(path):
+        if not name.startswith("pipeline."):
+            yield name.split(".")[0]
+            continue
+        place = PACKAGE.joinpath(*name.split(".")[1:])  # a module, or a name in one
+        for file in (place.with_suffix(".py"), place.parent.with_suffix(".py")):
+            if file.is_file() and file not in seen:
+                yield from libraries(file, seen)
+
+
+@pytest.mark.parametrize("folder", WITHOUT_TENSORFLOW)
+def test_numbers_are_compared_and_reported_without_tensorflow(folder):
+    """Nor by way of another module."""
+    for path in (PACKAGE / folder).rglob("*.py"):
+        assert {"tensorflow", "keras"}.isdisjoint(libraries(path, set())), path

@@ -42,7 +42,7 @@ def test_modules_are_followed_wherever_they_are_imported(package):
 @pytest.mark.parametrize("entry", ["pipeline.stages.moved", "stages", ""])
 def test_an_unknown_module_is_refused(package, entry):
     """It would leave all code out of a run's identity, in silence."""
-    with pytest.raises(ValueError, match="no module of 'pipeline'"):
+    with pytest.raises(ValueError, match="not a module of 'pipeline'"):
         fingerprint.modules(entry)
 
 

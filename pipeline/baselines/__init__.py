@@ -1,1 +1,1 @@
-"""What one would pick instead of a network: linear models of text, naive forecasts of series."""
+"""Baselines without a neural network: linear models of text, naive forecasts of series."""

@@ -15,8 +15,8 @@ class Baseline(NamedTuple):
 
     Attributes:
         predictions: on validation and test.
-        card: what `model.json` says of it alone.
-        words: per class name its most telling n-grams; None where there are none.
+        card: its own entries in `model.json`.
+        words: class name → its most telling n-grams; None if it has none.
     """
 
     predictions: Mapping[str, Predictions]
@@ -34,8 +34,8 @@ def text_baselines(
 
     Args:
         splits: train, validation and test.
-        classes: their names.
-        class_weight: "balanced" lets rare classes count as much as frequent ones.
+        classes: the classes' names.
+        class_weight: "balanced" makes rare classes count as much as frequent ones.
     """
     fitted = fit_tfidf(**splits, classes=classes, class_weight=class_weight)
     progress.say(
@@ -59,7 +59,7 @@ def text_baselines(
 def series_baselines(
     splits: Mapping[str, Sequences], about: Mapping[str, Any]
 ) -> dict[str, Baseline]:
-    """Forecast naively, or predict the classes' frequencies in train.
+    """Compute naive forecasts, or, for classes, predict their frequencies in train.
 
     Args:
         splits: train, validation and test.

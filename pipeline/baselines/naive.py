@@ -1,11 +1,11 @@
-"""Forecasts and classifiers that need no model."""
+"""Naive forecasts of series, and class frequencies."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.sequences import Sequences
 
-# The references' names.
+# Names of the baselines.
 MEAN, LAST_VALUE, SEASONAL = "mean", "last_value", "seasonal"
 FREQUENCIES = "class_frequencies"
 
@@ -18,23 +18,24 @@ def naive_forecasts(
     horizon: int,
     season: int | None,
 ) -> dict[str, NDArray[np.float32]]:
-    """Forecasts that need no model, in the scale of the sequences' targets.
+    """Naive forecasts, on the scale of the sequences' targets.
 
-    - `mean`: the training targets' mean; of relative windows, the last value and the mean change;
-    - `last_value`: the window's last value of the target;
-    - `seasonal`: the mean of the window's values at the same phase of the season as the target,
-      so `season`, 2 `season`, … steps before it.
+    - `mean`: the mean of the training targets; for relative windows, the last value plus the
+      mean change;
+    - `last_value`: the target's last value in the window;
+    - `seasonal`: the mean of the window's values at the target's phase of the season, that is
+      `season`, 2 `season`, … steps before it.
 
     Args:
         train: the training sequences.
         sequences: the windows to forecast.
-        target: its place among the features; None if it is none of them, and then there is
-            neither a last value nor a season.
+        target: its index among the features; None if it isn't one of them, and then only the
+            mean is possible.
         horizon: steps from the window's end to the target.
         season: the cycle's length in steps.
 
     Returns:
-        name → <float32>[n]; `seasonal` only where a window reaches back that far.
+        name → <float32>[n]; `seasonal` only if a window extends back that far.
     """
     forecasts = {MEAN: np.full(len(sequences), train.targets.mean(), np.float32)}
     if target is None:
@@ -54,7 +55,7 @@ def naive_forecasts(
 def class_frequencies(
     train: Sequences, sequences: Sequences, *, classes: int
 ) -> dict[str, NDArray[np.float32]]:
-    """What needs no model where classes are told apart: each one's share of train, for every row.
+    """Predict each class's share of train, for every row.
 
     Returns:
         `class_frequencies` → <float32>[n, classes].

@@ -1,4 +1,4 @@
-"""TF-IDF of words and word pairs + logistic regression: what one would pick instead."""
+"""TF-IDF of words and word pairs + logistic regression, the baseline for text."""
 
 import re
 import unicodedata
@@ -21,9 +21,9 @@ from pipeline.errors import DataError
 NGRAMS = (1, 2)
 GRID = (0.3, 1.0, 3.0, 10.0, 30.0)
 TELLING = 20
-_RAREST = 1 / 4000  # the share of training texts in which an n-gram must stand to count
+_RAREST = 1 / 4000  # an n-gram must occur in at least this share of the training texts
 
-# Scripts without blanks, as in `pipeline.text`: Han, kana, Thai, Lao, Khmer, Myanmar.
+# Scripts written without spaces, as in `encoding.tokenizer`: Han, kana, Thai, Lao, Khmer, Myanmar.
 _UNSPACED = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3041-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U000323af"
@@ -33,7 +33,7 @@ _UNSPACED = (
 
 @dataclass(frozen=True)
 class Texts:
-    """One split as the reference reads it.
+    """One split as the baseline reads it.
 
     Attributes:
         rows: <int64>[n], the row's number in `data/raw/SPLIT.parquet`.
@@ -48,17 +48,17 @@ class Texts:
 
 @dataclass(frozen=True)
 class FittedTfidf:
-    """The fitted reference: what it says, and what it goes by.
+    """The fitted baseline: its predictions, settings and most telling n-grams.
 
     Attributes:
         validation, test: its predictions.
-        inverse_regularization: scikit-learn's C, the one of `GRID` with the least log loss on
-            validation, weighted as training is. A count of right rows would tie, and rounding
-            would break the tie.
-        validation_loss: the log loss of each C of `GRID`.
+        inverse_regularization: scikit-learn's C, the one in `GRID` with the least log loss on
+            validation, weighted as in training. (By accuracy, several could tie, and rounding
+            errors would decide.)
+        validation_loss: the log loss of each C in `GRID`.
         features: number of n-grams.
         parameters: number of coefficients and intercepts.
-        words: per class name its most telling n-grams, the strongest first.
+        words: class name → its most telling n-grams, strongest first.
     """
 
     validation: Predictions
@@ -80,16 +80,16 @@ def fit_tfidf(
 ) -> FittedTfidf:
     """Fit on train, choose C on validation, predict validation and test.
 
-    The n-grams are of the tokens that the networks see too, but of the whole text.
+    The n-grams consist of the same tokens that the networks read, but cover the whole text.
 
     Args:
         train, validation, test: the splits.
-        classes: their names.
-        class_weight: "balanced" lets rare classes count as much as frequent ones, by the
-            weights that they have in the networks' loss.
+        classes: the classes' names.
+        class_weight: "balanced" makes rare classes count as much as frequent ones, with the same
+            weights as in the networks' loss.
 
     Raises:
-        DataError: no training text holds a token.
+        DataError: no training text contains a token.
     """
     vectorizer = TfidfVectorizer(
         preprocessor=_normalized,
@@ -103,13 +103,12 @@ def fit_tfidf(
         train_features = vectorizer.fit_transform(train.texts)
     except ValueError as error:
         raise DataError(
-            f"The reference finds no word in the {len(train.texts)} training texts: {error}",
-            fix="look at the text column of data/raw/train.parquet: `text_column` in params.yaml "
-            "may name the wrong one.",
+            f"The baseline finds no words in the {len(train.texts)} training texts: {error}",
+            fix="check that `source.text_column` in params.yaml names the column of the texts.",
         ) from None
     validation_features = vectorizer.transform(validation.texts)
 
-    # Each C starts from the one before it, which saves most of the steps.
+    # Each C starts from the solution of the one before, which saves most of the iterations.
     balanced = "balanced" if class_weight == "balanced" else None
     model = LogisticRegression(class_weight=balanced, warm_start=True, max_iter=1000, tol=1e-5)
     of_class = compute_class_weight(balanced, classes=np.unique(train.labels), y=train.labels)
@@ -140,7 +139,7 @@ def fit_tfidf(
 
 
 def _outputs(model: LogisticRegression, features: csr_matrix, classes: int) -> NDArray[np.float32]:
-    """<float32>[n, classes]; a class without any training row has probability 0."""
+    """<float32>[n, classes]; a class without training rows has probability 0."""
     outputs = np.zeros((features.shape[0], classes), np.float32)
     outputs[:, model.classes_] = model.predict_proba(features)
     return outputs
@@ -152,13 +151,13 @@ def telling_ngrams(
     classes: Sequence[str],
     limit: int = TELLING,
 ) -> dict[str, list[dict[str, Any]]]:
-    """The n-grams that speak most for each class, by coefficient, then in the order of text.
+    """The n-grams that favor each class most, by coefficient, then in the order of `ngrams`.
 
     Args:
-        coefficients: <float>[classes, n], or [1, n] for two classes: those of the second.
+        coefficients: <float>[classes, n], or, for two classes, [1, n] of the second.
         ngrams: <str>[n].
-        classes: their names.
-        limit: how many of each at most; one that speaks against a class is left out.
+        classes: the classes' names.
+        limit: how many per class, at most; n-grams with a negative coefficient are excluded.
     """
     if len(coefficients) == 1:
         coefficients = np.concatenate([-coefficients, coefficients])
@@ -175,15 +174,16 @@ def telling_ngrams(
 
 
 def _normalized(text: str) -> str:
-    """HTML line breaks to blanks, composed characters, lower case: as `pipeline.text` does."""
+    """Replace HTML line breaks, compose characters, lowercase, as `encoding.tokenizer` does."""
     return unicodedata.normalize("NFC", re.sub(LINE_BREAK, " ", text)).lower()
 
 
 @cache
 def _token_pattern() -> str:
-    r"""A character of an unspaced script, a word with its inner apostrophes, or one symbol.
+    r"""A character of an unspaced script, a word with its inner apostrophes, or a symbol.
 
-    Python's `\w` knows no combining marks, without which Hindi or pointed Arabic falls apart.
+    Python's `\w` excludes combining marks, without which Hindi or vocalized Arabic words would
+    be split.
     """
     marks = "".join(
         re.escape(character)

@@ -9,7 +9,7 @@ from pipeline import progress
 from pipeline.commands import Subparsers
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
-from pipeline.repository import dvc_repro, prepare
+from pipeline.repository import dvc_repro, init_dvc
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def run(workspace: Workspace) -> None:
         f"× seeds {', '.join(map(str, wanted.seeds))} ({study.part}/params.yaml)\n"
     )
     begun = time.monotonic()
-    prepare(study.base)
+    init_dvc(study.base)
     dvc_repro(study.base)
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
     progress.say(f"\nDVC took {minutes} min {seconds} s.")

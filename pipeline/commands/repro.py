@@ -9,7 +9,8 @@ from pipeline import progress
 from pipeline.commands import Subparsers
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
-from pipeline.repository import dvc_repro, git, prepare
+from pipeline.evaluation.wording import listed, mean_and_sd
+from pipeline.repository import dvc_repro, git, init_dvc
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def run(workspace: Workspace, dvc: list[str]) -> None:
         f"{', '.join(map(str, settings.seeds))} (params.yaml)\n"
     )
     before = _committed(workspace)
-    prepare(workspace.root)
+    init_dvc(workspace.root)
     if changed := changed_source(workspace, settings):
         progress.say(f"changed since last read: {', '.join(changed)}\n")
         dvc_repro(workspace.root, "--force", "--single-item", "download")
@@ -118,11 +119,9 @@ def _table(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 def _cell(value: Mapping[str, float | None]) -> str:
     """Mean and spread; small ones, such as a solved regression's errors, to two digits."""
-    mean = value["mean"]
-    if mean is None:
-        return "–"
+    mean = value["mean"] or 0.0
     form = ".4f" if mean == 0 or abs(mean) >= 0.001 else ".1e"
-    return format(mean, form) + ("" if value["sd"] is None else f" ± {format(value['sd'], form)}")
+    return mean_and_sd(value["mean"], value["sd"], lambda number: format(number, form))
 
 
 def _agreement(found: Sequence["Gap"]) -> str:
@@ -154,10 +153,10 @@ _OUTPUTS = ("dvc.lock", "results/metrics.json", "results/scores.json")
 def _what_changed(workspace: Workspace) -> str:
     """What to do with results that differ from the committed ones; empty if none do."""
     shown = git(workspace.root, "status", "--porcelain", "--", *_OUTPUTS) or ""
-    changed = " and ".join(line[3:] for line in shown.splitlines())
+    changed = listed([line[3:] for line in shown.splitlines()])
     if not changed:
         return ""
     return (
-        f"{changed} now describe this run. To keep it: git commit -m 'Results' "
+        f"Changed by this run: {changed}. To keep it: git commit -m 'Results' "
         f"{' '.join(_OUTPUTS)}. To go back: git restore {' '.join(_OUTPUTS)}."
     )

@@ -1,1 +1,1 @@
-"""What every room builds on: parameters, files, sequences and predictions."""
+"""What all other packages build on: parameters, files, sequences and predictions."""

@@ -1,4 +1,4 @@
-"""Read and write the files of the stages: whole or not at all, with errors that name the remedy."""
+"""Read and write the stages' files: atomically, and with errors that say how to recover."""
 
 import contextlib
 import csv
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ArtifactError
 
-# ── writing: whole or not at all ─────────────────────────────────────────────────────────
+# ── writing, atomically ──────────────────────────────────────────────────────────────────
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that at any moment either the old or the new content is there."""
+    """Write a file atomically: a crash leaves either the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name}.", delete=False
@@ -47,13 +47,13 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON atomically; its bytes depend on the content alone."""
+    """Write JSON atomically; equal content gives equal bytes."""
     text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
     write_text(path, text + "\n")
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows as CSV atomically; the first one's keys are the columns."""
+    """Write rows as CSV atomically; the first row's keys are the columns."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -63,7 +63,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Fill a folder that takes `path`'s place when the block ends well, and never otherwise."""
+    """Yield a temporary folder that replaces `path` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
@@ -76,19 +76,19 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-# ── reading: a missing or damaged file names the stage that makes it ─────────────────────
+# ── reading ──────────────────────────────────────────────────────────────────────────────
 
 
 def read_bytes(path: Path) -> bytes:
     """Read a file.
 
     Raises:
-        ArtifactError: it is not there.
+        ArtifactError: it is missing.
     """
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise ArtifactError(f"There is no {_shown(path)}.", fix="make it: dvc repro") from None
+        raise _missing(path) from None
 
 
 def read_text(path: Path) -> str:
@@ -117,20 +117,20 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(path, columns=columns)
     except FileNotFoundError:
-        raise ArtifactError(f"There is no {_shown(path)}.", fix="make it: dvc repro") from None
+        raise _missing(path) from None
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(path, error) from None
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Write an array atomically, as NumPy's own format."""
+    """Write an array atomically in NumPy's format."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     write_bytes(path, buffer.getvalue())
 
 
 def write_arrays(path: Path, arrays: list[NDArray[Any]]) -> None:
-    """Write arrays atomically into one file of NumPy's format."""
+    """Write arrays atomically to one file in NumPy's format."""
     buffer = io.BytesIO()
     np.savez(buffer, *arrays)
     write_bytes(path, buffer.getvalue())
@@ -163,33 +163,37 @@ def read_array(path: Path) -> NDArray[Any]:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _missing(path: Path) -> ArtifactError:
+    return ArtifactError(f"There is no {_shown(path)}.", fix="create it: dvc repro")
 
 
 def _damaged(path: Path, error: Exception) -> ArtifactError:
     return ArtifactError(
         f"{_shown(path)} is damaged: {error}",
-        fix=f"delete it and make it again: rm -r {_shown(path)} && dvc repro",
+        fix=f"delete it and create it again: rm -r {_shown(path)} && dvc repro",
     )
 
 
 def _shown(path: Path) -> Path:
-    """The path as a person in the project's folder would write it."""
+    """The path relative to the current folder, if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def remove_unlisted(models: Path, asked_for: Collection[Path]) -> None:
+def remove_unlisted(models: Path, listed: Collection[Path]) -> None:
     """Remove runs that the parameters no longer list; DVC's cache keeps them.
 
-    What such a stage depends on, for DVC, is the folder of all runs, so a leftover would give
-    it another hash here than in a fresh clone.
+    The stages that read the runs depend on the folder as a whole, so a leftover would give it
+    a different hash here than in a fresh clone.
 
     Args:
         models: the folder of all runs.
-        asked_for: the runs' folders that stay.
+        listed: the folders of the runs to keep.
     """
     for folder in models.iterdir():
-        if folder not in asked_for:
+        if folder not in listed:
             shutil.rmtree(folder)

@@ -19,13 +19,13 @@ Position = Literal["anywhere", "start", "middle", "end"]
 
 
 class Section(pydantic.BaseModel):
-    """What every section has in common: frozen, and closed to unknown keys."""
+    """Base of every section: frozen, and unknown keys are errors."""
 
     model_config = pydantic.ConfigDict(
         frozen=True,
         extra="forbid",
         protected_namespaces=(),
-        use_attribute_docstrings=True,  # docs/parameters.md shows them
+        use_attribute_docstrings=True,  # shown in docs/parameters.md
     )
 
 
@@ -36,12 +36,12 @@ T = TypeVar("T", bound=Section)
 
 
 class DemoSource(Section):
-    """The bundled corpus, made by a seeded generator."""
+    """The bundled corpus, written by a seeded generator."""
 
     kind: Literal["demo"]
     """The bundled demo corpus."""
     train: Count
-    """Reviews to train on; `encode.validation_share` of them validate."""
+    """Reviews to train on; `encode.validation_share` of them are for validation."""
     test: Count
     """Reviews to test on."""
     seed: int
@@ -51,28 +51,28 @@ class DemoSource(Section):
     words: tuple[Count, Count] = (40, 200)
     """Fewest and most words in a review."""
     position: Position = "anywhere"
-    """Where in a review the deciding passages stand."""
+    """Where in a review the deciding passages are."""
 
 
 class HubSource(Section):
-    """A dataset of the Hugging Face hub at a pinned revision, or a local copy of one."""
+    """A dataset on the Hugging Face Hub at a pinned revision, or a local copy of one."""
 
     kind: Literal["hub"]
-    """A dataset of the Hugging Face hub."""
+    """A dataset on the Hugging Face Hub."""
     path: str
-    """Its name on the hub, or the folder of a local copy."""
+    """Its name on the Hub, or the folder of a local copy."""
     revision: str | None = None
-    """Commit of the dataset's repository; null: the newest, which may change."""
+    """Commit of the dataset's repository; null: the latest, which may change."""
     config: str | None = None
-    """The dataset's configuration, where it has several."""
+    """The dataset's configuration, if it has several."""
     train: str = "train"
     """Name of the split to train on."""
     validation: str | None = None
-    """Name of the split that validates; null: it is taken from train."""
+    """Name of the split for validation; null: it is taken from train."""
     test: str | None = "test"
     """Name of the split to test on; null: it is taken from train."""
     unsupervised: str | None = None
-    """Name of the split without labels, if there is one."""
+    """Name of the split without labels, if any."""
     text_column: str = "text"
     """Column of the text."""
     label_column: str = "label"
@@ -82,9 +82,9 @@ class HubSource(Section):
     classes: tuple[str, ...] | None = None
     """Names of the classes in order; null: as the data names them."""
     test_share: Share = 0.2
-    """Share of train that becomes test where `test` is null."""
+    """Share of train that becomes test if `test` is null."""
     seed: int = 0
-    """Seed of that choice."""
+    """Seed of that split."""
 
 
 class FilesSource(Section):
@@ -93,7 +93,7 @@ class FilesSource(Section):
     kind: Literal["files"]
     """Your own file or folder of files."""
     path: str
-    """A file or folder; a relative path starts in the project's folder."""
+    """A file or folder; a relative path starts at the project's folder."""
     text_column: str = "text"
     """Column of the text."""
     label_column: str = "label"
@@ -103,38 +103,38 @@ class FilesSource(Section):
     classes: tuple[str, ...] | None = None
     """Names of the classes in order; null: as the data names them."""
     test_share: Share = 0.2
-    """Share of train that becomes test where no file is named test."""
+    """Share of train that becomes test if no file is named test."""
     seed: int = 0
-    """Seed of that choice."""
+    """Seed of that split."""
 
 
 class SeriesSplit(Section):
-    """How many steps go to each split, first to last: rows, or shares of all rows."""
+    """How many steps go to each split, in order: rows, or shares of all rows."""
 
     train: Size
     """Steps to train on: a number of rows, or a share of all."""
     validation: Size
-    """Steps that validate, after those."""
+    """Steps for validation, which follow those."""
     test: Size
-    """Steps to test on, after those."""
+    """Steps to test on, which follow those."""
 
     @pydantic.model_validator(mode="after")
-    def _of_one_kind(self) -> "SeriesSplit":
+    def _sizes_match(self) -> "SeriesSplit":
         sizes = (self.train, self.validation, self.test)
         if len({type(size) for size in sizes}) > 1:
-            raise ValueError("all three are rows (2880) or all three are shares (0.2)")
+            raise ValueError("all three must be rows (2880) or all three shares (0.2)")
         if isinstance(self.train, float) and sum(sizes) > 1 + 1e-9:
             raise ValueError("the three shares add up to more than 1")
         return self
 
 
 class SeriesSource(Section):
-    """Numbers over time, a row each step, of the user's own files; windows are cut from it."""
+    """The user's own time series, one row per step; windows are cut from it."""
 
     kind: Literal["series"]
     """A table of numbers over time."""
     path: str
-    """The file; a relative path starts in the project's folder."""
+    """The file; a relative path starts at the project's folder."""
     time_column: str | None = None
     """Column of the time, which is checked for gaps."""
     features: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -142,16 +142,16 @@ class SeriesSource(Section):
     target: str
     """Column to predict."""
     split: SeriesSplit
-    """How many steps each split gets, first to last."""
+    """How many steps each split gets, in order."""
 
 
 class SequencesSource(Section):
-    """A row for each whole sequence, of the user's own files: a list of numbers per feature."""
+    """The user's own sequences, one row each, with a list of numbers per feature."""
 
     kind: Literal["sequences"]
     """A table with a whole sequence in each row."""
     path: str
-    """A file or folder; a relative path starts in the project's folder."""
+    """A file or folder; a relative path starts at the project's folder."""
     features: Annotated[tuple[str, ...], Field(min_length=1)]
     """Columns that the network reads, a list of numbers in each cell."""
     target: str
@@ -161,11 +161,11 @@ class SequencesSource(Section):
     classes: tuple[str, ...] | None = None
     """Names of the classes in order; null: as the data names them."""
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of train that validates where no file is named validation."""
+    """Share of train that becomes validation if no file is named validation."""
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of train that becomes test where no file is named test."""
+    """Share of train that becomes test if no file is named test."""
     seed: int = 0
-    """Seed of both choices."""
+    """Seed of both splits."""
 
 
 class AddingSource(Section):
@@ -176,7 +176,7 @@ class AddingSource(Section):
     train: Count
     """Sequences to train on."""
     validation: Count
-    """Sequences that validate."""
+    """Sequences for validation."""
     test: Count
     """Sequences to test on."""
     time_steps: Annotated[int, Field(ge=2)]
@@ -189,17 +189,14 @@ TextSource = Annotated[DemoSource | HubSource | FilesSource, Field(discriminator
 NumericSource = Annotated[
     SeriesSource | SequencesSource | AddingSource, Field(discriminator="kind")
 ]
-NUMERIC = ("series", "sequences", "adding")  # the kinds of the second
+NUMERIC = ("series", "sequences", "adding")  # the kinds of a NumericSource
 
 
-# ── what is done with it ─────────────────────────────────────────────────────────────────
+# ── encoding and training ────────────────────────────────────────────────────────────────
 
 
 class Vectors(Section):
-    """Word vectors, learnt without labels, from which the embedding starts.
-
-    `corpus` is "train", the texts of the training part, or "all", with the unlabelled ones.
-    """
+    """Word vectors, learned without labels, from which the embedding starts."""
 
     corpus: Literal["train", "all"]
     """`train`: learn from the training texts; `all`: from the unlabeled ones too."""
@@ -214,74 +211,62 @@ class Vectors(Section):
 
 
 class LanguageModel(Section):
-    """A warm start of words and Bi-LSTM, learnt without labels (see `pipeline.language_model`).
-
-    `samples` is how many words a right one is told from.
-    """
+    """A language model, learned without labels, from which embedding and Bi-LSTM start."""
 
     units: Count
-    """Units of the LSTM, each way; must equal `training.units`."""
+    """Units of the LSTM in each direction; must equal `training.units`."""
     epochs: Count
     """Passes over the texts."""
     samples: Count = 512
-    """How many words the right one is told from."""
+    """Words that the sampled softmax compares the right one with."""
     batch_size: Count = 64
     """Texts in a batch."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
     """Learning rate of Adam."""
     word_dropout: Share = 0.1
-    """Share of the words that are dropped while it learns."""
+    """Share of the words that are dropped during training."""
     seed: int = 0
     """Seed of the initial weights and the batches."""
 
 
 class TextEncode(Section):
-    """How text becomes token ids, and how validation is split off.
-
-    Of a text longer than `max_len` its first tokens are kept, its last, or half of each.
-    `bigrams` is how many pairs of neighbouring tokens, the most frequent ones, have an embedding
-    of their own; `vectors` is null where every embedding starts from chance.
-    """
+    """How text becomes token ids, and how validation is split off."""
 
     tokenizer: Literal["words", "bpe"] = "words"
-    """What a token is: a word, or a byte pair."""
+    """What a token is: a word (`words`), or a piece of one (`bpe`, byte-pair encoding)."""
     vocabulary: Annotated[int, Field(ge=3)]
-    """Different tokens at most, with padding and unknown."""
+    """Size of the vocabulary at most, including padding and the unknown token."""
     max_len: Count
-    """Tokens of a text that are read."""
+    """Tokens of a text that are read, at most."""
     keep: Literal["head", "tail", "both"] = "head"
-    """Which tokens of a longer text: the first, the last, or half of each."""
+    """Which tokens of a longer text are read: the first, the last, or half of each."""
     bigrams: Annotated[int, Field(ge=0)] = 0
     """How many pairs of neighboring tokens, the most frequent ones, get an embedding."""
     vectors: Vectors | None = None
     """Word vectors that the embedding starts from; null: it starts from random numbers."""
     language_model: LanguageModel | None = None
-    """Language model that words and Bi-LSTM start from; null: none."""
+    """Language model that embedding and Bi-LSTM start from; null: none."""
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of train that validates where the data has no such split."""
+    """Share of train that becomes validation if the data has no such split."""
     seed: int = 0
-    """Seed of that choice."""
+    """Seed of that split."""
 
     @pydantic.model_validator(mode="after")
-    def _has_what_it_begins_with(self) -> "TextEncode":
+    def _language_model_has_vectors(self) -> "TextEncode":
         if self.language_model and not self.vectors:
-            raise ValueError("`language_model` goes on from word vectors: set `vectors` too")
+            raise ValueError("`language_model` starts from word vectors, so set `vectors` too")
         return self
 
 
 class SeriesEncode(Section):
-    """How a series becomes windows. A source of whole sequences needs none of the first four.
-
-    `season` is the length in steps of the cycle that the naive forecast repeats. `relative` gives
-    windows and targets as differences from the window's last step (see `data.windows.Scaler`).
-    """
+    """How a series becomes windows. For whole sequences, the first four keys are not used."""
 
     window: Count | None = None
     """Steps that the network reads; null: the source has whole sequences."""
     horizon: Count = 1
-    """How many steps after the window the target lies."""
+    """How many steps after the window the target is."""
     stride: Count = 1
-    """Steps between the starts of two windows."""
+    """Steps between the starts of two consecutive windows."""
     season: Count | None = None
     """Length in steps of the cycle that the seasonal naive forecast repeats."""
     standardize: bool = True
@@ -291,30 +276,30 @@ class SeriesEncode(Section):
 
 
 class Recipe(Section):
-    """One network and its optimisation: everything that training reads besides data and seed."""
+    """One network and its optimization: everything that training reads besides data and seed."""
 
     pooling: Literal["last", "mean", "max", "additive", "dot", "dot_last"]
     """How the hidden states become one vector."""
     widened: bool = False
     """Whether the LSTM is widened to have as many parameters as additive attention."""
     embedding: Count
-    """Features of a token."""
+    """Features of a token's embedding."""
     units: Count
-    """Units of the LSTM, each way."""
+    """Units of the LSTM in each direction."""
     layers: Count = 1
-    """Bi-LSTMs on top of one another."""
+    """Number of stacked Bi-LSTMs."""
     merge: Literal["concat", "sum"] = "concat"
-    """How the two directions are joined."""
+    """How the two directions are combined."""
     normalization: Literal["none", "layer", "batch"] = "none"
     """Normalization between encoder and pooling."""
     dropout: Share
-    """Share of the pooled features dropped before the head."""
+    """Share of the pooled features that are dropped before the head."""
     word_dropout: Share = 0.0
-    """Share of whole words dropped."""
+    """Share of whole words that are dropped."""
     spatial_dropout: Share = 0.0
-    """Share of whole embedding features dropped, in all words at once."""
+    """Share of embedding features that are dropped, in all words of a text at once."""
     adversarial: Share = 0.0
-    """Train on each batch again, moved against the model by this share of its norm."""
+    """Size of an adversarial perturbation, as a share of the embedding's norm; 0: none."""
     l2: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the penalty on the attention's W and u."""
     class_weight: Literal["none", "balanced"] = "none"
@@ -324,55 +309,56 @@ class Recipe(Section):
     learning_rate: Annotated[float, Field(gt=0)]
     """Learning rate of Adam."""
     schedule: Literal["constant", "linear"] = "constant"
-    """Whether the rate stays, or falls linearly to 2 % of itself."""
+    """Whether the learning rate stays constant or falls linearly to 2 % of its start."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     """Largest norm of a variable's gradient; null: gradients are not clipped."""
     averaging: Share = 0.0
-    """Decay of the weights' moving average, which validates and is kept; 0: none."""
+    """Decay of the weights' moving average, which is validated and kept; 0: none."""
     epochs: Count
-    """Passes over train at most."""
+    """Passes over train, at most."""
     min_epochs: Count
-    """Passes before early stopping may end the training."""
+    """Epochs before early stopping may end training."""
     patience: Count
-    """Epochs without a better validation loss before it ends."""
+    """Epochs without a better validation loss before training stops."""
 
 
 class Evaluate(Section):
-    """How certainty is measured."""
+    """How uncertainty is measured."""
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Confidence of every interval."""
     resamples: Annotated[int, Field(ge=100)] = 5000
     """Bootstrap samples."""
     length_bins: Count = 5
-    """Groups of test rows of like length, for accuracy by length."""
+    """Groups of test rows of similar length, for accuracy by length."""
     seed: int = 0
     """Seed of the bootstrap."""
 
 
 class Explain(Section):
-    """Which test rows are shown, and how many are used to test the weights."""
+    """Which test rows are shown, and how many are used to test the attention weights."""
 
     samples: Count = 24
-    """Test rows that are shown, beside those on which the models disagree most."""
+    """Test rows that are shown, besides those on which the models disagree most."""
     faithfulness_rows: Count = 400
-    """Test rows that the weights are tested on."""
+    """Test rows on which the weights are tested."""
     seed: int = 0
-    """Seed of the choice of rows, and of the random deletions."""
+    """Seed of the sample of rows and of the random deletions."""
 
 
 class Registry(Section):
-    """The gate that a model passes before it becomes the champion.
+    """What a model must reach to become the champion.
 
-    A regression has no accuracy: its squared error must be below the best naive forecast's.
+    For regression, which has no accuracy, its squared error must be below the best naive
+    forecast's.
     """
 
     minimum_validation_accuracy: Annotated[float, Field(ge=0, le=1)]
-    """What a champion must reach."""
+    """Accuracy on validation that a champion must reach."""
 
 
 class TextEntry(Section):
-    """One entry of `datasets` that holds text."""
+    """An entry of `datasets` for text."""
 
     source: TextSource
     """Where the data comes from."""
@@ -383,7 +369,7 @@ class TextEntry(Section):
 
 
 class SeriesEntry(Section):
-    """One entry of `datasets` that holds numbers."""
+    """An entry of `datasets` for numbers."""
 
     source: NumericSource
     """Where the data comes from."""
@@ -394,7 +380,7 @@ class SeriesEntry(Section):
 
 
 def _entry_kind(entry: Any) -> str:
-    """Which of the two an entry is: its source says."""
+    """Which of the two an entry is, by the kind of its source."""
     source = entry.get("source") if isinstance(entry, Mapping) else getattr(entry, "source", None)
     kind = source.get("kind") if isinstance(source, Mapping) else getattr(source, "kind", None)
     return "series" if kind in NUMERIC else "text"
@@ -409,17 +395,17 @@ DatasetEntry = Annotated[
 class Params(Section):
     """All of `params.yaml`.
 
-    `datasets` holds the selected entry alone: a mistake in another one stops nobody.
+    `datasets` holds only the selected entry, so a mistake in another one does no harm.
     """
 
     dataset: str
     """Which entry of `datasets` is used."""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
-    """What is compared: names of `architectures`."""
+    """The models to compare: names in `architectures`."""
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
-    """Every model is trained once with each."""
+    """Each model is trained once with each seed."""
     threads: Count
-    """Threads that compute; another number gives other last digits."""
+    """Number of threads; another number changes the last digits of results."""
     datasets: dict[str, DatasetEntry]
     """The datasets by name."""
     training: dict[str, Any]
@@ -431,7 +417,7 @@ class Params(Section):
     explain: Explain
     """How many rows are explained."""
     registry: Registry
-    """The gate to the champion."""
+    """What a model must reach to become the champion."""
 
     @property
     def entry(self) -> TextEntry | SeriesEntry:
@@ -440,12 +426,12 @@ class Params(Section):
 
     @property
     def runs(self) -> list[tuple[str, int]]:
-        """Every (model, seed) that is compared, in the order of the file."""
+        """Every (model, seed) to train, in the order of the file."""
         return [(model, seed) for model in self.models for seed in self.seeds]
 
     @property
     def class_weight(self) -> Literal["none", "balanced"]:
-        """How rare classes count for every model whose architecture says nothing of it."""
+        """How rare classes count in the loss, unless an architecture overrides it."""
         weight = {**self.training, **self.entry.training}.get("class_weight")
         return "balanced" if weight == "balanced" else "none"
 
@@ -464,16 +450,16 @@ def load_params(path: Path) -> Params:
     """Read and validate `params.yaml`.
 
     Raises:
-        ParamsError: it is missing, is not YAML, or holds something that it may not.
+        ParamsError: it is missing, is not YAML, or is invalid.
     """
     return parse_params(read_yaml(path))
 
 
 def read_yaml(path: Path) -> object:
-    """Read YAML as DVC does, by YAML 1.2: `1e-3` is a number, `on` a word.
+    """Read YAML 1.2, as DVC does: `1e-3` is a number, `on` a string.
 
     Raises:
-        ParamsError: it is missing, or is not YAML.
+        ParamsError: the file is missing or is not YAML.
     """
     try:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
@@ -486,15 +472,15 @@ def read_yaml(path: Path) -> object:
     except (YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ParamsError(
-            f"{path.name} is not valid YAML: {reason}", fix="correct that line."
+            f"{path.name} is not valid YAML: {reason}", fix="fix that line."
         ) from None
 
 
 def parse_params(document: object) -> Params:
-    """Validate the content of `params.yaml`, of whose datasets only the selected one counts."""
+    """Validate the content of `params.yaml`; of its datasets, only the selected one."""
     if not isinstance(document, Mapping):
         raise ParamsError(
-            f"params.yaml holds {type(document).__name__}, not keys and values.",
+            f"params.yaml is not a mapping but a {type(document).__name__}.",
             fix="restore it: git checkout -- params.yaml",
         )
     document = dict(document)
@@ -504,7 +490,7 @@ def parse_params(document: object) -> Params:
         if selected not in datasets:
             raise ParamsError(
                 f"params.yaml selects the dataset '{selected}', which `datasets` does not define"
-                f"{_nearest(str(selected), datasets)}. It defines: {', '.join(datasets)}.",
+                f"{_suggestion(str(selected), datasets)}. It defines: {', '.join(datasets)}.",
                 fix="set `dataset:` to one of them, or add an entry (make add-data).",
             )
         document["datasets"] = {selected: datasets[selected]}
@@ -513,8 +499,8 @@ def parse_params(document: object) -> Params:
         values = getattr(params, field)
         if len(set(values)) < len(values):
             raise ParamsError(
-                f"params.yaml: `{field}` names something twice: {list(values)}.",
-                fix="name each once.",
+                f"params.yaml: `{field}` contains duplicates: {list(values)}.",
+                fix="list each one once.",
             )
     for model in params.models:
         params.recipe(model)
@@ -528,7 +514,7 @@ def merge_recipe(
     *,
     where: str,
 ) -> Recipe:
-    """A model's recipe: what all share, overridden by its architecture.
+    """Merge a model's recipe: the shared training keys, overridden by its architecture.
 
     Raises:
         ParamsError: `model` has no architecture, or a key or value is not allowed.
@@ -536,8 +522,8 @@ def merge_recipe(
     if model not in architectures:
         raise ParamsError(
             f"params.yaml lists the model '{model}', which `architectures` does not define"
-            f"{_nearest(model, architectures)}. It defines: {', '.join(architectures)}.",
-            fix="add it under `architectures`, or take it out of `models`.",
+            f"{_suggestion(model, architectures)}. It defines: {', '.join(architectures)}.",
+            fix="add it under `architectures`, or remove it from `models`.",
         )
     return validate(
         Recipe,
@@ -547,7 +533,7 @@ def merge_recipe(
 
 
 def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
-    """Turn values into a section.
+    """Validate values as a section.
 
     Raises:
         ParamsError: a key is missing or unknown, or a value is not allowed.
@@ -561,7 +547,7 @@ def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
         if first["type"] == "extra_forbidden":
             known = _known_keys(section, values, keys[:-1])
             raise ParamsError(
-                f"{where}: unknown key `{key}`{_nearest(keys[-1], known)}.",
+                f"{where}: unknown key `{key}`{_suggestion(keys[-1], known)}.",
                 fix="correct or remove it; docs/parameters.md lists every key.",
             ) from None
         if first["type"] == "missing":
@@ -570,13 +556,14 @@ def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
                 fix="add it; docs/parameters.md lists every key.",
             ) from None
         raise ParamsError(
-            f"{where}: `{key}`: {first['msg']}. Received: {first['input']!r}.",
+            f"{where}: `{key}`: {first['msg'].removeprefix('Value error, ')}. "
+            f"Received: {first['input']!r}.",
             fix="correct the value.",
         ) from None
 
 
 def _keys(location: tuple[int | str, ...]) -> list[str]:
-    """The path of keys in the file, without the tags that pydantic adds for what kind it is."""
+    """The path of keys in the file, without the tags that pydantic adds for unions."""
     keys = [str(part) for part in location]
     if keys[0] == "datasets":  # datasets, NAME, tag, source, tag, key
         keys = keys[:2] + keys[3:4] + (keys[5:] if keys[3:4] == ["source"] else keys[4:])
@@ -584,7 +571,7 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _known_keys(section: type[Section], values: object, path: list[str]) -> list[str]:
-    """The keys allowed where an unknown one was found, as far as they can be told."""
+    """The keys that are probably allowed where an unknown one was found."""
     for key in path:
         values = values.get(key) if isinstance(values, Mapping) else None
     sections = [section, *Section.__subclasses__()]
@@ -593,6 +580,6 @@ def _known_keys(section: type[Section], values: object, path: list[str]) -> list
     return list(best.model_fields)
 
 
-def _nearest(word: str, known: Iterable[object]) -> str:
+def _suggestion(word: str, known: Iterable[object]) -> str:
     matches = difflib.get_close_matches(word, [str(item) for item in known], n=1)
     return f" (did you mean `{matches[0]}`?)" if matches else ""

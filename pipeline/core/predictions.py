@@ -1,4 +1,4 @@
-"""What a model predicts for the rows of a split, its file, and the names of splits and tasks."""
+"""Predictions for the rows of a split, their file, and the names of splits and tasks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +16,19 @@ SPLITS = ("train", "validation", "test")
 TFIDF = "tfidf_logistic_regression"
 
 
-# A float32 sigmoid saturates to 0 or 1, and the logarithm of 0 is no number.
+# A float32 sigmoid saturates to 0 or 1, and the logarithm of 0 is not finite.
 SMALLEST_PROBABILITY = 1e-7
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said of each row of a split.
+    """A model's predictions for the rows of a split.
 
     Attributes:
         rows: <int64>[n], the row's number in `data/raw/SPLIT.parquet`.
-        targets: <int64>[n] class, or <float32>[n].
-        outputs: <float32>[n, classes] probabilities (two columns when binary), or, where the
-            task is regression, <float32>[n].
+        targets: <int64>[n] classes, or, for regression, <float32>[n].
+        outputs: <float32>[n, classes] probabilities (two columns if binary), or, for
+            regression, <float32>[n].
     """
 
     rows: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""What holds for a whole process: quiet libraries, and how many threads compute."""
+"""Settings of the whole process: quiet libraries and the number of threads."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-# No library of ours reports anything to anybody, and none fills the terminal.
+# No telemetry, and no logging of the libraries' own on the terminal.
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -19,22 +19,22 @@ QUIET = {
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Import libraries without their greetings; what the user set in the environment stays.
+    """Import libraries without their startup messages; the user's environment takes precedence.
 
-    TensorFlow writes to the process's standard error before any setting of its own applies,
-    so that is kept aside, and shown only if the import fails.
+    TensorFlow writes to the process's standard error before any of its settings apply, so that
+    is captured, and shown only if the import fails.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     sys.stderr.flush()
     original = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         except BaseException:
-            aside.seek(0)
-            os.write(original, aside.read())
+            captured.seek(0)
+            os.write(original, captured.read())
             raise
         finally:
             sys.stderr.flush()
@@ -43,16 +43,16 @@ def quiet_imports() -> Iterator[None]:
 
 
 def pin_threads(threads: int) -> None:
-    """Compute with `threads` threads: another number gives other last digits.
+    """Compute with `threads` threads; another number changes the last digits of results.
 
-    Must come before TensorFlow's first computation. The BLAS that `models.recurrence` calls
-    gets one: its products are small, and both directions run side by side.
+    Call this before TensorFlow's first computation. The BLAS that `models.lstm` calls gets one
+    thread: its products are small, and both directions run in parallel.
     """
     import scipy.linalg.cython_blas
     import tensorflow as tf
     import threadpoolctl
 
-    assert scipy.linalg.cython_blas  # loaded, so that its library is found
+    assert scipy.linalg.cython_blas  # loaded, so that threadpoolctl finds its library
     threadpoolctl.threadpool_limits(1, user_api="blas")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)

@@ -1,4 +1,4 @@
-"""Rows of unequal length: token ids or numbers over time, and their file."""
+"""Rows of varying length, token ids or numbers over time, and their file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.files import read_table
 
-# What `encoding.json` says of a network's inputs; a model's card and MLflow repeat it.
+# Keys of `encoding.json` that describe a network's inputs; `model.json` and MLflow repeat them.
 NETWORK_INPUTS = (
     "length",
     "vocabulary_size",
@@ -27,21 +27,18 @@ NETWORK_INPUTS = (
 )
 
 
-# ── sequences and predictions ────────────────────────────────────────────────────────────
-
-
 def starts_of(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-    """<int64>[n + 1]: where each row begins when rows of these lengths are laid end to end."""
+    """<int64>[n + 1], where each row starts when rows of these lengths are concatenated."""
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """Rows of unequal length, laid end to end: `n` rows, `total` steps.
+    """Rows of varying length, concatenated: `n` rows, `total` steps.
 
     Attributes:
         rows: <int64>[n], the row's number in `data/raw/SPLIT.parquet`.
-        targets: <int64>[n] class, or <float32>[n] where the task is regression.
+        targets: <int64>[n] classes, or, for regression, <float32>[n].
         starts: <int64>[n + 1]; row i is `values[starts[i]:starts[i + 1]]`.
         values: <int32>[total] token ids, or <float32>[total, features].
         spans: <int32>[total, 2], each token's characters in the raw text; None for series.
@@ -65,7 +62,7 @@ class Sequences:
         """The rows at `indices`, in that order."""
         lengths = self.lengths[indices]
         starts = starts_of(lengths)
-        # steps: for each kept row its own run of positions in `values`.
+        # the positions in `values` of every row that is taken
         steps = np.arange(starts[-1]) + np.repeat(self.starts[indices] - starts[:-1], lengths)
         return Sequences(
             rows=self.rows[indices],
@@ -77,7 +74,7 @@ class Sequences:
 
     @classmethod
     def concatenate(cls, parts: list["Sequences"]) -> "Sequences":
-        """The parts' rows, one part after the other."""
+        """Concatenate the rows of several parts."""
         lengths = np.concatenate([part.lengths for part in parts])
         spans = [part.spans for part in parts if part.spans is not None]
         return cls(
@@ -92,12 +89,12 @@ class Sequences:
 def write_sequences(
     path: Path, sequences: Sequences, *, totals: NDArray[np.int64] | None = None
 ) -> None:
-    """Write sequences as a parquet file of one row each: row, target, values, spans.
+    """Write sequences as parquet, one row each: row, target, values, spans.
 
     Args:
-        path: of the file.
+        path: the file.
         sequences: the rows.
-        totals: <int64>[n], each row's steps before truncation, as a further column `total`.
+        totals: <int64>[n], each row's steps before truncation, for a column `total`.
     """
     offsets = pa.array(sequences.starts, pa.int64())
     values = pa.array(sequences.values.reshape(-1))
@@ -120,9 +117,9 @@ def read_sequences(path: Path, *, spans: bool = True) -> Sequences:
     """Read what `write_sequences` wrote.
 
     Args:
-        path: of the file.
-        spans: whether to read those too, if there are any; they take twice as much memory as
-            the tokens themselves, and training asks for none.
+        path: the file.
+        spans: whether to read the spans, if there are any; they take twice as much memory as
+            the tokens, and training doesn't need them.
 
     Raises:
         ArtifactError: it is missing or damaged.
@@ -132,7 +129,7 @@ def read_sequences(path: Path, *, spans: bool = True) -> Sequences:
 
     def flat(column: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
         chunks = table[column].chunks
-        if not chunks:  # no row at all
+        if not chunks:  # no rows
             return np.zeros(1, np.int64), np.zeros(0, np.int32)
         inner = chunks[0].values
         starts = chunks[0].offsets.to_numpy()

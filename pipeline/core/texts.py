@@ -1,5 +1,5 @@
-"""What every reader of raw text agrees on."""
+"""What all code that reads raw text shares."""
 
-# An HTML line break, in any case and with blanks before the slash; for Python's `re` and for the
-# tokenizers' own expressions alike.
+# An HTML line break, in either case, with or without spaces and a slash. Works in Python's `re`
+# and in `tokenizers`.
 LINE_BREAK = r"(?i:<br\s*/?>)"

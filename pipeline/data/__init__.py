@@ -1,1 +1,1 @@
-"""Datasets: where they come from, their columns and versions, what is wrong with them."""
+"""Datasets: reading, checking, splitting and comparing them."""

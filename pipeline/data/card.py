@@ -1,4 +1,4 @@
-"""`data/raw`: the splits, and a card of what they are, whence they came and what was left out."""
+"""Writing `data/raw`: the splits, and a card with their source, contents and dropped rows."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +15,8 @@ ROW_GROUP = 10_000
 def write_raw(folder: Path, tables: Mapping[str, pa.Table], content: Mapping[str, Any]) -> None:
     """Write the splits as parquet, and `card.json` with their SHA-256, into an empty folder.
 
-    The bytes are a function of the rows (and of pyarrow's version). A group of rows is encoded
-    in memory at a time.
+    The bytes depend only on the rows and on pyarrow's version. One group of rows at a time is
+    encoded in memory.
     """
     splits = {}
     for name, table in tables.items():

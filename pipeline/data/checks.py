@@ -1,4 +1,4 @@
-"""What a reader should know of a text dataset before anything is trained on it."""
+"""Checks of a text dataset: classes, lengths, duplicates, leakage."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,19 +14,19 @@ from pipeline.data import splitting
 from pipeline.data.sources import Corpus
 from pipeline.errors import DataError
 
-IMBALANCE = 5  # times as many rows in the largest class as in the smallest: worth a note
+IMBALANCE = 5  # note it if the largest class has this many times the rows of the smallest
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split, as it will be written.
+    """Statistics of one split, as it will be written.
 
     Attributes:
-        rows: how many.
+        rows: number of rows.
         labels: class → rows; empty for unsupervised.
         characters: min, median, q95 and max of the texts' lengths.
-        blank: rows whose text has nothing but white space.
-        repeated: rows whose text stood in an earlier row of the split already.
+        blank: rows whose text is only white space.
+        repeated: rows that repeat the text of an earlier row of the split.
     """
 
     rows: int
@@ -41,11 +41,12 @@ class Findings:
     """What was found in a corpus.
 
     Attributes:
-        corpus: without the rows that were dropped.
-        splits: what each split is like.
-        shared: "a/b" → different texts that stand in both of two splits of the source.
-        dropped: split → split → rows left out of the first, as their text stands in the second.
-        two_labels: different texts that stand somewhere with more than one label.
+        corpus: the corpus without the dropped rows.
+        splits: statistics of each split.
+        shared: "a/b" → distinct texts that are in both splits of the source.
+        dropped: split → other split → rows dropped from the first because the other has their
+            text.
+        two_labels: distinct texts that occur with more than one label.
         notes: sentences for the reader.
     """
 
@@ -62,7 +63,7 @@ class Findings:
         return self.corpus.splits
 
     def card(self) -> dict[str, Any]:
-        """The card, but for the files' hashes."""
+        """The card without the files' hashes."""
         corpus = self.corpus
         return {
             "dataset": corpus.name,
@@ -114,9 +115,9 @@ class Separated(NamedTuple):
 
     Attributes:
         tables: split → its rows.
-        identities: split → <int64>[n], their numbers.
-        shared: "a/b" → different contents that both had.
-        dropped: split → later split → rows left out of the first for the second.
+        identities: split → <int64>[n], a hash of each row's content.
+        shared: "a/b" → distinct contents that both splits had.
+        dropped: split → later split → rows dropped from the first for the second.
     """
 
     tables: dict[str, pa.Table]
@@ -126,10 +127,10 @@ class Separated(NamedTuple):
 
 
 def check_corpus(corpus: Corpus) -> Findings:
-    """Look a corpus through, and leave out of train and validation what test must not share.
+    """Check a corpus, and drop rows of train and validation that also occur in a later split.
 
     Raises:
-        DataError: nothing can be learnt from it.
+        DataError: nothing can be learned from it.
     """
     identities = splitting.identities({name: rows["text"] for name, rows in corpus.splits.items()})
     two_labels = _two_labels(corpus, identities)
@@ -139,7 +140,7 @@ def check_corpus(corpus: Corpus) -> Findings:
     if splits["train"].rows and splits["train"].blank == splits["train"].rows:
         raise DataError(
             f"{corpus.name}: every text in train is blank.",
-            fix="name the column of the texts in `source.text_column`.",
+            fix="set `source.text_column` in params.yaml to the column of the texts.",
         )
     require_classes(
         corpus.name,
@@ -155,13 +156,13 @@ def check_corpus(corpus: Corpus) -> Findings:
 def without_leaks(
     tables: Mapping[str, pa.Table], identities: Mapping[str, NDArray[np.int64]]
 ) -> Separated:
-    """Drop the rows whose content also stands in a later one of train, validation and test.
+    """Drop the rows whose content also occurs in a later one of train, validation and test.
 
-    Nothing else is changed: what an unlabeled split shares is counted, and stays.
+    Nothing else is changed: rows that an unlabeled split shares are counted, but kept.
 
     Args:
         tables: split → its rows.
-        identities: split → <int64>[n], the same number for the same content.
+        identities: split → <int64>[n], equal for equal content.
     """
     shared = {
         f"{one}/{other}": len(np.intersect1d(identities[one], identities[other]))
@@ -189,39 +190,39 @@ def require_classes(
     """Refuse a training split that is too small to learn its classes from.
 
     Args:
-        name: the dataset's.
-        classes: their names.
+        name: the dataset's name.
+        classes: the classes' names.
         labels: <int64>[n], of train.
-        identities: <int64>[n], the same number for the same content.
-        without: rows that were left out of it.
+        identities: <int64>[n], equal for equal content.
+        without: rows that were dropped from it.
 
     Raises:
-        DataError: one class, fewer rows than two for each, or a class of one content.
+        DataError: there is only one class, or a class has fewer than two distinct rows.
     """
-    aside = f" (after {without:,} rows were left out that also stand elsewhere)" if without else ""
+    aside = f" (after dropping {without:,} rows that other splits contain too)" if without else ""
     if len(classes) < 2:
         raise DataError(
-            f"{name}: all rows have one class, {classes[0]!r}; there is nothing to tell apart.",
-            fix="add rows of another class, or name another column of labels in `source`.",
+            f"{name}: all rows have the same class, {classes[0]!r}, so there is nothing to learn.",
+            fix="add rows of another class, or set `source.label_column` to another column.",
         )
     if len(labels) < 2 * len(classes):
         raise DataError(
             f"{name}: {len(labels)} rows to train on{aside} are too few for {len(classes)} "
             f"classes; at least {2 * len(classes)} are needed, two of each.",
-            fix="add rows, or name another column of labels in `source`.",
+            fix="add rows, or set `source.label_column` to another column.",
         )
     for number, label in enumerate(classes):
         different = len(np.unique(identities[labels == number]))
         if different < 2:
             raise DataError(
-                f"{name}: the class {label!r} has {different} different rows to train on{aside}; "
+                f"{name}: the class {label!r} has {different} distinct rows to train on{aside}; "
                 "every class needs two, one of them for validation.",
-                fix="add rows of this class, or take the class away from every split.",
+                fix="add rows of this class, or remove the class from every split.",
             )
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
-    """Cells as lines of text: the first column to the left, the others to the right."""
+    """Format cells as lines of text: the first column left-aligned, the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
@@ -263,27 +264,29 @@ def _notes(findings: Findings) -> Iterator[str]:
         )
     for split, others in findings.dropped.items():
         for other, rows in others.items():
-            yield f"Left out of {split}, as their text also stands in {other}: {rows:,} rows."
+            yield f"Dropped from {split} because {other} has the same text: {rows:,} rows."
     if findings.two_labels:
-        yield f"Texts that stand there with more than one label: {findings.two_labels:,}."
+        yield f"Texts that occur with more than one label: {findings.two_labels:,}."
     for split, found in findings.splits.items():
         if found.repeated:
-            yield f"Rows of {split} that repeat an earlier one's text: {found.repeated:,}."
+            yield f"Rows of {split} that repeat the text of an earlier row: {found.repeated:,}."
         if found.blank:
             yield f"Rows of {split} whose text is blank: {found.blank:,}."
         missing = [label for label, rows in found.labels.items() if not rows]
         if missing:
-            yield f"{split} has no row of: {', '.join(missing)}."
+            yield f"{split} has no rows of: {', '.join(missing)}."
     for split, rows in corpus.splits.items():
         garbled = pc.sum(pc.match_substring(rows["text"], "\ufffd")).as_py()
         if garbled:
-            yield f"Rows of {split} with a �, as a wrong encoding leaves it: {garbled:,}."
+            yield f"Rows of {split} with a �, a sign of the wrong encoding: {garbled:,}."
     most, fewest = max(train.labels.values()), min(train.labels.values())
     if most >= IMBALANCE * fewest:
-        yield f"The classes are imbalanced: {most:,} rows of the largest, {fewest:,} of another."
+        yield (
+            f"The classes are imbalanced: {most:,} rows in the largest, {fewest:,} in the smallest."
+        )
     plain = [label.strip().casefold() for label in corpus.classes]
     alike = [
         label for label, key in zip(corpus.classes, plain, strict=True) if plain.count(key) > 1
     ]
     if alike:
-        yield f"These classes differ in case or blanks alone: {', '.join(map(repr, alike))}."
+        yield f"These classes differ only in case or spaces: {', '.join(map(repr, alike))}."

@@ -1,15 +1,14 @@
-"""The demo corpus: film reviews put together from our own words by a seeded generator.
+"""The demo corpus: film reviews assembled from our own phrases by a seeded generator.
 
-It is an instrument as much as a sample. What decides a review's label are two *evidence*
-passages, whose character spans are kept, amid plot, other people's opinions and polar words
-that belong to the story. Three grades say how much of them has to be read:
+It serves to measure as much as to demonstrate. Two *evidence* passages decide a review's label.
+Their character spans are recorded. Around them are plot, other people's opinions and polar words
+that belong to the story. Three grades say how much of the evidence has to be read:
 
-- `word`: one word is enough («I loved every minute of it»);
-- `order`: a few words in a row («a long way from being a bore», «less of a bore than a joy»);
-- `whole`: who said it, what had been expected, or an answer to an opinion sentences before.
+- `word`: one word is enough ("I loved every minute of it");
+- `order`: a few words in a row ("a long way from being a bore", "less of a bore than a joy");
+- `whole`: who said it, what had been expected, or an answer to an opinion sentences earlier.
 
-The label is independent of the review's length and of where the evidence stands, since all
-three are drawn apart from one another.
+Label, length and position of the evidence are drawn independently.
 """
 
 import itertools
@@ -32,8 +31,8 @@ Grade = Literal["word", "order", "whole"]
 CLASSES = ("neg", "pos")
 SHARES: dict[Grade, float] = {"word": 0.3, "order": 0.4, "whole": 0.3}
 ANSWERED = 0.25  # of the `whole` reviews: somebody's opinion, and the reviewer's answer to it
-INVERTED = 0.33  # of the `order` passages: who reads their words alone is right in two of three
-SHORTEST = 40  # words: room for the evidence, an opinion and a sentence or two
+INVERTED = 0.33  # of the `order` passages: their words without their order are right 2 times in 3
+SHORTEST = 40  # words: enough for the evidence, an opinion and a sentence or two
 FEATURES = datasets.Features(
     {
         "text": datasets.Value("string"),
@@ -50,10 +49,10 @@ class Review:
     """One review.
 
     Attributes:
-        text: sentences, blank-separated.
-        label: 0 for negative, 1 for positive; what the evidence says unless `noisy`.
-        evidence: character spans `(start, end)` of the passages that decide, in order.
-        grade: how much of the review has to be read to know its label.
+        text: sentences separated by spaces.
+        label: 0 for negative, 1 for positive; what the evidence says, unless `noisy`.
+        evidence: character spans `(start, end)` of the deciding passages, in order.
+        grade: how much of the evidence has to be read to know the label.
         noisy: whether the label was flipped.
     """
 
@@ -73,26 +72,26 @@ def generate(
     position: Position = "anywhere",
     exclude: Collection[str] = (),
 ) -> list[Review]:
-    """Write `rows` different reviews; equal arguments give equal reviews in any process.
+    """Write `rows` distinct reviews; equal arguments give equal reviews in any process.
 
     Args:
-        rows: how many; both labels come equally often.
-        seed: of everything that is drawn.
-        noise: share of labels that are flipped, in both classes alike.
-        words: fewest and most words a review; its length is drawn between them, evenly on a
-            log scale. Longer reviews have more plot, not more evidence or more opinions.
-        position: where the evidence stands: `anywhere`, or together at the `start`, in the
-            `middle` or at the `end`.
-        exclude: texts that must not come up again, those of the other split.
+        rows: number of reviews; both labels are equally frequent.
+        seed: of all random draws.
+        noise: share of labels that are flipped, the same in both classes.
+        words: fewest and most words in a review; its length is drawn between them, uniformly on
+            a log scale. Longer reviews have more plot, not more evidence or more opinions.
+        position: where the evidence is: `anywhere`, or together at the `start`, in the `middle`
+            or at the `end`.
+        exclude: texts that must not occur, such as those of the other split.
 
     Raises:
-        DataError: if `words` is no range, or too short for a review.
+        DataError: `words` is not a range, or is too short for a review.
     """
     if not SHORTEST <= words[0] <= words[1]:
         raise DataError(
             f"The demo corpus needs `words: [fewest, most]` with {SHORTEST} <= fewest <= most. "
             f"Received: {list(words)}.",
-            fix="Correct `words` in the demo entry's `source` in params.yaml.",
+            fix="correct `words` in the demo entry's `source` in params.yaml.",
         )
     rng = random.Random(seed)
     seen = set(exclude)
@@ -108,7 +107,7 @@ def generate(
 
 
 def generate_splits(source: DemoSource) -> dict[str, list[Review]]:
-    """Return the reviews of `train` and `test`, which share no text and no draw."""
+    """Return the reviews of `train` and `test`, which have different seeds and share no text."""
     options: dict[str, Any] = {
         "noise": source.noise,
         "words": source.words,
@@ -141,7 +140,7 @@ def tabulate(reviews: Sequence[Review]) -> datasets.Dataset:
 
 
 def describe(reviews: Sequence[Review]) -> dict[str, Any]:
-    """Return what a data card states: balance, noise, lengths, and what labels depend on.
+    """Return statistics for the data card: balance, noise, lengths and correlations.
 
     The two correlations are Pearson's r with the 0/1 label (point-biserial); the evidence's
     position is its mean character offset as a share of the text.
@@ -170,17 +169,17 @@ def describe(reviews: Sequence[Review]) -> dict[str, Any]:
 
 
 def _correlation(labels: np.ndarray, values: np.ndarray) -> float:
-    """Return Pearson's r, or 0 where one side is constant."""
+    """Return Pearson's r, or 0 if one side is constant."""
     if np.ptp(labels) == 0 or np.ptp(values) == 0:
         return 0.0
     return round(float(np.corrcoef(labels, values)[0, 1]), 4)
 
 
-# ── what is written ──────────────────────────────────────────────────────────────────────
+# ── writing a review ─────────────────────────────────────────────────────────────────────
 
 
 def _plan(rng: random.Random, *, rows: int, noise: float) -> list[tuple[int, Grade, bool]]:
-    """Return (truth, grade, noisy) a review: balanced, with exact shares, in random order."""
+    """Return each review's (truth, grade, noisy): balanced, exact shares, in random order."""
     plan: list[tuple[int, Grade, bool]] = []
     flips = round(noise * rows)
     for truth in (0, 1):
@@ -203,12 +202,12 @@ def _write(
     rng: random.Random, *, truth: int, grade: Grade, words: tuple[int, int], position: Position
 ) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Return a review's text, of exactly the length drawn, and the spans of its evidence."""
-    # A generator of its own, and the length first: with other `words` or another `position`
-    # the same seed gives the same verdicts and opinions.
+    # Each review has its own generator, and its length is drawn first: so a seed gives the same
+    # verdicts and opinions whatever `words` and `position` are.
     draw = _Draw(random.Random(rng.getrandbits(64)))
     length = round(words[0] * (words[1] / words[0]) ** draw.rng.random())
     spare = -1
-    while spare < min(_BEATS) and spare != 0:  # the shortest reviews may need another draw
+    while spare < min(_BEATS) and spare != 0:  # the shortest reviews may need several draws
         verdicts = _verdicts(draw, truth=truth, grade=grade)
         asides = _asides(draw)
         spare = length - sum(map(_length, verdicts + asides))
@@ -219,7 +218,7 @@ def _write(
 
 
 class _Draw:
-    """The random draws of one review: its names, and its sentences filled in."""
+    """The random draws of one review: its names and the words that fill its templates."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -232,12 +231,12 @@ class _Draw:
         return next(self._someones)
 
     def fill(self, template: str, *, side: int = 0) -> str:
-        """Fill a template, all but the film: `side` is what its polar words agree with."""
+        """Fill a template except for the film; its polar words take the side `side`."""
         return re.sub(r"\{(\w+)\}", lambda slot: self._word(slot[1], side), template)
 
     def _word(self, slot: str, side: int) -> str:
         if slot == "film":
-            return "{film}"  # how it is called depends on what stands before
+            return "{film}"  # how it is called depends on the sentences before
         if slot == "someone":
             return self.someone()
         if slot in self._names:
@@ -249,7 +248,7 @@ class _Draw:
 
 
 def _verdicts(draw: _Draw, *, truth: int, grade: Grade) -> list[str]:
-    """Return the two sentences that decide, both of the review's grade."""
+    """Return the two deciding sentences, both of the review's grade."""
     rng = draw.rng
     if grade == "whole":
         if rng.random() < ANSWERED:
@@ -278,7 +277,7 @@ def _answered(draw: _Draw, truth: int) -> list[str]:
 
 
 def _asides(draw: _Draw) -> list[str]:
-    """Return polar words that decide nothing: at most an opinion, and one within the story."""
+    """Return sentences whose polar words decide nothing: at most an opinion and a plot point."""
     lines = [
         draw.rng.choice(pool)
         for pool in (phrases.OPINIONS, phrases.MISLEADING)
@@ -296,7 +295,7 @@ _BEATS = {
 
 
 def _context(draw: _Draw, spare: int) -> list[str]:
-    """Return sentences that take no side, `spare` words together, in the order of telling."""
+    """Return neutral sentences, `spare` words in total, in the order of the story."""
     told: list[tuple[int, float, str]] = []  # chapter, place within it, sentence
     chapters = (phrases.VISIT, phrases.PLOT, phrases.CRAFT, phrases.AFTERWARDS)
     pool = [(chapter, line) for chapter, lines in enumerate(chapters) for line in lines]
@@ -314,7 +313,7 @@ def _context(draw: _Draw, spare: int) -> list[str]:
 
 
 def _passes(rng: random.Random, pool: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """Yield the pool again and again, newly shuffled each time: repeats stay far apart."""
+    """Yield the pool repeatedly, shuffled each time, so that repeats are far apart."""
     while True:
         yield from rng.sample(pool, len(pool))
 
@@ -322,7 +321,7 @@ def _passes(rng: random.Random, pool: Sequence[tuple[int, str]]) -> Iterator[tup
 def _place(
     rng: random.Random, context: list[str], verdicts: list[str], position: Position
 ) -> list[str]:
-    """Return all sentences in order, the verdicts (in theirs) where `position` says."""
+    """Return all sentences in order, with the verdicts where `position` says."""
     total = len(context) + len(verdicts)
     if position == "anywhere":
         places = sorted(rng.sample(range(total), len(verdicts)))
@@ -334,18 +333,18 @@ def _place(
 
 
 def _halfway(context: list[str]) -> int:
-    """Return before which sentence half of the context's words are over."""
+    """Return the index of the sentence before which half of the context's words lie."""
     passed = [0, *itertools.accumulate(map(_length, context))]
     return min(range(len(passed)), key=lambda index: abs(2 * passed[index] - passed[-1]))
 
 
 def _length(sentence: str) -> int:
-    """Return a filled template's number of words; the film counts as two."""
+    """Return the number of words in a filled template; the film counts as two."""
     return len(sentence.replace("{film}", "the film").split())
 
 
 def _assemble(draw: _Draw, sentences: list[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """Return the text, its film named and its sentences capitalised, and the evidence's spans."""
+    """Return the text, with the film named and sentences capitalized, and the evidence's spans."""
     later = iter(lambda: draw.rng.choice(phrases.MENTIONS), None)
     mentions = itertools.chain([draw.title], later)
     text, evidence = "", []

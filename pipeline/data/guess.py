@@ -1,4 +1,4 @@
-"""A look at a file of the user's: what its columns probably are, as an entry of params.yaml."""
+"""Guess what the columns of a user's file are, and write an entry for params.yaml."""
 
 import csv
 import io
@@ -15,10 +15,10 @@ from ruamel.yaml import YAML
 from pipeline.data import readers
 from pipeline.errors import DataError
 
-ROWS = 1000  # how many are looked at
+ROWS = 1000  # how many rows are inspected
 LABELS = ("label", "class", "category", "sentiment", "target", "topic", "rating", "stars", "y")
 EVIDENCE = ("evidence", "spans", "rationale", "rationales")
-MOST_CLASSES = 50  # a column of more different values is not taken for one of classes
+MOST_CLASSES = 50  # a column with more distinct values is not taken for classes
 ENCODE = {
     "files": {
         "tokenizer": "words",
@@ -34,11 +34,11 @@ ENCODE = {
 
 @dataclass(frozen=True)
 class Guess:
-    """What a file seems to hold.
+    """What a file seems to contain.
 
     Attributes:
-        source: the entry's `source`, but for its path.
-        seen: column → the kind of its values and a few of them, for the reader.
+        source: the entry's `source`, without its path.
+        seen: column → the kind of its values and a few examples, for the reader.
     """
 
     source: Mapping[str, Any]
@@ -49,12 +49,12 @@ def guess_source(path: Path) -> Guess:
     """Guess from the first thousand rows.
 
     Raises:
-        DataError: its format is unknown, it can't be read, or no column can be learnt from.
+        DataError: the format is unknown, the file can't be read, or no column can be predicted.
     """
     file = readers.files_by_split(path)["train"][0]
     rows = _first_rows(file)
     if not rows:
-        raise DataError(f"{file} holds no rows.", fix="put rows into it, or name another file.")
+        raise readers.no_rows(file)
     columns = {name: [row.get(name) for row in rows] for name in rows[0]}
     kinds = {name: _kind(values) for name, values in columns.items()}
     seen = {name: f"{kinds[name]}: {_examples(values)}" for name, values in columns.items()}
@@ -63,8 +63,8 @@ def guess_source(path: Path) -> Guess:
         return Guess(source, seen)
     listed = "; ".join(f"{name!r} ({kind})" for name, kind in kinds.items())
     raise DataError(
-        f"{file} has no columns that can be learnt from: {listed}.",
-        fix="a text and a class a row, numbers over time, or lists of numbers are needed.",
+        f"{file} has no columns to learn from: {listed}.",
+        fix="provide a text and a class in each row, numbers over time, or lists of numbers.",
     )
 
 
@@ -104,8 +104,8 @@ def _sequences(columns: Mapping[str, list[Any]], kinds: Mapping[str, str]) -> di
 
 
 def _text(columns: Mapping[str, list[Any]], kinds: Mapping[str, str]) -> dict[str, Any] | None:
-    """The longest text, and the likeliest column of classes."""
-    # Texts differ from row to row; names of classes or places recur.
+    """The column with the longest texts, and the most likely column of classes."""
+    # Texts are mostly distinct; names of classes or places recur.
     texts = [
         name
         for name, kind in kinds.items()
@@ -127,7 +127,7 @@ def _text(columns: Mapping[str, list[Any]], kinds: Mapping[str, str]) -> dict[st
 
 
 def _series(kinds: Mapping[str, str]) -> dict[str, Any] | None:
-    """Every column of numbers is a feature, and the last one the target."""
+    """Every numeric column is a feature, and the last one is also the target."""
     times = [name for name, kind in kinds.items() if kind == "times"]
     numeric = [name for name, kind in kinds.items() if kind in {"numbers", "whole numbers"}]
     if not numeric:
@@ -144,7 +144,7 @@ def _series(kinds: Mapping[str, str]) -> dict[str, Any] | None:
 def _label(
     columns: Mapping[str, list[Any]], kinds: Mapping[str, str], names: list[str]
 ) -> str | None:
-    """Of these columns the one that looks most like classes: by its name, else by few values."""
+    """The column that looks most like classes: by its name, or else by having few values."""
     fitting = {
         name: len(set(columns[name]))
         for name in names
@@ -156,7 +156,7 @@ def _label(
 
 
 def _kind(values: list[Any]) -> str:
-    """What a column's values are: all that are there agree on it."""
+    """The kind that all values of a column have, ignoring missing ones."""
     there = [value for value in values if value not in {None, ""}] if _hashable(values) else values
     if not there:
         return "nothing"
@@ -199,7 +199,7 @@ def _time(value: Any) -> bool:
 
 
 def _examples(values: list[Any]) -> str:
-    """Three different values, each cut short."""
+    """Three distinct values, each shortened."""
     shown: list[str] = []
     for value in values:
         text = repr(value)
@@ -225,12 +225,12 @@ def _first_rows(file: Path) -> list[dict[str, Any]]:
                 return [] if batch is None else list(batch.to_pylist())
             case _:
                 return list(itertools.islice(readers.json_rows(file), ROWS))
-    except (ValueError, TypeError, OSError) as error:  # pyarrow's and json's are among them
+    except (ValueError, TypeError, OSError) as error:  # pyarrow's and json's errors included
         raise readers.read_error(file, error) from None
 
 
 def _first_csv_rows(file: Path) -> list[dict[str, Any]]:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = itertools.islice(csv.DictReader(lines, delimiter=readers.csv_separator(file)), ROWS)
-        # Fields beyond the header's stand under None: reading the whole file tells where.
+        # Fields beyond the header's are under None; reading the whole file reports where.
         return [{name: row[name] for name in row if name is not None} for row in rows]

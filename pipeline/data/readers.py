@@ -1,7 +1,7 @@
-"""The user's files: which there are, to which split each belongs, and where a row stands in one.
+"""The user's files: finding them, assigning them to splits, checking them, locating rows.
 
-Hugging Face `datasets` reads them. What it leaves out is done here: it neither says in which
-line a file breaks, nor notices a CSV row with too many fields (pandas cuts it off in silence).
+Hugging Face `datasets` reads them. This module adds what it lacks: it neither reports the line
+of an error nor notices a CSV row with too many fields, which pandas silently truncates.
 """
 
 import codecs
@@ -31,7 +31,7 @@ BUILDERS = {
     ".parquet": "parquet",
 }
 SEPARATORS = (",", "\t", ";")
-# What a file's name calls its split.
+# Words in a file's name that say which split it is.
 NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
@@ -41,20 +41,20 @@ NAMES = {
 
 
 def resolve_path(path: str, *, home: Path) -> Path:
-    """The file or folder that `path` names, seen from the project's `home`.
+    """Resolve `path` against the project's `home`.
 
     Raises:
-        DataError: nothing is there.
+        DataError: there is no such file or folder.
     """
     found = home / Path(path).expanduser()
     if found.exists():
         return found
     neighbors = [p.name for p in found.parent.iterdir()] if found.parent.is_dir() else []
     near = difflib.get_close_matches(found.name, neighbors, n=1)
-    hint = f"; that folder holds {near[0]!r}" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else ""
     raise DataError(
         f"There is no file or folder {path!r} (looked for as {found}{hint}).",
-        fix="correct `source.path` of the dataset in params.yaml; a relative path starts in the "
+        fix="correct the dataset's `source.path` in params.yaml; a relative path starts at the "
         "project's folder.",
     )
 
@@ -62,29 +62,32 @@ def resolve_path(path: str, *, home: Path) -> Path:
 def files_by_split(
     path: Path, *, names: Mapping[str, str | None] | None = None
 ) -> dict[str, list[Path]]:
-    """The data files at `path` by split, in the order of their names.
+    """Find the data files at `path`, by split, sorted by name.
 
-    A folder's files are told apart by the words train, validation, test and unsupervised in
-    their names (and synonyms of those, and `names`: split → a name of the user's own); a
-    folder without such names is all train, and so is a single file.
+    A folder's files are assigned by the words train, validation, test and unsupervised in their
+    names, by synonyms of those, and by `names`: split → the user's own word. A folder without
+    such names is all train, and so is a single file.
 
     Raises:
-        DataError: no file of a known format, several formats, or only some names tell a split.
+        DataError: there is no file of a known format, there are several formats, or only some
+            names say which split they are.
     """
     files = [path] if path.is_file() else _listing(path)
     builders = {file: BUILDERS.get(file.suffix.lower()) for file in files}
     if not files or None in builders.values():
-        subject = f"{path} is" if path.is_file() else f"The folder {path} holds"
-        received = f"a {path.suffix or 'nameless'} file" if path.is_file() else "no data file"
+        if path.is_file():
+            fault = f"{path} has {f'the suffix {path.suffix}' if path.suffix else 'no suffix'}"
+        else:
+            fault = f"The folder {path} has no data files"
         raise DataError(
-            f"{subject} {received}; Spotlight reads {', '.join(BUILDERS)}.",
-            fix="convert it to one of these, for example to CSV in UTF-8.",
+            f"{fault}; Spotlight reads {', '.join(BUILDERS)}.",
+            fix="convert the data to one of these, for example to CSV in UTF-8.",
         )
     if len(set(builders.values())) > 1:
         kinds = sorted({file.suffix.lower() for file in files})
         raise DataError(
             f"The folder {path} mixes formats: {', '.join(kinds)}.",
-            fix="keep the files of one format there, or name a single file in `source.path`.",
+            fix="keep only files of one format there, or name a single file in `source.path`.",
         )
     if path.is_file():
         return {"train": files}
@@ -95,20 +98,22 @@ def files_by_split(
     if set(found) == {""}:
         return {"train": found[""]}
     if "" in found or "train" not in found:
-        told = sorted(set(found) - {""})
+        named = sorted(set(found) - {""})
         fault = (
-            f"the name of {found[''][0].name!r} tells none" if "" in found else "none is for train"
+            f"the name {found[''][0].name!r} doesn't say its split"
+            if "" in found
+            else "none for train"
         )
         raise DataError(
-            f"The folder {path} has files for {', '.join(told)}, but {fault}.",
-            fix="give each file a name with train, validation, test or unsupervised in it, "
-            "as in train.csv.",
+            f"The folder {path} has files for {', '.join(named)}, but {fault}.",
+            fix="give each file a name that contains train, validation, test or unsupervised, "
+            "such as train.csv.",
         )
     return {name: found[name] for name in NAMES if name in found}
 
 
 def _listing(folder: Path) -> list[Path]:
-    """The folder's files of a known format, hidden ones and folders left out."""
+    """The folder's files of a known format, except hidden ones."""
     return sorted(
         file
         for file in folder.rglob("*")
@@ -119,7 +124,7 @@ def _listing(folder: Path) -> list[Path]:
 
 
 def _split(name: Path, names: Mapping[str, str | None]) -> str:
-    """The split that a file's name tells, the file before its folders; "" where it tells none."""
+    """The split named by a file or, failing that, its nearest folder; "" if none is."""
     for part in reversed(name.parts):
         words = set(re.findall(r"[^\W\d_]+", part.lower()))
         for split, synonyms in NAMES.items():
@@ -129,28 +134,28 @@ def _split(name: Path, names: Mapping[str, str | None]) -> str:
 
 
 def check_file(file: Path, *, wanted: Sequence[str]) -> dict[str, object]:
-    """Look a file through as far as `datasets` would not, and return its reader's options.
+    """Check in a file what `datasets` does not, and return options for its reader.
 
     Args:
         file: of a known format.
-        wanted: the columns that will be used; a CSV file's separator is the first of comma,
-            tab and semicolon that finds them in its header.
+        wanted: the columns that will be used; a CSV file's separator is the one of comma, tab
+            and semicolon with which its header contains them.
 
     Raises:
-        DataError: it has no rows, lacks a wanted column, is not UTF-8, or a row's number of
-            fields differs from the header's.
+        DataError: the file has no rows, lacks a wanted column or is not UTF-8, or a row has
+            more or fewer fields than the header.
     """
     if file.stat().st_size == 0:
-        raise _no_rows(file)
+        raise no_rows(file)
     match BUILDERS[file.suffix.lower()]:
         case "csv":
             mark = csv_separator(file, wanted)
             if not sum(1 for _ in _csv_rows(file, mark, wanted)):
-                raise _no_rows(file)
+                raise no_rows(file)
             return {
                 "sep": mark,
-                # As text, and nothing else: pandas would turn the word «NA» into a null, and
-                # guess each chunk's type anew.
+                # Read everything as text: pandas would turn the word "NA" into a null, and
+                # infer a type for each chunk separately.
                 "converters": dict.fromkeys(wanted, str),
                 "keep_default_na": False,
                 "usecols": list(wanted),
@@ -162,20 +167,21 @@ def check_file(file: Path, *, wanted: Sequence[str]) -> dict[str, object]:
                 raise read_error(file, error) from None
             require_columns(metadata.schema.to_arrow_schema().names, wanted, file=file)
             if not metadata.num_rows:
-                raise _no_rows(file)
+                raise no_rows(file)
             return {"columns": list(wanted)}
     return {}
 
 
-def _no_rows(file: Path) -> DataError:
-    return DataError(f"{file} holds no rows.", fix="put rows into it, or name another file.")
+def no_rows(file: Path) -> DataError:
+    """The error for a file without rows."""
+    return DataError(f"{file} has no rows.", fix="add rows to it, or name another file.")
 
 
 def require_columns(columns: Iterable[str], wanted: Iterable[str], *, file: Path | str) -> None:
     """Refuse a file that lacks a wanted column.
 
     Raises:
-        DataError: with the columns that exist, and the nearest name.
+        DataError: a column is missing; the message lists the existing ones.
     """
     columns = list(columns)
     for column in wanted:
@@ -190,14 +196,14 @@ def require_columns(columns: Iterable[str], wanted: Iterable[str], *, file: Path
 
 
 def csv_separator(file: Path, wanted: Sequence[str] = ()) -> str:
-    """What parts a CSV file's columns: what finds the wanted ones, else what finds most."""
+    """A CSV file's separator: one that finds the wanted columns, or else the most columns."""
     headers = {mark: next(_records(file, mark), (1, []))[1] for mark in SEPARATORS}
     fitting = [mark for mark, header in headers.items() if set(wanted) <= set(header)]
     return max(fitting or SEPARATORS, key=lambda mark: len(headers[mark]))
 
 
 def _csv_rows(file: Path, separator: str, wanted: Sequence[str]) -> Iterator[int]:
-    """The line in which each row of a CSV file begins."""
+    """The line on which each row of a CSV file starts."""
     records = _records(file, separator)
     _, header = next(records, (1, []))
     require_columns(header, wanted, file=file)
@@ -211,14 +217,14 @@ def _csv_rows(file: Path, separator: str, wanted: Sequence[str]) -> Iterator[int
         if len(fields) != len(header):
             raise DataError(
                 f"{file}, line {line}: {len(fields)} fields, but the header has {len(header)}.",
-                fix="put text that holds the separator or a line break between double quotes, "
-                'write a quotation mark inside it twice (""), and end every quotation.',
+                fix="enclose text that contains the separator or a line break in double quotes, "
+                'double each quote inside it (""), and close every quote.',
             )
         yield line
 
 
 def _records(file: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """A CSV file's records that are not blank, each with the line in which it begins."""
+    """A CSV file's records except blank ones, each with the line on which it starts."""
     csv.field_size_limit(sys.maxsize)
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
@@ -233,7 +239,7 @@ def _records(file: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def read_error(file: Path, error: BaseException) -> DataError:
-    """What to tell of a file that `datasets` could not read: the place and the reason."""
+    """The error for a file that `datasets` could not read, with the place and the cause."""
     suffix = file.suffix.lower()
     known = None
     if suffix != ".parquet":
@@ -243,12 +249,12 @@ def read_error(file: Path, error: BaseException) -> DataError:
     where = f"{file}, after row {_rows_readable(file):,}," if suffix == ".parquet" else f"{file}"
     return known or DataError(
         f"{where} can't be read: {root_cause(error)}",
-        fix=f"it is damaged, cut off or not what {suffix} says: copy or export it again.",
+        fix=f"copy or export it again; it is damaged, truncated or not a {suffix} file.",
     )
 
 
 def _broken_lines(file: Path) -> DataError | None:
-    """The first line that is no JSON object."""
+    """The error for the first line that is not a JSON object."""
     number = 0
     for number, line in _json_lines(file):
         try:
@@ -256,7 +262,7 @@ def _broken_lines(file: Path) -> DataError | None:
         except ValueError as fault:
             return DataError(
                 f"{file}, line {number}: not valid JSON: {fault}.",
-                fix="correct or remove that line; every line holds one object, like "
+                fix="correct or remove that line; every line must be one object, like "
                 '{"text": "…", "label": 1}.',
             )
         if not isinstance(content, dict):
@@ -264,27 +270,29 @@ def _broken_lines(file: Path) -> DataError | None:
                 f"{file}, line {number}: not an object but {type(content).__name__}.",
                 fix='write every line as one object, like {"text": "…", "label": 1}.',
             )
-    return None if number else _no_rows(file)
+    return None if number else no_rows(file)
 
 
 def _broken_json(file: Path) -> DataError | None:
-    """What a JSON file is, if it is no list of objects."""
+    """The error for a JSON file that is not a list of objects."""
     try:
         content = json.loads(file.read_bytes())
     except ValueError as fault:
         return DataError(
             f"{file} is not valid JSON: {fault}.",
-            fix="correct it there. Is it cut off? One object a line belongs in a .jsonl file.",
+            fix="correct it there; if it has one object per line, rename it to .jsonl.",
         )
     if content == []:
-        return _no_rows(file)
+        return no_rows(file)
     if isinstance(content, list) and all(isinstance(row, dict) for row in content):
         return None
-    return DataError(f"{file} is no list of objects.", fix='write [{"text": "…", "label": 1}, …].')
+    return DataError(
+        f"{file} is not a list of objects.", fix='write [{"text": "…", "label": 1}, …].'
+    )
 
 
 def _rows_readable(file: Path) -> int:
-    """How many rows a damaged parquet file gives before it fails."""
+    """How many rows of a damaged parquet file can be read."""
     rows = 0
     with contextlib.suppress(pa.ArrowException, OSError), pq.ParquetFile(file) as content:
         for batch in content.iter_batches(batch_size=1):
@@ -293,7 +301,7 @@ def _rows_readable(file: Path) -> int:
 
 
 def damaged_parquet(folder: Path) -> DataError | None:
-    """What to tell of the first parquet file in a folder that can't be read; None if all can."""
+    """The error for the first parquet file in a folder that can't be read; None if all can."""
     for file in (file for file in _listing(folder) if file.suffix.lower() == ".parquet"):
         try:
             with pq.ParquetFile(file) as content:
@@ -305,7 +313,7 @@ def damaged_parquet(folder: Path) -> DataError | None:
 
 
 def root_cause(error: BaseException) -> str:
-    """The first cause that is not `datasets`' own wrapping, in one line."""
+    """The error that `datasets` wrapped in its own, on one line."""
     while type(error).__module__.startswith("datasets") and (error.__cause__ or error.__context__):
         error = error.__cause__ or error.__context__ or error
     text = " ".join(str(error).split()) or type(error).__name__
@@ -321,17 +329,17 @@ def _not_utf8(file: Path) -> DataError | None:
                 guess = "UTF-16" if line[:2] in {b"\xff\xfe", b"\xfe\xff"} else "ISO-8859-1"
                 return DataError(
                     f"{file}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x}).",
-                    fix=f"save it as UTF-8; if it is {guess}: "
-                    f"iconv -f {guess} -t UTF-8 OLD > NEW. Is it a text file at all?",
+                    fix=f"save it as a text file in UTF-8. If it is {guess}: "
+                    f"iconv -f {guess} -t UTF-8 OLD > NEW",
                 )
     return None
 
 
 def json_rows(file: Path) -> Iterator[dict[str, object]]:
-    """The rows of a JSON file, one by one if it has one a line.
+    """The rows of a JSON file, read lazily if it has one per line.
 
     Raises:
-        ValueError, TypeError: it isn't JSON, or no objects.
+        ValueError, TypeError: it isn't JSON, or a row isn't an object.
     """
     rows = (
         (json.loads(line) for _, line in _json_lines(file))
@@ -345,7 +353,7 @@ def json_rows(file: Path) -> Iterator[dict[str, object]]:
 
 
 def _of_lines(file: Path) -> bool:
-    """Whether a JSON file holds one object a line: some name such a file .json as well."""
+    """Whether a JSON file has one object per line, which some .json files have too."""
     if file.suffix.lower() != ".json":
         return True
     with file.open("rb") as content:
@@ -360,9 +368,10 @@ def _json_lines(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def locate_row(file_list: Sequence[Path], row: int, *, wanted: Sequence[str]) -> str:
-    """Where the `row`-th row (from 0) of several files read as one stands: file and line.
+    """Locate row number `row` (from 0) of several files that are read as one.
 
-    In CSV and JSON lines this is a line of the file, elsewhere a row counted from 1.
+    Returns:
+        The file, and its line if it is CSV or JSON lines, else its row counted from 1.
     """
     for file in file_list:
         suffix = file.suffix.lower()
@@ -387,14 +396,14 @@ def locate_row(file_list: Sequence[Path], row: int, *, wanted: Sequence[str]) ->
 
 
 def file_hashes(path: Path) -> dict[str, str]:
-    """SHA-256 of the file, or of each data file of the folder, by its name below `path`."""
+    """SHA-256 of the file, or of each data file of the folder, by its name relative to `path`."""
     if path.is_file():
         return {path.name: sha256(path)}
     return {file.relative_to(path).as_posix(): sha256(file) for file in _listing(path)}
 
 
 def changed_files(source: Mapping[str, Any], *, home: Path) -> list[str]:
-    """The files of a source that are no longer what its card recorded; none if all is out of reach.
+    """The files of a source that differ from what its card recorded; none if it doesn't exist.
 
     Args:
         source: the card's `source`.

@@ -1,4 +1,4 @@
-"""From whatever columns a source has to the one schema of `data/raw`: text, label, evidence."""
+"""Converting a source's columns to the schema of `data/raw`: text, label, evidence, numbers."""
 
 import contextlib
 import json
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError
 
 EVIDENCE = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())]))
-# More different labels than this are no classes but texts, identifiers or measurements.
+# A column with more distinct labels than this holds texts, identifiers or measurements instead.
 MANY_CLASSES = 1000
 
 _TEXT = (pa.types.is_string, pa.types.is_large_string)
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
 
-# Row number (from 0) → where a person finds that row.
+# Row number (from 0) → where the user finds that row.
 Place = Callable[[int], str]
 
 
@@ -28,7 +28,7 @@ def texts(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArra
     """The text column as <string>[n]; its characters are not copied.
 
     Raises:
-        DataError: it holds something else, or a null.
+        DataError: it contains something else, or a null.
     """
     kind = column.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
@@ -37,7 +37,7 @@ def texts(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArra
     if row is not None:
         raise DataError(
             f"{place(row)}: the column {name!r} is null, so there is no text.",
-            fix="write the text, or remove the row.",
+            fix="add the text, or remove the row.",
         )
     return _in_unicode(column, name=name, place=place).cast(pa.string())
 
@@ -51,20 +51,20 @@ def labels(
 ) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
     """The label columns of all splits as class numbers, and the classes' names.
 
-    Labels are names, or whole numbers. Given `classes`, names must be among them and numbers
-    count from 0 in their order; without, they are the labels themselves, sorted.
+    Labels are names or integers. With `classes`, names must be among them, and integers are
+    their indices from 0. Without, the classes are the sorted labels.
 
     Args:
         columns: split → labels [n].
-        name: the column's.
-        classes: the names given by the user or the dataset's own features.
-        places: split → where a row of it stands.
+        name: the column's name.
+        classes: names given by the user or by the dataset's own features.
+        places: split → function that locates its rows.
 
     Returns:
         split → <int64>[n], and the classes.
 
     Raises:
-        DataError: a null or blank label, one that is no class, or far too many classes.
+        DataError: a label is null, blank or not a class, or there are far too many classes.
     """
     distinct = {
         split: _distinct_labels(column, name=name, place=places[split])
@@ -73,9 +73,8 @@ def labels(
     values = {value for found in distinct.values() for value in found}
     if len(values) > MANY_CLASSES:
         raise DataError(
-            f"The column {name!r} holds {len(values):,} different labels; that is no "
-            "classification.",
-            fix="name the column of the classes in `source.label_column` in params.yaml.",
+            f"The column {name!r} has {len(values):,} distinct labels, too many for classes.",
+            fix="set `source.label_column` in params.yaml to the column of the classes.",
         )
     whole = all(_is_whole(value) for value in values)
     if classes is None:
@@ -99,7 +98,7 @@ def labels(
             raise DataError(
                 f"{places[split](row)}: the label {found[each[row]]!r} is out of range; labels are "
                 f"{rule} ({', '.join(classes[:10])}{', …' if len(classes) > 10 else ''}).",
-                fix="correct the row, or `source.classes` in params.yaml (left out, the classes "
+                fix="correct the row, or `source.classes` in params.yaml (without it, the classes "
                 "are taken from the labels).",
             )
         coded[split] = codes[each]
@@ -107,7 +106,7 @@ def labels(
 
 
 def _distinct_labels(column: pa.ChunkedArray, *, name: str, place: Place) -> list[str]:
-    """The column's distinct values, in order of appearance, written as text."""
+    """The column's distinct values as text, in order of appearance."""
     kind = column.type
     known = (
         pa.types.is_string(kind)
@@ -129,9 +128,9 @@ def _distinct_labels(column: pa.ChunkedArray, *, name: str, place: Place) -> lis
             raise _no_label("blank", place(pc.index(column, value).as_py()), name=name)
         if isinstance(value, float) and not value.is_integer():
             raise DataError(
-                f"{place(pc.index(column, value).as_py())}: the label {value!r} is no whole "
-                "number; a class is one, or a name.",
-                fix="name the column of the classes in `source.label_column` in params.yaml.",
+                f"{place(pc.index(column, value).as_py())}: the label {value!r} is neither a name "
+                "nor an integer.",
+                fix="set `source.label_column` in params.yaml to the column of the classes.",
             )
         written.append(str(int(value)) if isinstance(value, float) else str(value))
     return written
@@ -140,7 +139,7 @@ def _distinct_labels(column: pa.ChunkedArray, *, name: str, place: Place) -> lis
 def _no_label(what: str, where: str, *, name: str) -> DataError:
     return DataError(
         f"{where}: the column {name!r} is {what}, so there is no label.",
-        fix="write the label, or remove the row.",
+        fix="add the label, or remove the row.",
     )
 
 
@@ -153,11 +152,11 @@ def evidence(
 ) -> pa.ChunkedArray:
     """The evidence column as lists of {start, end}: half-open spans of the text's characters.
 
-    A row holds a list of spans, each `{"start": …, "end": …}` or `[start, end]`; in a CSV file
-    this is written as JSON. Null is no evidence.
+    A row has a list of spans, each `{"start": …, "end": …}` or `[start, end]`, written as JSON
+    in a CSV file. Null means no evidence.
 
     Raises:
-        DataError: a row holds something else, or a span outside its text.
+        DataError: a row has something else, or a span outside its text.
     """
     lengths = pc.utf8_length(text).to_numpy()
     rows = []
@@ -166,15 +165,15 @@ def evidence(
             spans = _spans(value)
         except (ValueError, TypeError, KeyError):
             raise DataError(
-                f"{place(row)}: the column {name!r} holds no list of character spans: {value!r}.",
+                f"{place(row)}: the column {name!r} is not a list of character spans: {value!r}.",
                 fix="write each span as [start, end], as in [[0, 12], [40, 55]].",
             ) from None
         for start, end in spans:
             if not 0 <= start < end <= lengths[row]:
                 raise DataError(
-                    f"{place(row)}: the evidence [{start}, {end}] is no part of the text, which "
+                    f"{place(row)}: the evidence [{start}, {end}] is not within the text, which "
                     f"has {lengths[row]} characters.",
-                    fix="count characters from 0, start included, end excluded.",
+                    fix="count characters from 0, with the start included and the end excluded.",
                 )
         rows.append([{"start": start, "end": end} for start, end in spans])
     return pa.chunked_array([pa.array(rows, EVIDENCE)])
@@ -195,10 +194,10 @@ def _spans(value: object) -> list[tuple[int, int]]:
 
 
 def numbers(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.float64]:
-    """A numeric column as <float64>[n]; text is read as decimal numbers.
+    """A numeric column as <float64>[n]; text is parsed as decimal numbers.
 
     Raises:
-        DataError: a row holds something else, nothing, or no finite number.
+        DataError: a row is not a finite number.
     """
     if not any(kind(column.type) for kind in (*_TEXT, *_NUMBERS)):
         raise _wrong_type(column, name=name, wanted="numbers", place=place)
@@ -210,25 +209,25 @@ def numbers(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.f
     if len(wrong):
         row = int(wrong[0])
         raise DataError(
-            f"{place(row)}: the column {name!r} holds {column[row].as_py()!r}, no finite number.",
-            fix="write a number there, with a point as its decimal mark, remove the row, or name "
-            "another column in the dataset's `source` in params.yaml.",
+            f"{place(row)}: the column {name!r} has {column[row].as_py()!r}, not a finite number.",
+            fix="write a number with a decimal point there, remove the row, or name another "
+            "column in the dataset's `source` in params.yaml.",
         )
     return values
 
 
 def _number(value: object) -> float:
     try:
-        return float(value)  # type: ignore[arg-type]  # anything else is caught
+        return float(value)  # type: ignore[arg-type]  # other types are caught
     except (TypeError, ValueError):
         return np.nan
 
 
 def times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
-    """A time column as timestamps; whole numbers stay what they are.
+    """A time column as timestamps; integers are kept.
 
     Raises:
-        DataError: a row holds no time, or an earlier one than the row before.
+        DataError: a row is not a time, or is earlier than the row before.
     """
     if any(kind(column.type) for kind in _TEXT):
         column = _parsed_times(column, name=name, place=place)
@@ -242,14 +241,14 @@ def times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArra
     if len(back):
         row = int(back[0]) + 1
         raise DataError(
-            f"{place(row)}: time goes back, from {values[row - 1]} to {values[row]}.",
+            f"{place(row)}: time goes backward, from {values[row - 1]} to {values[row]}.",
             fix=f"sort the rows by {name!r}.",
         )
     return column
 
 
 def _parsed_times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
-    """ISO 8601 as timestamps; as whole numbers if it is those."""
+    """Parse text as integers or as ISO 8601 times."""
     for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
         with contextlib.suppress(pa.ArrowInvalid):
             return column.cast(kind)
@@ -259,7 +258,7 @@ def _parsed_times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.Chu
 
 
 def _time_kind(value: str | None) -> str | None:
-    """How a time is written: "number", "time", "time with zone", or None where it is no time."""
+    """How a time is written: "number", "time", "time with zone", or None if it isn't one."""
     if value is None:
         return None
     if value.isdecimal():
@@ -272,17 +271,17 @@ def _time_kind(value: str | None) -> str | None:
 
 def _no_time(value: object, where: str, *, name: str) -> DataError:
     return DataError(
-        f"{where}: the column {name!r} holds {value!r}, no time.",
+        f"{where}: the column {name!r} has {value!r}, not a time.",
         fix="write times as 2026-01-31 18:00:00, all with or all without a time zone, or as "
-        "whole numbers.",
+        "integers.",
     )
 
 
 def lists(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.float64]:
-    """A column of equally long lists of numbers as <float64>[n, time_steps].
+    """A column of lists of numbers, all of the same length, as <float64>[n, time_steps].
 
     Raises:
-        DataError: a row holds something else, or a list of another length.
+        DataError: a row has something else, or a list of another length.
     """
     kind = column.type
     listed = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -290,7 +289,9 @@ def lists(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.flo
         raise _wrong_type(column, name=name, wanted="lists of numbers", place=place)
     row = _first(pc.is_null(column))
     if row is not None:
-        raise DataError(f"{place(row)}: the column {name!r} is null.", fix="write its list.")
+        raise DataError(
+            f"{place(row)}: the column {name!r} is null.", fix="add the list, or remove the row."
+        )
     lengths = pc.list_value_length(column).to_numpy()
     odd = np.flatnonzero(lengths != lengths[0])
     if len(odd) or not lengths[0]:
@@ -298,7 +299,7 @@ def lists(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.flo
         raise DataError(
             f"{place(row)}: {lengths[row]} steps in the column {name!r}, {lengths[0]} in the "
             "first row.",
-            fix="give every row equally many steps, one at least.",
+            fix="give every row the same number of steps, at least one.",
         )
     steps = int(lengths[0])
     values = numbers(pc.list_flatten(column), name=name, place=lambda item: place(item // steps))
@@ -312,7 +313,7 @@ def _first(mask: pa.ChunkedArray | pa.Array) -> int | None:
 
 
 def _in_unicode(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
-    """The column itself, if its text is valid: neither JSON's reader nor parquet's looks."""
+    """The column itself, if its text is valid; the JSON and parquet readers don't check."""
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:
@@ -322,25 +323,25 @@ def _in_unicode(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.Chunk
             except UnicodeDecodeError:
                 raise DataError(
                     f"{place(row)}: the column {name!r} is not UTF-8.",
-                    fix="save the file as UTF-8; if it is ISO-8859-1: "
-                    "iconv -f ISO-8859-1 -t UTF-8 OLD > NEW.",
+                    fix="save the file as UTF-8. If it is ISO-8859-1: "
+                    "iconv -f ISO-8859-1 -t UTF-8 OLD > NEW",
                 ) from None
         raise
     return column
 
 
 def _wrong_type(column: pa.ChunkedArray, *, name: str, wanted: str, place: Place) -> DataError:
-    """The error for a column of the wrong type, or of several types at once."""
+    """The error for a column of the wrong type, or of several types."""
     if isinstance(column.type, pa.BaseExtensionType):
-        # How `datasets` keeps a JSON column whose rows are of different types: as JSON.
+        # `datasets` keeps a JSON column whose rows have different types as JSON.
         kinds = [type(json.loads(value or "null")).__name__ for value in column.to_pylist()]
         usual, _ = Counter(kinds).most_common(1)[0]
         row = next(number for number, kind in enumerate(kinds) if kind != usual)
         return DataError(
-            f"{place(row)}: the column {name!r} holds {kinds[row]} here, and {usual} elsewhere.",
-            fix="write the same type in every row.",
+            f"{place(row)}: the column {name!r} has type {kinds[row]} here and {usual} elsewhere.",
+            fix="use the same type in every row.",
         )
     return DataError(
-        f"{place(0)}: the column {name!r} holds {column.type}, not {wanted}.",
+        f"{place(0)}: the column {name!r} has type {column.type}, not {wanted}.",
         fix="name another column in the dataset's `source` in params.yaml, or write it as text.",
     )

@@ -1,4 +1,4 @@
-"""Numeric datasets: steps in time from which windows are cut, or whole sequences row by row."""
+"""Reading numeric datasets: a series from which windows are cut, or one whole sequence per row."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,16 +21,16 @@ class Series:
     """A numeric dataset in the schema of `data/raw`.
 
     Attributes:
-        name: the dataset's, in params.yaml.
-        layout: "steps": a row each step, in the order of time; "sequences": a row each sequence,
+        name: the dataset's name in params.yaml.
+        layout: "steps": one row per step, in order of time; "sequences": one row per sequence,
             with a list of numbers per feature.
         task: what is predicted.
-        classes: the names of the labels 0, 1, …; none for regression.
-        features: their columns.
-        target: its column; a class stands in the column `label`.
+        classes: the names of the labels 0, 1, …; empty for regression.
+        features: the features' columns.
+        target: the target's column, `label` for classes.
         time: the time column, if there is one.
         splits: train, validation, test.
-        origin: what the source was, for the card.
+        origin: the source, for the card.
         notes: sentences for the reader.
     """
 
@@ -50,13 +50,13 @@ def load_series(name: str, source: NumericSource, *, home: Path, cache: Path) ->
     """Read or generate a numeric dataset.
 
     Args:
-        name: the dataset's, in params.yaml.
-        source: its section there.
+        name: the dataset's name in params.yaml.
+        source: its `source` there.
         home: the folder where relative paths start.
-        cache: an empty folder, for `datasets`.
+        cache: an empty folder for `datasets`.
 
     Raises:
-        DataError: it can't be read, or a row breaks the schema.
+        DataError: it can't be read, or a row violates the schema.
     """
     if isinstance(source, AddingSource):
         return _adding(name, source)
@@ -73,8 +73,9 @@ def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Serie
     found = readers.files_by_split(path)
     if set(found) != {"train"}:
         raise DataError(
-            f"{path} has files for {', '.join(found)}; a series is split by time instead.",
-            fix="name one file in `source.path`, and the splits' sizes in `source.split`.",
+            f"{path} has files for {', '.join(found)}, but a series is split by time.",
+            fix="name one file in `source.path`, and set the sizes of the splits in "
+            "`source.split`.",
         )
     wanted = list(dict.fromkeys([*source.features, source.target]))
     timed = [source.time_column] if source.time_column else []
@@ -104,7 +105,7 @@ def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Serie
 def _in_time(
     table: pa.Table, source: SeriesSource, *, path: Path
 ) -> tuple[dict[str, pa.Table], int]:
-    """The splits, one after the other, and how many rows are left over at the end."""
+    """The consecutive splits, and how many rows are left over at the end."""
     sizes = [getattr(source.split, name) for name in SPLITS]
     if isinstance(sizes[0], float):
         sizes = [int(size * table.num_rows) for size in sizes]
@@ -112,7 +113,7 @@ def _in_time(
         raise DataError(
             f"{path} has {table.num_rows:,} rows, and `source.split` asks for "
             f"{' + '.join(f'{size:,}' for size in sizes)} = {sum(sizes):,}.",
-            fix="lower the sizes, or give shares such as 0.6, 0.2 and 0.2.",
+            fix="lower the sizes, or use shares such as 0.6, 0.2 and 0.2.",
         )
     ends = np.cumsum(sizes).tolist()
     splits = {
@@ -186,13 +187,13 @@ def _inputs(
             raise DataError(
                 f"{place(0)}: {values.shape[1]} steps in the column {feature!r}, "
                 f"{found[0].shape[1]} in {source.features[0]!r}.",
-                fix="give every feature equally many steps.",
+                fix="give every feature the same number of steps.",
             )
     return np.stack(found, axis=-1)
 
 
 def _with(series: Series, split: str, *, share: float, seed: int) -> Series:
-    """Hold `split` out of train where the source has none: copies of a sequence together."""
+    """Hold `split` out of train if the source has none, keeping copies of a sequence together."""
     if split in series.splits:
         return series
     train = series.splits["train"]
@@ -208,7 +209,7 @@ def _with(series: Series, split: str, *, share: float, seed: int) -> Series:
 
 
 def identities(series: Series) -> dict[str, NDArray[np.int64]]:
-    """split → <int64>[n]; the same sequence has the same number. The target does not count."""
+    """split → <int64>[n], equal for equal sequences, whatever their targets."""
 
     def rows(table: pa.Table) -> Iterator[bytes]:
         parts = [
@@ -244,9 +245,9 @@ def _adding(name: str, source: AddingSource) -> Series:
 def adding_problem(*, rows: int, time_steps: int, seed: int) -> pa.Table:
     """Generate Hochreiter & Schmidhuber's adding problem (1997, experiment 4, in [0, 1]).
 
-    Every step has a value, uniform in [0, 1), and a marker, 1 at one step in the first half and
-    at one in the second, else 0. The target is the sum of the two marked values: to predict its
-    mean, 1, gives a squared error of 1/6.
+    Every step has a value, uniform in [0, 1), and a marker, 1 at one step in each half and 0
+    elsewhere. The target is the sum of the two marked values. Predicting its mean, 1, gives a
+    squared error of 1/6.
 
     Returns:
         value: list<float32>[rows, time_steps], marker: the same, sum: <float64>[rows],

@@ -18,12 +18,12 @@ class Findings:
     """What was found in a numeric dataset.
 
     Attributes:
-        series: without the rows that were dropped.
-        constant: features with one value in all of train.
-        step: the usual step in time, as text; None without a time column.
-        gaps: split → steps longer than the usual one.
-        shared: "a/b" → different sequences that stand in both of two splits of the source.
-        dropped: split → split → rows left out of the first, as the second has them too.
+        series: the dataset without the dropped rows.
+        constant: features that are constant in train.
+        step: the usual time step, as text; None without a time column.
+        gaps: split → number of steps longer than the usual one.
+        shared: "a/b" → distinct sequences that are in both splits of the source.
+        dropped: split → other split → rows dropped from the first because the other has them.
         notes: sentences for the reader.
     """
 
@@ -41,7 +41,7 @@ class Findings:
         return self.series.splits
 
     def card(self) -> dict[str, Any]:
-        """The card, but for the files' hashes."""
+        """The card without the files' hashes."""
         series = self.series
         return {
             "dataset": series.name,
@@ -77,10 +77,10 @@ class Findings:
 
 
 def check_series(series: Series) -> Findings:
-    """Look a numeric dataset through; leave out of a split what a later one has too.
+    """Check a numeric dataset, and drop sequences that also occur in a later split.
 
     Raises:
-        DataError: nothing can be learnt from it.
+        DataError: nothing can be learned from it.
     """
     shared: dict[str, int] = {}
     dropped: dict[str, dict[str, int]] = {}
@@ -106,7 +106,7 @@ def _constant(series: Series, feature: str) -> bool:
 
 
 def _gaps(series: Series) -> tuple[str, dict[str, int]]:
-    """The usual step, and how many steps of each split are longer."""
+    """The most frequent time step, and how many steps of each split are longer."""
     times = {name: table[series.time].to_numpy() for name, table in series.splits.items()}
     steps = np.concatenate([np.diff(values) for values in times.values()])
     found, counts = np.unique(steps, return_counts=True)
@@ -120,13 +120,13 @@ def _require_learnable(findings: Findings) -> None:
     train = series.splits["train"]
     if len(findings.constant) == len(series.features):
         raise DataError(
-            f"{series.name}: every feature has one value in all of train.",
+            f"{series.name}: every feature is constant in train.",
             fix="name other columns in `source.features`.",
         )
     if series.task == "regression":
         if np.ptp(_numbers(train[series.target])) == 0:
             raise DataError(
-                f"{series.name}: the target {series.target!r} has one value in all of train.",
+                f"{series.name}: the target {series.target!r} is constant in train.",
                 fix="name another column in `source.target`.",
             )
         return
@@ -143,13 +143,13 @@ def _notes(findings: Findings) -> Iterator[str]:
     for name in findings.constant:
         yield f"The feature {name!r} is constant in train."
     if findings.step:
-        yield f"The usual step in time is {findings.step}."
+        yield f"The usual time step is {findings.step}."
     for split, gaps in findings.gaps.items():
         if gaps:
-            yield f"Gaps in time in {split}: {gaps:,}; a window may reach over one."
+            yield f"Gaps in time in {split}: {gaps:,}; windows may span them."
     for split, others in findings.dropped.items():
         for other, rows in others.items():
-            yield f"Left out of {split}, as {other} has the same sequence: {rows:,} rows."
+            yield f"Dropped from {split} because {other} has the same sequence: {rows:,} rows."
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -158,7 +158,7 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 
 def _facts(series: Series, table: pa.Table) -> dict[str, Any]:
-    """What the card states of one split."""
+    """The card's facts about one split."""
     facts: dict[str, Any] = {"rows": table.num_rows}
     if series.layout == "sequences":
         facts["time_steps"] = len(table[series.features[0]][0])
@@ -174,7 +174,7 @@ def _facts(series: Series, table: pa.Table) -> dict[str, Any]:
 
 
 def _spread(series: Series, table: pa.Table) -> dict[str, str]:
-    """The cells of one split in the table that is shown: heading → cell."""
+    """One split's cells in the terminal's table: heading → cell."""
     facts = _facts(series, table)
     return {
         **{key: facts[key] for key in ("from", "to") if key in facts},

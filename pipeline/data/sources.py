@@ -1,4 +1,4 @@
-"""Where a dataset comes from: all of it is read through Hugging Face `datasets`."""
+"""Reading text datasets, all of them through Hugging Face `datasets`."""
 
 import contextlib
 import functools
@@ -23,12 +23,12 @@ from pipeline.data import readers, schema, splitting
 from pipeline.data.schema import Place
 from pipeline.errors import DataError
 
-# Read once, when `huggingface_hub` is imported: seconds until the hub counts as out of reach.
+# Seconds until the Hub counts as unreachable; read once, when `huggingface_hub` is imported.
 os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 SPLITS = ("train", "validation", "test", "unsupervised")
-REACH = 10.0  # seconds until the hub counts as out of reach
+TIMEOUT = 10.0  # seconds until the Hub counts as unreachable
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Corpus:
     """A text dataset in the schema of `data/raw`.
 
     Attributes:
-        name: the dataset's, in params.yaml.
+        name: the dataset's name in params.yaml.
         classes: the names of the labels 0, 1, …
-        splits: train, validation (if the source has one), test, and unsupervised (if it has
-            one): tables of text, label and, where known, evidence; unsupervised has texts alone.
-        origin: what the source was, for the card.
-        made: split → how it was made, where the source has none.
-        facts: split → what its maker knows of it: the demo corpus's noise, for one.
+        splits: train, test and, if the source has them, validation and unsupervised: tables of
+            text, label and, if known, evidence; unsupervised has only texts.
+        origin: the source, for the card.
+        made: split → how it was made, if the source has none.
+        facts: split → further statistics, such as the demo corpus's noise.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Read:
-    """Splits as a source has them, and how to tell where a row stands."""
+    """Splits as the source has them, and functions that locate their rows."""
 
     splits: Mapping[str, datasets.Dataset]
     places: Mapping[str, Place]
@@ -75,14 +75,14 @@ def load_corpus(name: str, source: TextSource, *, home: Path, cache: Path) -> Co
     """Read a dataset.
 
     Args:
-        name: the dataset's, in params.yaml.
-        source: its section there.
+        name: the dataset's name in params.yaml.
+        source: its `source` there.
         home: the folder where relative paths start.
-        cache: an empty folder, for `datasets`; the tables are read from it lazily, so it must
-            outlive them. A used one may serve old data.
+        cache: an empty folder for `datasets`; the tables are read from it lazily, so it must
+            outlive them. With a used one, data may be stale.
 
     Raises:
-        DataError: it can't be reached or read, or a row breaks the schema.
+        DataError: it can't be reached or read, or a row violates the schema.
     """
     with _quiet():
         if isinstance(source, DemoSource):
@@ -115,46 +115,46 @@ def _demo(name: str, source: DemoSource) -> Corpus:
 
 
 def _hub(source: HubSource, *, cache: Path) -> Read:
-    """A dataset of the hub, at its pinned revision."""
+    """A dataset on the Hub, at its pinned revision."""
     at = f"{source.path} at revision {source.revision}" if source.revision else source.path
     copy = (
         "use a local copy (`dvc exp run -S datasets.NAME.source.path=FOLDER`, or `source.path` in "
         "params.yaml), or the bundled corpus (`dataset: demo`)."
     )
     try:
-        # One quick question first: left alone, `datasets` retries for half a minute.
+        # Check quickly first: `datasets` would retry for half a minute.
         found = huggingface_hub.HfApi().dataset_info(
-            source.path, revision=source.revision, timeout=REACH
+            source.path, revision=source.revision, timeout=TIMEOUT
         )
         loaded = datasets.load_dataset(
             source.path, name=source.config, revision=found.sha, cache_dir=str(cache)
         )
     except huggingface_hub.errors.RevisionNotFoundError:
         raise DataError(
-            f"The hub's dataset {source.path!r} has no revision {source.revision!r}.",
-            fix="correct `source.revision` in params.yaml: a commit, as its page's history shows.",
+            f"The Hub's dataset {source.path!r} has no revision {source.revision!r}.",
+            fix="set `source.revision` in params.yaml to a commit from the dataset's history.",
         ) from None
     except (
         huggingface_hub.errors.RepositoryNotFoundError,
         huggingface_hub.errors.HFValidationError,
     ):
         raise DataError(
-            f"There is no dataset {source.path!r} on the hub that is open to you, and no such "
+            f"There is no dataset {source.path!r} on the Hub that you can access, and no such "
             "file or folder here.",
             fix=f"correct `source.path` in params.yaml, or {copy}",
         ) from None
     except (ValueError, DatasetsError) as error:
         raise DataError(
-            f"The hub's dataset {at} can't be read: {readers.root_cause(error)}",
+            f"The Hub's dataset {at} can't be read: {readers.root_cause(error)}",
             fix="correct `source.config` in params.yaml, or choose another dataset or revision.",
         ) from None
-    except Exception as error:  # httpx, OSError, offline mode: the network has many ways to fail
+    except Exception as error:  # httpx, OSError, offline mode: a network can fail in many ways
         raise DataError(
-            f"The Hugging Face hub could not be reached for the dataset {at}: "
+            f"Could not reach the Hugging Face Hub for the dataset {at}: "
             f"{readers.root_cause(error)}",
             fix=f"connect to the network and try again, {copy}",
         ) from None
-    chosen = _chosen(loaded, source, where=f"The hub's dataset {source.path!r}")
+    chosen = _chosen(loaded, source, where=f"The Hub's dataset {source.path!r}")
     origin = {
         "kind": source.kind,
         "path": source.path,
@@ -167,7 +167,7 @@ def _hub(source: HubSource, *, cache: Path) -> Read:
 
 
 def _local_copy(path: Path, source: HubSource, *, cache: Path) -> Read:
-    """A copy of a hub dataset: its folder with a README, one saved to disk, or bare files."""
+    """A local copy of a Hub dataset: its repository, one saved to disk, or bare files."""
     if not any((path / name).is_file() for name in ("dataset_dict.json", "README.md")):
         return _own_files(path, source, cache=cache)
     try:
@@ -181,7 +181,7 @@ def _local_copy(path: Path, source: HubSource, *, cache: Path) -> Read:
     except (ValueError, OSError, pa.ArrowException, DatasetsError) as error:
         raise readers.damaged_parquet(path) or DataError(
             f"The local copy {path} can't be read: {readers.root_cause(error)}",
-            fix="copy it again, whole, with its README.md; or correct `source.config` in "
+            fix="copy it again, complete with its README.md, or correct `source.config` in "
             "params.yaml.",
         ) from None
     chosen = _chosen(loaded, source, where=f"The local copy {path}")
@@ -196,7 +196,7 @@ def _local_copy(path: Path, source: HubSource, *, cache: Path) -> Read:
 
 
 def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path) -> Read:
-    """Bare files of text."""
+    """Bare data files."""
     names = (
         {split: getattr(source, split) for split in SPLITS} if isinstance(source, HubSource) else {}
     )
@@ -213,12 +213,12 @@ def read_files(
     *,
     cache: Path,
 ) -> Read:
-    """Read files with the builder of `datasets` that fits their suffix.
+    """Read files with the `datasets` builder for their suffix.
 
     Args:
         found: split → its files.
         wanted: split → the columns to read.
-        cache: an empty folder, which must outlive what is read.
+        cache: an empty folder, which must outlive the result.
 
     Raises:
         DataError: a file can't be read, or lacks a column.
@@ -236,7 +236,7 @@ def read_files(
             except ValueError as error:
                 raise DataError(
                     f"The files of the split {split} differ: {readers.root_cause(error)}",
-                    fix="write the same column with the same type in every file.",
+                    fix="give each column the same type in every file.",
                 ) from None
             places[split] = functools.partial(readers.locate_row, members, wanted=names)
     return Read(splits, places, origin={})
@@ -261,26 +261,26 @@ def _one_file(file: Path, link: str, wanted: list[str], *, cache: Path) -> datas
 def _chosen(
     loaded: Mapping[str, datasets.Dataset], source: HubSource, *, where: str
 ) -> dict[str, datasets.Dataset]:
-    """The splits that the source names, under our names."""
+    """The splits that the source selects, under our names."""
     chosen = {}
     for split in SPLITS:
-        theirs = getattr(source, split)
-        if theirs is None:
+        original = getattr(source, split)
+        if original is None:
             continue
-        if theirs not in loaded:
+        if original not in loaded:
             raise DataError(
-                f"{where} has no split {theirs!r}. It has: {', '.join(loaded)}.",
+                f"{where} has no split {original!r}. It has: {', '.join(loaded)}.",
                 fix=f"correct `source.{split}` in params.yaml, or set it to null.",
             )
         readers.require_columns(
-            loaded[theirs].column_names, _wanted(source, split), file=f"{where}, split {theirs}"
+            loaded[original].column_names, _wanted(source, split), file=f"{where}, split {original}"
         )
-        chosen[split] = loaded[theirs]
+        chosen[split] = loaded[original]
     return chosen
 
 
 def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
-    """The columns of theirs that are read."""
+    """The columns that are read from a split."""
     if split == "unsupervised":
         return [source.text_column]
     extra = [source.evidence_column] if source.evidence_column else []
@@ -288,9 +288,9 @@ def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
 
 
 def _plain(path: Path, link: Path) -> str:
-    """Stand `link` in for a file or folder of any name: `datasets` reads `[` as a pattern.
+    """Link to a file or folder under a plain name, as `datasets` reads `[` as a pattern.
 
-    A folder becomes one of links, since `datasets` follows a link to a folder to its name.
+    For a folder, link each of its files, since `datasets` resolves a link to a folder.
     """
     if path.is_dir():
         shutil.copytree(path.resolve(), link, copy_function=os.symlink)
@@ -305,7 +305,7 @@ def _place(where: str) -> Place:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No logging of `datasets`' own, and its bars on a terminal only."""
+    """Turn off `datasets`' logging, and its progress bars unless on a terminal."""
     level = datasets.logging.get_verbosity()
     bars = datasets.is_progress_bar_enabled()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
@@ -319,18 +319,18 @@ def _quiet() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-# ── one schema ───────────────────────────────────────────────────────────────────────────
+# ── conversion to the schema ─────────────────────────────────────────────────────────────
 
 
 def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpus:
-    theirs = {split: dataset.with_format("arrow")[:] for split, dataset in read.splits.items()}
-    for split, table in theirs.items():
+    original = {split: dataset.with_format("arrow")[:] for split, dataset in read.splits.items()}
+    for split, table in original.items():
         if not table.num_rows:
             raise DataError(
-                f"{name}: the split {split} holds no rows.",
-                fix="put rows into its file, or take the split away.",
+                f"{name}: the split {split} has no rows.",
+                fix="add rows to its file, or remove the split.",
             )
-    labeled = {split: table for split, table in theirs.items() if split != "unsupervised"}
+    labeled = {split: table for split, table in original.items() if split != "unsupervised"}
     feature = read.splits["train"].features[source.label_column]
     labels, classes = schema.labels(
         {split: table[source.label_column] for split, table in labeled.items()},
@@ -339,8 +339,8 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
         places=read.places,
     )
     splits = {}
-    for split in (split for split in SPLITS if split in theirs):
-        table, place = theirs[split], read.places[split]
+    for split in (split for split in SPLITS if split in original):
+        table, place = original[split], read.places[split]
         text = schema.texts(table[source.text_column], name=source.text_column, place=place)
         content: dict[str, Any] = {"text": text}
         if split in labels:
@@ -354,7 +354,7 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
 
 
 def _with_test(corpus: Corpus, source: HubSource | FilesSource) -> Corpus:
-    """Where there is no test split, one is held out of train: stratified, copies together."""
+    """Hold test out of train if the source has none: stratified, keeping copies together."""
     if "test" in corpus.splits:
         return corpus
     train = corpus.splits["train"]

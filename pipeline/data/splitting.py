@@ -1,4 +1,4 @@
-"""Which rows are the same text, and which rows are held out."""
+"""Identifying rows with the same content, and holding rows out of train."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 
 def identities(texts: Mapping[str, pa.ChunkedArray]) -> dict[str, NDArray[np.int64]]:
-    """Number the texts of several splits by their content, without a copy of them.
+    """Hash the texts of several splits, without copying them.
 
     Args:
         texts: split → <string>[n].
 
     Returns:
-        split → <int64>[n]; the same text has the same number, in any split and any version.
+        split → <int64>[n]; equal texts have equal hashes, in any split and any version.
     """
     return {
         name: hash_rows(text.encode() for chunk in column.chunks for text in chunk.to_pylist())
@@ -24,7 +24,7 @@ def identities(texts: Mapping[str, pa.ChunkedArray]) -> dict[str, NDArray[np.int
 
 
 def hash_rows(rows: Iterable[bytes]) -> NDArray[np.int64]:
-    """A hash of 64 bits for each row: among a million rows, two share one by chance in 4e7 tries.
+    """Hash each row to 64 bits: in a million rows, a collision has a probability of 3e-8.
 
     Returns:
         <int64>[n].
@@ -36,34 +36,34 @@ def hash_rows(rows: Iterable[bytes]) -> NDArray[np.int64]:
 def hold_out(
     labels: NDArray[np.int64], groups: NDArray[np.int64], *, share: float, seed: int
 ) -> NDArray[np.bool_]:
-    """Choose rows to hold out: stratified, seeded, and whole groups at a time.
+    """Choose rows to hold out: stratified, seeded, and by whole groups.
 
-    A group's turn is decided by its number and the seed alone. So where the numbers come from
-    the content, an edited, added or removed row leaves the others on their side, but for the
-    few that keep the share.
+    A group's rank depends only on its number and the seed. If the numbers are hashes of content,
+    editing, adding or removing a row leaves the other rows on their side, except for the few
+    that keep the share.
 
     Args:
         labels: <int64>[n].
-        groups: <int64>[n]; rows of one group, such as copies of one text, stay together.
-        share: of each class's groups, at least one and never all of them.
+        groups: <int64>[n]; rows of one group, such as copies of a text, stay together.
+        share: of each class's groups to hold out; at least one, and never all.
         seed: of the choice.
 
     Returns:
-        <bool>[n], True where the row is held out.
+        <bool>[n], True for rows that are held out.
     """
     distinct, first = np.unique(groups, return_index=True)
-    turns = _mixed(distinct, seed)
+    ranks = _mixed(distinct, seed)
     chosen = []
     for label in np.unique(labels):
         of_class = labels[first] == label
-        members = distinct[of_class][np.argsort(turns[of_class], kind="stable")]
+        members = distinct[of_class][np.argsort(ranks[of_class], kind="stable")]
         count = min(max(1, round(share * len(members))), len(members) - 1)
         chosen.append(members[: max(count, 0)])
     return np.isin(groups, np.concatenate(chosen))
 
 
 def _mixed(numbers: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
-    """Numbers that look drawn at random, from numbers and a seed: SplitMix64 (Steele 2014)."""
+    """Pseudorandom numbers from numbers and a seed: SplitMix64 (Steele et al. 2014)."""
     mixed = numbers.astype(np.uint64) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,7 +1,7 @@
-"""Data versions: which ones this repository has seen, and what changed between two of them.
+"""Data versions: listing those in the repository's history, and comparing two of them.
 
-Git knows every `dvc.lock` there was, and it holds the hash of `data/raw`; DVC finds the files
-that belong to a hash, in its cache or on its remote.
+Git has every past `dvc.lock`, which contains the hash of `data/raw`. DVC finds the files with
+that hash in its cache or on its remote.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ RAW = "data/raw"
 WORKSPACE = "the workspace"
 
 
-# ── which there are ──────────────────────────────────────────────────────────────────────
+# ── listing ──────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Version:
 
     Attributes:
         digest: DVC's hash of the folder.
-        revision: the first commit that has it, shortened; None where only the workspace does.
+        revision: the first commit that has it, abbreviated; None if only the workspace does.
         date: of that commit, as ISO 8601.
-        card: None where neither DVC's cache nor its remote has the version any more.
-        current: whether it is the workspace's.
+        card: its card; None if neither DVC's cache nor its remote still has it.
+        current: whether it is the workspace's version.
     """
 
     digest: str
@@ -48,7 +48,7 @@ class Version:
 
 
 def list_versions(root: Path) -> list[Version]:
-    """All versions in the history of any branch, the newest first, and the workspace's."""
+    """All versions in the history of any branch, newest first, and the workspace's."""
     current = locked_hash((root / "dvc.lock").read_text("utf-8"), RAW) if _has_lock(root) else None
     first: dict[str, tuple[str, str]] = {}
     log = git(root, "log", "--all", "--format=%h %cI", "--", "dvc.lock") or ""
@@ -56,7 +56,7 @@ def list_versions(root: Path) -> list[Version]:
         revision, date = line.split()
         digest = locked_hash(git(root, "show", f"{revision}:./dvc.lock") or "", RAW)
         if digest:
-            first[digest] = (revision, date)  # the log goes backwards: the earliest stays
+            first[digest] = (revision, date)  # the log is newest first, so the earliest remains
     order = sorted(first, key=lambda digest: first[digest][1], reverse=True)
     if current is not None and current not in first:
         order.insert(0, current)
@@ -73,11 +73,11 @@ def list_versions(root: Path) -> list[Version]:
 
 
 def render_versions(versions: list[Version], runs: Mapping[str, int] | None) -> str:
-    """The versions as a table for a terminal.
+    """Format the versions as a table for a terminal.
 
     Args:
-        versions: of `list_versions`.
-        runs: DVC's hash → MLflow runs made from it; None where MLflow could not be asked.
+        versions: from `list_versions`.
+        runs: DVC's hash → number of MLflow runs trained on it; None if MLflow is unavailable.
     """
     head = ["  version", "first commit", "of", "dataset", "train / test", "classes", "runs"]
     rows = [head]
@@ -118,12 +118,12 @@ def _has_lock(root: Path) -> bool:
 
 @contextlib.contextmanager
 def files_at(root: Path, revision: str | None, paths: Sequence[str]) -> Iterator[Path]:
-    """A folder laid out like the project, with a revision's files at these paths.
+    """Yield a folder laid out like the project, with a revision's files at these paths.
 
     Args:
         root: the project.
         revision: anything git resolves; None for the workspace, which is not copied.
-        paths: files or folders, of git's or of DVC's.
+        paths: files or folders tracked by git or DVC.
 
     Raises:
         DataError: there is no such revision, or neither cache nor remote has the files.
@@ -146,15 +146,15 @@ def files_at(root: Path, revision: str | None, paths: Sequence[str]) -> Iterator
         except SCMError as error:
             raise DataError(
                 f"There is no git revision {revision!r}: {error}.",
-                fix="name a commit, branch or tag; `python -m pipeline data` lists those with "
-                "data of their own.",
+                fix="name a commit, branch or tag; `python -m pipeline data` lists the commits "
+                "that changed the data.",
             ) from None
         except (DvcException, DataIndexDirError, OSError) as error:
             raise DataError(
-                f"Revision {revision} has files that are neither in DVC's cache nor on its "
+                f"Some files of revision {revision} are neither in DVC's cache nor on its "
                 f"remote: {' '.join(str(error).split())}.",
-                fix=f"fetch them from where they were pushed (dvc pull), or make them again: "
-                f"git checkout {revision} && dvc repro",
+                fix="fetch them from the remote they were pushed to (dvc pull), or reproduce "
+                f"them: git checkout {revision} && dvc repro",
             ) from None
         yield Path(folder)
 
@@ -170,15 +170,15 @@ def _silent(name: str) -> Iterator[None]:
         logger.setLevel(level)
 
 
-# ── what changed ─────────────────────────────────────────────────────────────────────────
+# ── comparing ────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two versions.
+    """One of the two versions that are compared.
 
     Attributes:
-        name: what to call it.
+        name: its name for the reader.
         card: its card.
         splits: its tables.
     """
@@ -194,9 +194,9 @@ class Change:
 
     Attributes:
         rows: before and after.
-        added: rows whose input is new, or there more often.
-        removed: rows whose input is gone, or there less often.
-        relabeled: rows whose input stayed, and whose class or target changed.
+        added: rows whose input is new or more frequent.
+        removed: rows whose input is gone or less frequent.
+        relabeled: rows with the same input and another class or target.
         labels: class → rows before and after.
         characters: quantile → length of the texts before and after.
     """
@@ -210,7 +210,7 @@ class Change:
 
     @property
     def any(self) -> bool:
-        """Whether a row has changed."""
+        """Whether any row has changed."""
         return bool(self.added or self.removed or self.relabeled)
 
 
@@ -218,7 +218,7 @@ def read_side(root: Path, revision: str | None) -> Side:
     """Read one version; None is the workspace's.
 
     Raises:
-        ArtifactError, DataError: its files are nowhere.
+        ArtifactError, DataError: its files can't be found.
     """
     with files_at(root, revision, [RAW]) as folder:
         raw = folder / RAW
@@ -230,8 +230,8 @@ def read_side(root: Path, revision: str | None) -> Side:
 def compare_versions(old: Side, new: Side) -> dict[str, Change]:
     """What changed in every split that either version has.
 
-    The input of a text is the text, of a sequence its numbers, of a step its time (its place,
-    where there is no time); the rest is what may be relabeled.
+    A row's input is its text, a sequence's numbers, or a step's time (its position, if there is
+    no time). Everything else counts as its label.
 
     Raises:
         DataError: their columns differ.
@@ -243,16 +243,16 @@ def compare_versions(old: Side, new: Side) -> dict[str, Change]:
     if shapes[0] != shapes[1]:
         raise DataError(
             f"{old.name} has the dataset '{old.card['dataset']}' and {new.name} "
-            f"'{new.card['dataset']}', whose columns differ.",
-            fix="compare two versions of the same kind of data.",
+            f"'{new.card['dataset']}', which have different columns.",
+            fix="compare two versions of the same dataset.",
         )
     return {name: _change(old, new, name) for name in dict.fromkeys([*old.splits, *new.splits])}
 
 
 def _change(old: Side, new: Side, split: str) -> Change:
-    # <int64>[rows, 2]: numbers of each row's input and of its answer
+    # <int64>[rows, 2]: hashes of each row's input and of its label
     before, after = (
-        np.stack([splitting.hash_rows(read(one, split)) for read in (_inputs, _answers)], axis=1)
+        np.stack([splitting.hash_rows(read(one, split)) for read in (_inputs, _labels)], axis=1)
         for one in (old, new)
     )
     same_input = _in_common(before[:, :1], after[:, :1])
@@ -277,7 +277,7 @@ def _change(old: Side, new: Side, split: str) -> Change:
 
 
 def _inputs(one: Side, split: str) -> Iterator[bytes]:
-    """What each row of a split gives a model."""
+    """Each row's input to a model, as bytes."""
     table = one.splits.get(split)
     if table is None:
         return
@@ -292,8 +292,8 @@ def _inputs(one: Side, split: str) -> Iterator[bytes]:
         yield from (f"{row}".encode() for row in range(table.num_rows))
 
 
-def _answers(one: Side, split: str) -> Iterator[bytes]:
-    """What each row of a split gives beside its input; of a class, its name."""
+def _labels(one: Side, split: str) -> Iterator[bytes]:
+    """Everything in a row besides its input, as bytes; for a class, its name."""
     table = one.splits.get(split)
     if table is None:
         return
@@ -315,7 +315,7 @@ def _written(table: pa.Table, names: list[str]) -> Iterator[bytes]:
 
 
 def _in_common(before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
-    """How many rows two lists share, each as often as both have it: <int64>[n, columns]."""
+    """How many rows two multisets, <int64>[n, columns], have in common."""
     _, numbers = np.unique(np.concatenate([before, after]), axis=0, return_inverse=True)
     numbers = numbers.reshape(-1)
     most = int(numbers.max(initial=0)) + 1
@@ -327,7 +327,7 @@ def _in_common(before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
 
 
 def render_changes(old: Side, new: Side, changes: Mapping[str, Change]) -> str:
-    """The changes as text for a terminal."""
+    """Format the changes as text for a terminal."""
     if not any(change.any for change in changes.values()):
         return f"{old.name} and {new.name} have the same rows of '{new.card['dataset']}'."
     head = ["split", "rows", "", "added", "removed", "relabeled", "characters: median", "95 %"]

@@ -4,20 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.evaluation.wording import (
+    METRIC_TITLES,
+    PERCENTAGES,
+    mean_and_sd,
+    signed_difference,
+)
+
 Document = Mapping[str, Any]
 
-TITLES = {
-    "accuracy": "accuracy, %",
-    "f1": "F1",
-    "roc_auc": "ROC AUC",
-    "log_loss": "log loss",
-    "ece": "ECE, %",
-    "mse": "MSE",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "r2": "R²",
-}
-PERCENTAGES = {"accuracy", "ece"}
 STATES = "bilstm"  # whose last state the others are compared with
 
 
@@ -68,7 +63,7 @@ def models(metrics: Document) -> str:
     described = metrics["models"]
     names = list(next(iter(described.values()))["test"])
     return markdown(
-        ["model", "seeds", "parameters", *(TITLES.get(name, name) for name in names)],
+        ["model", "seeds", "parameters", *(METRIC_TITLES.get(name, name) for name in names)],
         [
             [
                 f"`{model}`",
@@ -96,7 +91,7 @@ def pairs(comparison: Document) -> str:
         [
             [
                 f"`{pair['first']}` against `{pair['second']}`",
-                _signed(pair["difference"], regression=regression),
+                signed_difference(pair["difference"], regression=regression),
                 _interval(pair, regression=regression),
                 _p_value(pair["p_value_holm"]),
                 pair["verdict"],
@@ -144,14 +139,14 @@ def overview(kept: Sequence[Kept]) -> str:
             rows.append(
                 [
                     f"[{one.dataset}](docs/results.md#{one.dataset})",
-                    TITLES.get(metric, metric),
+                    METRIC_TITLES.get(metric, metric),
                     _baseline(one),
                     *(
                         f"{_spread(metric, one.metrics['models'][model]['test'][metric])} "
                         f"(`{model}`)"
                         for model in (pair["second"], pair["first"])
                     ),
-                    _signed(pair["difference"], regression=regression),
+                    signed_difference(pair["difference"], regression=regression),
                     _interval(pair, regression=regression),
                     pair["verdict"],
                 ]
@@ -289,10 +284,7 @@ def _seeds(about: Document) -> str:
 
 
 def _spread(name: str, value: Mapping[str, float | None]) -> str:
-    mean, sd = value["mean"], value["sd"]
-    if mean is None:
-        return "–"
-    return _number(name, mean) + ("" if sd is None else f" ± {_number(name, sd)}")
+    return mean_and_sd(value["mean"], value["sd"], lambda number: _number(name, number))
 
 
 def _number(name: str, value: float) -> str:
@@ -301,13 +293,8 @@ def _number(name: str, value: float) -> str:
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.1e}"
 
 
-def _signed(value: float, *, regression: bool) -> str:
-    text = f"{value:+.4g}" if regression else f"{100 * value:+.1f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
 def _interval(pair: Document, *, regression: bool) -> str:
-    low, high = (_signed(pair[end], regression=regression) for end in ("low", "high"))
+    low, high = (signed_difference(pair[end], regression=regression) for end in ("low", "high"))
     return f"{low} to {high}"
 
 

@@ -1,1 +1,1 @@
-"""Raw splits become sequences that a network reads, and padded batches of them."""
+"""Encoding raw splits as sequences that a network reads, and padding batches of them."""

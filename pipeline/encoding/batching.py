@@ -1,7 +1,7 @@
-"""Sequences of unequal length as padded batches of like length.
+"""Padded batches of sequences of similar length.
 
-Padding happens here and nowhere else: with zeros, after the last step, up to the longest row of
-the batch. Batches of like length keep it, and the arithmetic spent on it, small.
+All padding happens here: zeros after the last step, up to the longest row of the batch. Grouping
+rows of similar length keeps it, and the arithmetic spent on it, small.
 """
 
 from math import ceil
@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 
 from pipeline.core.sequences import Sequences
 
-# Batches whose rows are sorted together. More of them: less padding; fewer: more mixing.
+# Number of batches whose rows are sorted together: more means less padding, fewer more mixing.
 POOL = 50
 
 
 def batches(
     lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator | None
 ) -> list[NDArray[np.int64]]:
-    """Divide rows among ⌈n / batch_size⌉ batches of like length, every row into exactly one.
+    """Divide rows into ⌈n / batch_size⌉ batches of similar length, each row into exactly one.
 
-    With `rng` the rows are shuffled, sorted by length within pools of `POOL` batches, and the
-    batches shuffled: who meets whom, and when, changes from epoch to epoch, and depends on the
-    state of `rng` alone. Without it, for inference, batches run from short to long.
+    With `rng`, the rows are shuffled and sorted by length within pools of `POOL` batches, and
+    then the batches are shuffled. So both their rows and their order change from epoch to epoch,
+    and depend only on the state of `rng`. Without it, for inference, batches are sorted by length.
 
     Args:
         lengths: <int64>[n], steps per row.
         batch_size: rows in a batch, at most.
-        rng: what to shuffle with.
+        rng: random generator for shuffling; None for no shuffling.
     """
     order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
     pool = POOL * batch_size if rng else max(len(order), 1)
@@ -43,7 +43,7 @@ def batches(
 
 
 def pad(sequences: Sequences, indices: NDArray[np.int64]) -> NDArray[Any]:
-    """Rows as one array, zeros after each one's last step: (batch, longest[, features])."""
+    """Pad rows with zeros after their last step: (batch, longest[, features])."""
     lengths = sequences.lengths[indices]
     steps = np.arange(lengths.max())
     real = steps < lengths[:, None]  # <bool>[batch, longest]
@@ -56,6 +56,6 @@ def pad(sequences: Sequences, indices: NDArray[np.int64]) -> NDArray[Any]:
 def _by_length(
     rows: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: int
 ) -> list[NDArray[np.int64]]:
-    """Sort rows by length and cut them into near-equal batches: none is a leftover of few."""
+    """Sort rows by length and divide them into batches of nearly equal size."""
     ordered = rows[np.argsort(lengths[rows], kind="stable")]
     return np.array_split(ordered, ceil(len(rows) / batch_size))

@@ -1,4 +1,4 @@
-"""A text corpus: which rows each split has, the tokenizer, and the encoded splits."""
+"""Encoding a text corpus: assigning rows to splits, training a tokenizer, encoding the splits."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ _BATCH = 1000
 
 
 class SplitRows(NamedTuple):
-    """The rows of one split: those of a raw table that <bool>[n] `mask` keeps."""
+    """The rows of one split: those of a raw table where <bool>[n] `mask` is True."""
 
     table: pa.Table
     mask: NDArray[np.bool_]
@@ -48,7 +48,7 @@ class EncodedSplit(NamedTuple):
         sequences: its rows.
         totals: <int64>[n], each text's tokens before truncation.
         report: see `split_report`.
-        bigrams: <int32>[n, 2] of train, if the dataset's entry wants them.
+        bigrams: <int32>[n, 2], of train, if the dataset uses them.
     """
 
     name: str
@@ -63,8 +63,8 @@ class EncodedCorpus(NamedTuple):
 
     Attributes:
         tokenizer: trained on train.
-        splits: made on demand, so one is in memory at a time.
-        texts_in_common: how many distinct texts each two splits share; none should.
+        splits: encoded lazily, so that only one is in memory at a time.
+        texts_in_common: number of distinct texts that each pair of splits shares; all should be 0.
     """
 
     tokenizer: Tokenizer
@@ -80,7 +80,7 @@ def encode_corpus(
     Args:
         raw: split → `text` and `label`; without validation, rows of train are held out for it.
         settings: the dataset's `encode`.
-        classes: their names.
+        classes: the classes' names.
     """
     splits = assign_rows(raw, settings)
     tokenizer = train_tokenizer(
@@ -100,7 +100,7 @@ def encode_corpus(
 
 
 def assign_rows(raw: Mapping[str, pa.Table], settings: TextEncode) -> dict[str, SplitRows]:
-    """Which rows of which raw table each split has."""
+    """Assign rows of the raw tables to the splits."""
     tables = {"validation": raw["train"], **raw}
     masks = {name: np.ones(table.num_rows, bool) for name, table in tables.items()}
     if "validation" not in raw:
@@ -121,13 +121,13 @@ def corpus_report(
     *,
     bigrams: int | None,
 ) -> dict[str, Any]:
-    """What `encoding.json` says of an encoded corpus, apart from what the raw card says.
+    """The content of `encoding.json` for an encoded corpus, besides what the raw card says.
 
     Args:
-        corpus: as encoded.
-        splits: the report of each.
+        corpus: the encoded corpus.
+        splits: the report of each split.
         settings: the dataset's `encode`.
-        bigrams: how many there are; None if the dataset's entry wants none.
+        bigrams: number of bigrams; None if the dataset uses none.
     """
     return {
         "vocabulary_size": corpus.tokenizer.size,

@@ -1,8 +1,8 @@
-"""From numeric splits to standardized sequences, and the naive forecasts that come with them.
+"""Encoding numeric splits as standardized sequences.
 
-A split is cut by itself, so no window reaches from one split into another: validation and test
-each begin with a full window of their own. (The usual benchmark code for ETT lets the inputs of
-the first validation and test windows reach back.)
+Windows are cut from each split separately, so none spans two splits: validation and test each
+start with a full window of their own. (The usual benchmark code for ETT lets the inputs of the
+first validation and test windows extend into the split before.)
 """
 
 from collections.abc import Mapping
@@ -29,25 +29,25 @@ class Scale:
     deviation: float
 
     def apply(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        """To standard units."""
+        """Convert to standard units."""
         return np.asarray((values - self.mean) / self.deviation, np.float32)
 
     def restore(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Back to the column's own unit."""
+        """Convert back to the column's unit."""
         return np.asarray(values, np.float64) * self.deviation + self.mean
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """How raw windows become inputs, and outputs values of the target's own unit.
+    """Converts raw windows to a network's inputs, and its outputs to the target's unit.
 
     Attributes:
-        features: the scale of each.
-        target: its scale; None where it is a class.
-        relative: whether a window is given as its differences from its last step, and the target
-            as its difference from its last value there. A network then has no level to learn,
-            and to predict 0 is to repeat the last value (the normalisation of NLinear, Zeng et
-            al. 2023). Errors stay what they were; R² is that of the change.
+        features: the scale of each feature.
+        target: the target's scale; None if it is a class.
+        relative: whether windows and targets are differences from the window's last step. The
+            network then has no level to learn, and predicting 0 repeats the last value (the
+            normalization of NLinear, Zeng et al. 2023). Errors are unchanged; R² is that of the
+            change.
     """
 
     features: tuple[Scale, ...]
@@ -55,12 +55,12 @@ class Scaler:
     relative: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in `scaler.json`."""
+        """The content of `scaler.json`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Scaler":
-        """What `to_json` wrote."""
+        """Read what `to_json` returned."""
         target = content["target"]
         return cls(
             features=tuple(Scale(**scale) for scale in content["features"]),
@@ -70,19 +70,19 @@ class Scaler:
 
     @property
     def place(self) -> int | None:
-        """Which of the features the target is; None if it is none of them."""
+        """The target's index among the features; None if it isn't one of them."""
         names = [scale.name for scale in self.features]
         return names.index(self.target.name) if self.target and self.target.name in names else None
 
     def standardize(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        """<float64>[..., features] in their own units → <float32>[..., features]."""
+        """<float64>[..., features] in their units -> <float32>[..., features]."""
         columns = [scale.apply(values[..., number]) for number, scale in enumerate(self.features)]
         return np.stack(columns, axis=-1)
 
     def inputs(self, windows: NDArray[np.float64]) -> Sequences:
-        """<float64>[n, time_steps, features] in their own units → what a network reads.
+        """<float64>[n, time_steps, features] in their units -> what a network reads.
 
-        Their targets are unknown, and 0.
+        The targets are unknown, and set to 0.
         """
         values = self.standardize(windows)
         if self.relative:
@@ -92,7 +92,7 @@ class Scaler:
     def restore(
         self, outputs: NDArray[np.float32], windows: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """<float32>[n], what a network says of those raw windows → values in the target's unit."""
+        """<float32>[n], a network's outputs for raw windows -> <float64>[n] in target units."""
         assert self.target is not None, "a class has no unit"
         if not self.relative:
             return self.target.restore(outputs)
@@ -107,13 +107,13 @@ def fit_scaler(
     standardize: bool = True,
     relative: bool = False,
 ) -> Scaler:
-    """Measure every column in train, and nowhere else; a constant one is only centred.
+    """Measure mean and standard deviation of train's columns; constant ones are only centered.
 
     Args:
-        train: a row each step, or a row each sequence with a list per feature.
-        features: their columns.
-        target: its column; None where it is a class.
-        standardize: False leaves every number as it is.
+        train: one row per step, or one row per sequence with a list per feature.
+        features: the features' columns.
+        target: the target's column; None if it is a class.
+        standardize: False leaves every number unchanged.
         relative: see `Scaler`.
     """
 
@@ -136,17 +136,17 @@ def cut_windows(
     """Cut one split into windows; the target is the value `horizon` steps after a window's end.
 
     Args:
-        table: a row each step, in the order of time.
+        table: one row per step, in order of time.
         scaler: fitted on train.
-        window: steps of input.
-        horizon: steps from the last of the input to the target.
-        stride: steps from a window's start to the next one's.
+        window: number of input steps.
+        horizon: steps from the last input step to the target.
+        stride: steps between the starts of two consecutive windows.
 
     Returns:
-        Window i begins at row `i * stride` and has the number i.
+        The windows; window i starts at row `i * stride`.
 
     Raises:
-        DataError: the split has no room for a window and its target.
+        DataError: the split is too short for a window and its target.
     """
     values = scaler.standardize(_matrix(table, [scale.name for scale in scaler.features]))
     assert scaler.target is not None, "windows predict a number"
@@ -154,7 +154,7 @@ def cut_windows(
     starts = np.arange(0, len(values) - window - horizon + 1, stride)
     if not len(starts):
         raise DataError(
-            f"A split of {len(values)} steps has no room for a window of {window} and a target "
+            f"A split of {len(values)} steps is too short for a window of {window} and a target "
             f"{horizon} later.",
             fix="lower `encode.window` or `encode.horizon`, or enlarge the split.",
         )
@@ -168,7 +168,7 @@ def cut_windows(
 
 
 def whole_sequences(table: pa.Table, scaler: Scaler) -> Sequences:
-    """The rows of one split as sequences, a row holding a list per feature."""
+    """Convert the rows of one split, each with a list per feature, to sequences."""
     columns = [_flat(table[scale.name]) for scale in scaler.features]
     steps = len(columns[0]) // table.num_rows
     values = scaler.standardize(np.stack(columns, axis=-1))
@@ -183,11 +183,11 @@ def whole_sequences(table: pa.Table, scaler: Scaler) -> Sequences:
 def encode_series(
     tables: Mapping[str, pa.Table], card: Mapping[str, Any], settings: SeriesEncode
 ) -> tuple[dict[str, Sequences], Scaler]:
-    """All splits as sequences.
+    """Encode all splits as sequences.
 
     Args:
-        tables: split → its rows, of train, validation and test.
-        card: of `data/raw`.
+        tables: split → its rows, for train, validation and test.
+        card: the card of `data/raw`.
         settings: the dataset's `encode`.
     """
     scaler = fit_scaler(
@@ -199,16 +199,16 @@ def encode_series(
     )
     if settings.relative and (card["layout"] == "sequences" or scaler.place is None):
         raise DataError(
-            f"{card['dataset']}: `encode.relative` is set, but the target {card['target']!r} is no "
-            f"later value of a feature ({', '.join(card['features'])}).",
-            fix="take `relative` out in params.yaml, or name the target in `source.features` too.",
+            f"{card['dataset']}: `encode.relative` is set, but the target {card['target']!r} is "
+            f"not a later value of a feature ({', '.join(card['features'])}).",
+            fix="remove `relative` in params.yaml, or add the target to `source.features`.",
         )
     if card["layout"] == "sequences":
         return {name: whole_sequences(table, scaler) for name, table in tables.items()}, scaler
     if settings.window is None:
         raise DataError(
             f"{card['dataset']}: `encode.window` is not set.",
-            fix="set it in params.yaml: how many steps the model reads, such as 96.",
+            fix="set it in params.yaml to the number of steps that the model reads, such as 96.",
         )
     return {
         name: cut_windows(
@@ -225,7 +225,7 @@ def encode_series(
 def series_report(
     splits: Mapping[str, Sequences], card: Mapping[str, Any], settings: SeriesEncode
 ) -> dict[str, Any]:
-    """What `encoding.json` says of encoded series, apart from what the raw card says.
+    """The content of `encoding.json` for encoded series, besides what the raw card says.
 
     Args:
         splits: as encoded.
@@ -245,7 +245,7 @@ def series_report(
 
 
 def _windowed(settings: SeriesEncode) -> dict[str, Any]:
-    """How windows lie to one another; `block` neighbors share steps, so they err alike."""
+    """How windows overlap: `block` neighbors share steps, so their errors are correlated."""
     assert settings.window is not None, "encode_series refuses a series without it"
     return {
         **settings.model_dump(include={"horizon", "stride", "season"}),
@@ -268,6 +268,6 @@ def _matrix(table: pa.Table, names: list[str]) -> NDArray[np.float64]:
 
 
 def _flat(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """A column's numbers, lists laid end to end."""
+    """A column's numbers, with lists concatenated."""
     flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
     return np.asarray(flat.to_numpy(), np.float64)

@@ -1,4 +1,4 @@
-"""Raw splits → sequences, and a report of what that cost."""
+"""Encoding texts as sequences, finding frequent bigrams, and reporting what was lost."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,10 +19,10 @@ def encode_texts(
     max_len: int,
     keep: Keep = "head",
 ) -> tuple[Sequences, NDArray[np.int64]]:
-    """Encode batches of (row numbers, texts, targets), of which one is in memory at a time.
+    """Encode batches of (row numbers, texts, targets), keeping one in memory at a time.
 
     Returns:
-        The sequences, and <int64>[n], each text's tokens before truncation.
+        The sequences, and <int64>[n], each text's number of tokens before truncation.
     """
     rows, targets, values, spans = [], [], [], []
     lengths: list[int] = []
@@ -46,14 +46,14 @@ def encode_texts(
 
 
 def frequent_bigrams(sequences: Sequences, count: int) -> NDArray[np.int32]:
-    """The pairs of neighbouring tokens that stand in most rows, but in two at least.
+    """The pairs of neighboring tokens that occur in the most rows, and in at least two.
 
     Args:
         sequences: of token ids.
-        count: how many pairs are wanted, at most.
+        count: maximum number of pairs.
 
     Returns:
-        <int32>[n, 2], in the order of the ids. Among equally frequent pairs the lower ids win.
+        <int32>[n, 2], sorted by id. Of equally frequent pairs, those with lower ids are taken.
     """
     pairs = np.empty(0, np.int64)
     rows_with = np.empty(0, np.int64)
@@ -64,13 +64,13 @@ def frequent_bigrams(sequences: Sequences, count: int) -> NDArray[np.int32]:
         row = np.repeat(np.arange(stop - start), sequences.lengths[start:stop])
         within = row[1:] == row[:-1]
         both = ids[:-1][within] << 32 | ids[1:][within]
-        # each pair once in a row: by row, then by pair
+        # sort by row, then by pair, to count each pair once per row
         order = np.lexsort((both, row[1:][within]))
         both, row = both[order], row[1:][within][order]
         first = np.ones(len(both), bool)
         first[1:] = (both[1:] != both[:-1]) | (row[1:] != row[:-1])
         found, times = np.unique(both[first], return_counts=True)
-        # Added to what the chunks before have shown.
+        # add the counts of this chunk to those of the earlier ones
         pairs, inverse = np.unique(np.concatenate([pairs, found]), return_inverse=True)
         counts = np.concatenate([rows_with, times])
         rows_with = np.bincount(inverse, weights=counts, minlength=len(pairs)).astype(np.int64)
@@ -83,7 +83,7 @@ def frequent_bigrams(sequences: Sequences, count: int) -> NDArray[np.int32]:
 def split_report(
     sequences: Sequences, totals: NDArray[np.int64], *, classes: list[str]
 ) -> dict[str, Any]:
-    """What became of one split: lengths in tokens, what was cut off, what is unknown."""
+    """Report on one split: lengths in tokens, truncation, unknown tokens."""
     unknown = float(np.mean(sequences.values == UNKNOWN_ID))
     quantiles = np.quantile(totals, [0, 0.25, 0.5, 0.75, 0.95, 1]).tolist()
     labels = np.bincount(sequences.targets, minlength=len(classes)).tolist()

@@ -1,7 +1,7 @@
-"""Text ↔ token ids, with each token's place in the original text.
+"""Converting text to token ids, with each token's position in the original text.
 
-Tokens are words, where characters of scripts written without blanks stand alone, or pieces of
-words («byte pairs»). Letters are lower-cased, HTML line breaks count as blanks. Id 0 is padding,
+Tokens are words (single characters in scripts written without spaces), or pieces of words from
+byte-pair encoding. Letters are lowercased, and HTML line breaks count as spaces. Id 0 is padding,
 id 1 an unknown word.
 """
 
@@ -19,7 +19,7 @@ PAD, UNKNOWN = "[PAD]", "[UNK]"
 PAD_ID, UNKNOWN_ID = 0, 1
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-# A character of an unspaced script, or a word with its inner apostrophes, or one symbol.
+# A character of an unspaced script, a word with its inner apostrophes, or a symbol.
 _TOKEN = rf"[{_UNSPACED}]|[\w&&[^{_UNSPACED}]]+(?:['’][\w&&[^{_UNSPACED}]]+)*|[^\w\s]"
 
 
@@ -31,7 +31,7 @@ class Encoded(NamedTuple):
 
     Attributes:
         ids: <int32>[length], never empty.
-        spans: <int32>[length, 2], first character and the one after the last.
+        spans: <int32>[length, 2], the first character and the one after the last.
         total: number of tokens before truncation.
     """
 
@@ -41,24 +41,24 @@ class Encoded(NamedTuple):
 
 
 class Tokenizer:
-    """A trained vocabulary and the rule that splits text into its words."""
+    """A trained vocabulary and the rule that splits text into tokens."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
         self._tokenizer = tokenizer
 
     @property
     def size(self) -> int:
-        """Number of ids, padding and the unknown word included."""
+        """Number of ids, including padding and the unknown word."""
         return self._tokenizer.get_vocab_size()
 
     def to_json(self) -> str:
-        """The tokenizer as JSON, which `load` reads."""
+        """The tokenizer as JSON, which `load_tokenizer` reads."""
         return self._tokenizer.to_str(pretty=False)
 
     def encode(self, texts: Sequence[str], *, max_len: int, keep: Keep = "head") -> list[Encoded]:
         """Encode texts, each truncated to `max_len` tokens: its first, its last, or half of each.
 
-        A text without any token becomes the single unknown word, for no row may be empty.
+        A text without tokens becomes a single unknown word, since no row may be empty.
         """
         rows = []
         for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False):
@@ -74,15 +74,16 @@ class Tokenizer:
 def train_tokenizer(
     texts: Iterable[str], *, vocabulary: int, tokenizer: Literal["words", "bpe"] = "words"
 ) -> Tokenizer:
-    """Learn a vocabulary of that size, padding and the unknown word included.
+    """Learn a vocabulary from texts.
 
     Args:
-        texts: of the training part only.
-        vocabulary: its size; byte pairs have at least the 256 bytes.
-        tokenizer: "words": the most frequent ones, in the order (-count, word). "bpe": bytes,
-            and pieces made by joining the most frequent neighbours within a word, or within a
-            stretch of a script without blanks (Sennrich et al. 2016, on bytes as in GPT-2);
-            every text can be written in them, so none is unknown.
+        texts: the training texts only.
+        vocabulary: its maximum size, including padding and the unknown word; "bpe" has at least
+            the 256 bytes.
+        tokenizer: "words": the most frequent words, in the order (-count, word). "bpe": bytes,
+            and pieces made by merging the most frequent neighbors within a word, or within
+            contiguous text of a script without spaces (Sennrich et al. 2016, on bytes as in
+            GPT-2); it can encode every text, so no token is unknown.
     """
     made = (_words if tokenizer == "words" else _byte_pairs)(texts, vocabulary)
     return Tokenizer(made)
@@ -103,7 +104,7 @@ def _words(texts: Iterable[str], vocabulary: int) -> tokenizers.Tokenizer:
 
 def _byte_pairs(texts: Iterable[str], vocabulary: int) -> tokenizers.Tokenizer:
     made = tokenizers.Tokenizer(models.BPE())
-    # A single blank belongs to the word after it; more would become tokens of their own.
+    # A single space belongs to the word after it; further ones would become tokens.
     single = normalizers.Replace(tokenizers.Regex(r"\s+"), " ")
     made.normalizer = normalizers.Sequence([*_normalizers(), single, normalizers.Strip()])
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)

@@ -1,8 +1,8 @@
-"""Can a probability be taken at its word? Temperature scaling and calibration error.
+"""How well calibrated the probabilities are: temperature scaling and calibration error.
 
-After Guo et al. 2017, «On Calibration of Modern Neural Networks»: the confidence of a
-prediction is the probability of the class that is predicted, and one number, fitted on the
-validation rows, divides the logits of every row. It never changes which class is predicted.
+After Guo et al. 2017, "On Calibration of Modern Neural Networks": the confidence of a
+prediction is the probability of the predicted class. One number, fitted on the validation
+rows, divides the logits of every row. It never changes which class is predicted.
 """
 
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ TEMPERATURES = (0.05, 20.0)
 
 
 def log_probabilities(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
-    """<float64>[n, classes], finite also where a probability was rounded to 0."""
+    """<float64>[n, classes], finite even where a probability was rounded to 0."""
     return np.log(np.clip(outputs.astype(np.float64), SMALLEST_PROBABILITY, 1.0))
 
 
 def negative_log_likelihood(outputs: NDArray[np.floating], targets: NDArray[np.int64]) -> float:
-    """The mean of -log of the probability that each row's true class was given."""
+    """The mean of -log of the probability given to each row's true class."""
     return float(-log_probabilities(outputs)[np.arange(len(targets)), targets].mean())
 
 
 def fit_temperature(outputs: NDArray[np.floating], targets: NDArray[np.int64]) -> float:
-    """The temperature that minimises the negative log-likelihood of the validation rows.
+    """The temperature that minimizes the negative log-likelihood of the validation rows.
 
     Args:
         outputs: <float>[n, classes] probabilities on validation.
         targets: <int64>[n] classes.
 
     Returns:
-        T within `TEMPERATURES`; above 1 the model was too sure of itself. It is at the lower
-        end where every row is right, since the likelihood then has no maximum.
+        T within `TEMPERATURES`; above 1, the model was overconfident. It is at the lower end
+        if every row is right, because the likelihood then has no maximum.
     """
     logits = log_probabilities(outputs)
     rows = np.arange(len(targets))
@@ -61,12 +61,12 @@ def calibrate(outputs: NDArray[np.floating], temperature: float) -> NDArray[np.f
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often predictions of like confidence are right, in bins of equal width.
+    """How often predictions of similar confidence are right, in bins of equal width.
 
     Attributes:
         rows: <int64>[bins], predictions in the bin ((b - 1) / bins, b / bins].
         confidence: <float64>[bins], their mean confidence; NaN in an empty bin.
-        accuracy: <float64>[bins], the share of them that is right; NaN in an empty bin.
+        accuracy: <float64>[bins], the share of them that are right; NaN in an empty bin.
     """
 
     rows: NDArray[np.int64]
@@ -103,7 +103,7 @@ def reliability(
     # Whole numbers on the edge belong to the bin below, as in the paper's half-open intervals.
     number = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     rows = np.bincount(number, minlength=bins)
-    with np.errstate(invalid="ignore"):  # 0 / 0 of an empty bin is the NaN that it is
+    with np.errstate(invalid="ignore"):  # an empty bin gives 0 / 0 = NaN, as documented
         return Reliability(
             rows=rows,
             confidence=np.bincount(number, weights=confidence, minlength=bins) / rows,
@@ -114,39 +114,39 @@ def reliability(
 def expected_calibration_error(
     outputs: NDArray[np.floating], targets: NDArray[np.int64], bins: int = BINS
 ) -> float:
-    """Guo et al. 2017, equation 3, with 15 bins unless told."""
+    """Guo et al. 2017, equation 3, with 15 bins by default."""
     return reliability(outputs, targets, bins).error
 
 
 def describe_calibration(result: ModelResult) -> dict[str, Any]:
-    """Each fit's temperature, from validation, and what it does to test: errors and diagram."""
-    temperatures = [fit_temperature(fit.outputs, fit.targets) for fit in result.validation]
+    """Each run's temperature, fitted on validation, and its effect on test: errors and diagram."""
+    temperatures = [fit_temperature(run.outputs, run.targets) for run in result.validation]
     outputs = {
-        "before": [fit.outputs.astype(np.float64) for fit in result.test],
+        "before": [run.outputs.astype(np.float64) for run in result.test],
         "after": [
-            calibrate(fit.outputs, temperature)
-            for fit, temperature in zip(result.test, temperatures, strict=True)
+            calibrate(run.outputs, temperature)
+            for run, temperature in zip(result.test, temperatures, strict=True)
         ],
     }
     targets = result.test[0].targets
     errors = {
         state: [
             {
-                "ece": expected_calibration_error(of_fit, targets),
-                "log_loss": negative_log_likelihood(of_fit, targets),
+                "ece": expected_calibration_error(of_run, targets),
+                "log_loss": negative_log_likelihood(of_run, targets),
             }
-            for of_fit in fits
+            for of_run in runs
         ]
-        for state, fits in outputs.items()
+        for state, runs in outputs.items()
     }
     all_targets = np.tile(targets, len(result.test))
     return {
         "temperature": aggregate(temperatures),
         **{
             state: {
-                metric: aggregate([fit[metric] for fit in fits]) for metric in ("ece", "log_loss")
+                metric: aggregate([run[metric] for run in runs]) for metric in ("ece", "log_loss")
             }
-            for state, fits in errors.items()
+            for state, runs in errors.items()
         },
         "per_seed": [
             {"seed": seed, "temperature": temperature, "before": before, "after": after}
@@ -155,7 +155,7 @@ def describe_calibration(result: ModelResult) -> dict[str, Any]:
             )
         ],
         "reliability": {
-            state: reliability(np.concatenate(fits), all_targets).to_rows()
-            for state, fits in outputs.items()
+            state: reliability(np.concatenate(runs), all_targets).to_rows()
+            for state, runs in outputs.items()
         },
     }

@@ -1,4 +1,4 @@
-"""Which model is picked: by validation, never by test."""
+"""Choosing the best model: on validation, never on test."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,16 +11,16 @@ from pipeline.evaluation.results import ModelResult, aggregate, scores
 
 
 def choose_champion(results: Sequence[ModelResult], task: Task) -> dict[str, Any]:
-    """The trained model with the least mean loss on validation, and its best seed there.
+    """The trained model with the lowest mean loss on validation, and its best seed there.
 
     By loss, because accuracy counts rows: two models tie easily, and rounding breaks the tie.
-    The reference takes no part unless nothing else is there: it is what the champion is
-    measured against. Among equals, the one that is listed first is taken.
+    Baselines are candidates only if there is nothing else: they are what the champion is
+    measured against. Ties go to the model that is listed first.
     """
     candidates = [result for result in results if not result.deterministic] or list(results)
-    # <float64>[fits] for each model
+    # <float64>[runs] for each model
     losses = {
-        result.name: np.array([_loss(fit, task) for fit in result.validation])
+        result.name: np.array([_loss(run, task) for run in result.validation])
         for result in candidates
     }
     best = min(candidates, key=lambda result: float(losses[result.name].mean()))
@@ -34,7 +34,7 @@ def choose_champion(results: Sequence[ModelResult], task: Task) -> dict[str, Any
     }
 
 
-def _loss(fit: Predictions, task: Task) -> float:
+def _loss(run: Predictions, task: Task) -> float:
     if task == "regression":
-        return float(scores([fit], task).mean())
-    return negative_log_likelihood(fit.outputs, fit.targets)
+        return float(scores([run], task).mean())
+    return negative_log_likelihood(run.outputs, run.targets)

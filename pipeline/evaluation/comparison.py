@@ -1,7 +1,7 @@
 """The whole comparison as plain values, ready for `results/comparison.json`.
 
-The champion and the temperatures come from validation; all else describes the test rows and
-decides nothing.
+The champion and the temperatures come from validation; everything else describes the test
+rows and decides nothing.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.core.predictions import Task
 from pipeline.evaluation.calibration import describe_calibration
 from pipeline.evaluation.champion import choose_champion
-from pipeline.evaluation.metrics import per_class, rounded, summarise
+from pipeline.evaluation.metrics import per_class, rounded, summarize
 from pipeline.evaluation.pairwise import MINIMUM_SEEDS, compare_pairs, headline
 from pipeline.evaluation.results import ModelResult, check_same_rows
 from pipeline.evaluation.significance import Bootstrap
@@ -35,18 +35,18 @@ def comparison_document(
     """The content of `results/comparison.json`.
 
     Args:
-        results: what is compared. The document has the reference first, and compares each model
+        results: what is compared. The document lists baselines first, and compares each model
             with those before it.
         dataset: its name in `params.yaml`.
-        task: decides the score: accuracy, or squared error where it is regression.
+        task: decides the score: accuracy, or squared error for regression.
         classes: their names; none for regression.
         lengths: <int64>[n], each test row's length in steps, before any truncation.
         positions: <float64>[n], see `subgroups.by_position`; None if the dataset has no evidence.
-        length_bins: quantiles of length.
-        bootstrap: of every interval.
+        length_bins: how many quantiles of length.
+        bootstrap: for every interval.
 
     Raises:
-        ArtifactError: the predictions are not about the same rows.
+        ArtifactError: the predictions are not for the same rows.
     """
     check_same_rows(results)
     results = sorted(results, key=lambda result: not result.deterministic)
@@ -69,8 +69,8 @@ def comparison_document(
                     "seeds": result.seeds,
                     "deterministic": result.deterministic,
                     "parameters": result.parameters,
-                    "validation": summarise(result.validation, task),
-                    "test": summarise(result.test, task),
+                    "validation": summarize(result.validation, task),
+                    "test": summarize(result.test, task),
                     "per_class": None if regression else per_class(result, classes),
                 }
                 for result in results

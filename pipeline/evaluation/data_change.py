@@ -11,19 +11,19 @@ from pipeline.evaluation.significance import (
     unpaired_difference,
 )
 
-Fits = Mapping[str, Sequence[Predictions]]
+Runs = Mapping[str, Sequence[Predictions]]
 
 
 def score_changes(
-    old: Fits, new: Fits, *, task: Task, same_rows: bool, bootstrap: Bootstrap
+    old: Runs, new: Runs, *, task: Task, same_rows: bool, bootstrap: Bootstrap
 ) -> dict[str, Difference]:
-    """The new score less the old one, of every model that both have.
+    """The new score minus the old one, for every model in both.
 
     Args:
-        old: model → predictions on test, one per fit.
+        old: model → predictions on test, one per run.
         new: likewise.
         task: decides the score: accuracy, or the squared error.
-        same_rows: whether both were asked the same rows, which makes the interval narrower.
+        same_rows: whether both predicted the same rows, which makes the interval narrower.
         bootstrap: resamples, seed, confidence.
     """
     difference = paired_difference if same_rows else unpaired_difference
@@ -35,7 +35,7 @@ def score_changes(
 
 
 def describe_change(model: str, difference: Difference, *, task: Task, confidence: float) -> str:
-    """What a model's score did, in one line."""
+    """How a model's score changed, in one line."""
     unit, scale = ("test MSE", 1.0) if task == "regression" else ("points of test accuracy", 100.0)
     low, value, high = (
         scale * number for number in (difference.low, difference.estimate, difference.high)

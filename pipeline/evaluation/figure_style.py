@@ -1,7 +1,7 @@
-"""What all plots share: a title, styles, and bytes that depend on what is drawn alone.
+"""What all plots share: a title, styles, and bytes that depend only on what is drawn.
 
-A model has one colour, dash and marker in all of them, so that colour alone never tells. What
-is drawn alike gives the same bytes: no date, no version, none of the user's settings.
+A model has the same color, dash and marker in every plot, so color is never the only cue. The
+same drawing gives the same bytes: no date, no version, none of the user's settings.
 """
 
 import io
@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
 
-# In the order in which models are compared, the reference first; the report has the same.
-COLOURS = ("#6a7178", "#1c69b0", "#c9660a", "#1f8a63", "#8d46a8", "#b53b45", "#7b7420")
+# In the order in which models are compared, baselines first; the report uses the same.
+COLORS = ("#6a7178", "#1c69b0", "#c9660a", "#1f8a63", "#8d46a8", "#b53b45", "#7b7420")
 DASHES = ((0, (4, 2)), "-", (0, (7, 1)), "-.", ":", (0, (5, 1, 1, 1)), (0, (2, 1)))
 MARKERS = ("D", "o", "s", "^", "v", "P", "X")
 INK, SOFT, LINE = "#1d2126", "#5b636d", "#dcdfe3"
@@ -55,42 +55,42 @@ def png(draw: Callable[[], Figure]) -> bytes:
     return content.getvalue()
 
 
-class Pen:
-    """How each model is drawn, by its place among those compared, the reference first."""
+class ModelStyles:
+    """How each model is drawn, by its place among those compared, baselines first."""
 
     def __init__(self, models: Iterable[str]) -> None:
         self.models = list(models)
 
     def line(self, model: str) -> dict[str, Any]:
-        place = self.models.index(model) % len(COLOURS)
-        return {"color": COLOURS[place], "linestyle": DASHES[place]}
+        place = self.models.index(model) % len(COLORS)
+        return {"color": COLORS[place], "linestyle": DASHES[place]}
 
     def marked(self, model: str) -> dict[str, Any]:
         return {**self.line(model), "marker": MARKERS[self.models.index(model) % len(MARKERS)]}
 
 
-def canvas(
+def titled_panels(
     title: str, note: str, *, panels: int = 1, size: tuple[float, float] = (6.2, 4.2)
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with its title and, below it, what one should know to read it.
+    """A figure with a title, a note below it, and the axes of its panels.
 
     Args:
-        title: says what is seen.
+        title: what the figure shows.
         note: how it was made.
         panels: side by side, four to a row.
         size: of a panel, in inches.
     """
     columns = min(panels, 4)
     rows = ceil(panels / columns)
-    figure = titled(title, note, size=(columns * size[0], rows * size[1]))
+    figure = titled_figure(title, note, size=(columns * size[0], rows * size[1]))
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for unused in axes[panels:]:
         unused.set_axis_off()
     return figure, axes[:panels]
 
 
-def titled(title: str, note: str, *, size: tuple[float, float]) -> Figure:
-    """An empty figure with its title and note; `size`, in inches, is what is left below them."""
+def titled_figure(title: str, note: str, *, size: tuple[float, float]) -> Figure:
+    """An empty figure with a title and a note; `size`, in inches, is the room below them."""
     head = 0.62
     width, height = size[0], size[1] + head
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - head / height))

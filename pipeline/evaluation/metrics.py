@@ -1,4 +1,4 @@
-"""Figures of merit per fit, their mean and spread over seeds, and `metrics.json`."""
+"""The metrics of each run, their mean and spread over seeds, and `metrics.json`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ DIGITS = 6  # of every float in a file: beyond them a processor may differ
 
 
 def measure(predictions: Predictions, task: Task) -> dict[str, float | None]:
-    """One fit's metrics on one split, in the task's own terms."""
+    """One run's metrics on one split, in the task's own terms."""
     return _regression(predictions) if task == "regression" else _classification(predictions, task)
 
 
@@ -33,9 +33,9 @@ def _classification(predictions: Predictions, task: Task) -> dict[str, float | N
 
 
 def _roc_auc(targets: NDArray[np.int64], outputs: NDArray[np.float32], task: Task) -> float | None:
-    """Of class 1; multi-class: the mean of each class against the rest (Hand & Till's «ovr»).
+    """Of class 1; multi-class: the mean of each class against the rest (one-vs-rest).
 
-    A class that has no row, or all of them, has no curve; None where no class has one.
+    A class with no rows, or with all of them, has no curve; None if no class has one.
     """
     classes = [1] if task == "binary" else range(outputs.shape[1])
     areas = [
@@ -59,16 +59,16 @@ def _regression(predictions: Predictions) -> dict[str, float | None]:
 
 
 def per_class(result: ModelResult, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Precision, recall and F1 of each class on test, their mean over the fits, and its rows."""
+    """Precision, recall and F1 of each class on test, their mean over the runs, and its rows."""
     numbers = np.arange(len(classes))
     tables = np.array(
         [
             sklearn_metrics.precision_recall_fscore_support(
-                fit.targets, fit.labels, labels=numbers, zero_division=0
+                run.targets, run.labels, labels=numbers, zero_division=0
             )
-            for fit in result.test
+            for run in result.test
         ]
-    )  # <float64>[fits, 4, classes]
+    )  # <float64>[runs, 4, classes]
     precision, recall, f1, rows = tables.mean(axis=0)
     return [
         {
@@ -82,10 +82,10 @@ def per_class(result: ModelResult, classes: Sequence[str]) -> list[dict[str, Any
     ]
 
 
-def summarise(fits: Sequence[Predictions], task: Task) -> dict[str, dict[str, float | None]]:
-    """Mean and spread of every metric over fits on one split."""
-    measured = [measure(fit, task) for fit in fits]
-    return {name: aggregate([fit[name] for fit in measured]) for name in measured[0]}
+def summarize(runs: Sequence[Predictions], task: Task) -> dict[str, dict[str, float | None]]:
+    """Mean and spread of every metric over runs on one split."""
+    measured = [measure(run, task) for run in runs]
+    return {name: aggregate([run[name] for run in measured]) for name in measured[0]}
 
 
 def metrics_document(results: Sequence[ModelResult], *, dataset: str, task: Task) -> dict[str, Any]:
@@ -96,8 +96,8 @@ def metrics_document(results: Sequence[ModelResult], *, dataset: str, task: Task
             result.name: {
                 "seeds": len(result.test),
                 "parameters": result.parameters,
-                "validation": summarise(result.validation, task),
-                "test": summarise(result.test, task),
+                "validation": summarize(result.validation, task),
+                "test": summarize(result.test, task),
             }
             for result in results
         },
@@ -107,9 +107,9 @@ def metrics_document(results: Sequence[ModelResult], *, dataset: str, task: Task
 
 
 def scores_document(results: Sequence[ModelResult], *, task: Task) -> dict[str, Any]:
-    """The content of `results/scores.json`: one figure for each model, which DVC's tables show."""
+    """The content of `results/scores.json`: one number per model, for DVC's tables."""
     metric = "mse" if task == "regression" else "accuracy"
-    means = {result.name: summarise(result.test, task)[metric]["mean"] for result in results}
+    means = {result.name: summarize(result.test, task)[metric]["mean"] for result in results}
     document: dict[str, Any] = rounded({metric: means})
     return document
 
@@ -117,7 +117,8 @@ def scores_document(results: Sequence[ModelResult], *, task: Task) -> dict[str, 
 def rounded(document: Any) -> Any:
     """A document ready for JSON: floats to six digits, NaN to None, numpy's numbers to Python's.
 
-    What six digits would make zero, a small p-value above all, keeps three significant ones.
+    A value that six digits would make zero, such as a small p-value, keeps three significant
+    digits.
     """
     if isinstance(document, dict):
         return {str(key): rounded(value) for key, value in document.items()}

@@ -1,4 +1,4 @@
-"""Each model against each other: by how much, how sure that is, and a verdict in words."""
+"""Every pair of models: the difference, how certain it is, and a verdict in words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.core.predictions import Task
 from pipeline.evaluation.results import ModelResult, scores
 from pipeline.evaluation.significance import Bootstrap, Difference, holm, mcnemar, paired_difference
+from pipeline.evaluation.wording import listed, signed_difference
 
 MINIMUM_SEEDS = 3
 BETTER, WORSE = "better", "worse"
@@ -16,10 +17,10 @@ TOO_FEW_SEEDS = "too few seeds for a claim"
 
 
 def compared(results: Sequence[ModelResult]) -> list[tuple[ModelResult, ModelResult]]:
-    """Every pair once, each result as the first of it against those before it.
+    """Every pair once, as (later, earlier): each model is compared with those before it.
 
-    References are not compared with one another: nobody asks, and each further pair costs the
-    others power in Holm's correction.
+    Baselines are not compared with one another: nobody needs that, and every further pair
+    costs the others power in Holm's correction.
     """
     return [
         (later, earlier)
@@ -30,15 +31,15 @@ def compared(results: Sequence[ModelResult]) -> list[tuple[ModelResult, ModelRes
 
 @dataclass(frozen=True)
 class Claim:
-    """What the test rows say of two models.
+    """What the test rows show about two models.
 
     Attributes:
         first, second: the models.
-        difference: of the first's mean score less the second's, with its own interval.
-        p_value: its p-value, by Holm adjusted for the number of pairs; the verdict rests on it.
-        pairs: how many were compared.
+        difference: the first's mean score minus the second's, with its own interval.
+        p_value: its p-value, adjusted for the number of pairs (Holm); it decides the verdict.
+        pairs: how many pairs were compared.
         confidence: of the interval.
-        task: says whether a higher score is better.
+        task: decides whether a higher score is better.
     """
 
     first: ModelResult
@@ -62,7 +63,7 @@ class Claim:
 
     @property
     def sentence(self) -> str:
-        """The verdict as a reader wants it: who, by how much, how sure, on what it rests."""
+        """The verdict as a sentence: which models, by how much, how certain, on what basis."""
         first, second, verdict = self.first.name, self.second.name, self.verdict
         metric = "test MSE" if self.task == "regression" else "points of test accuracy"
         size = f"{self._signed(self.difference.estimate)} {metric} {self._basis()}"
@@ -72,10 +73,10 @@ class Claim:
                 f"{MINIMUM_SEEDS} of each. On these the difference is {size}."
             )
         if verdict == NOT_TOLD_APART:
-            said = f"{first} and {second} are not told apart by this data: {size}."
+            text = f"{first} and {second} are not told apart by this data: {size}."
             if self.difference.p_value >= 1 - self.confidence:
-                return said
-            return f"{said} Holm's correction for {self.pairs} pairs leaves p = {self.p_value:.2g}."
+                return text
+            return f"{text} Holm's correction for {self.pairs} pairs leaves p = {self.p_value:.2g}."
         return f"{first} is {verdict} than {second}: {size}."
 
     def _basis(self) -> str:
@@ -90,9 +91,7 @@ class Claim:
         return f"({100 * self.confidence:g} % interval {low} to {high}{seeds})"
 
     def _signed(self, value: float) -> str:
-        """A difference with its sign: in percentage points, or in the target's unit squared."""
-        text = f"{value:+.4g}" if self.task == "regression" else f"{100 * value:+.1f}"
-        return text.replace("-", "\N{MINUS SIGN}")
+        return signed_difference(value, regression=self.task == "regression")
 
 
 def compare_pairs(
@@ -144,18 +143,18 @@ def mcnemar_tests(pairs: Sequence[tuple[ModelResult, ModelResult]]) -> list[list
 
 
 def _common_seeds(first: ModelResult, second: ModelResult) -> list[int | None]:
-    """The seeds that both were trained with; a deterministic model stands against each."""
+    """The seeds that both were trained with; a deterministic model is compared with each."""
     if first.deterministic:
         return list(second.seed_names)
     return [seed for seed in first.seeds if second.deterministic or seed in second.seeds]
 
 
 def _mcnemar(first: ModelResult, second: ModelResult, seed: int | None) -> dict[str, Any]:
-    fits = [
+    runs = [
         result.test[0 if result.deterministic or seed is None else result.seeds.index(seed)]
         for result in (first, second)
     ]
-    result = mcnemar(*(fit.labels == fit.targets for fit in fits))
+    result = mcnemar(*(run.labels == run.targets for run in runs))
     return {
         "seed": seed,
         "only_first_right": result.only_first,
@@ -165,7 +164,7 @@ def _mcnemar(first: ModelResult, second: ModelResult, seed: int | None) -> dict[
 
 
 def headline(champion: str, pairs: Sequence[dict[str, Any]]) -> str:
-    """The champion and how it stands against every other model, in one or two sentences."""
+    """The champion and how it compares with every other model, in one or two sentences."""
     opposite = {BETTER: WORSE, WORSE: BETTER}
     against: dict[str, list[str]] = {}
     for pair in pairs:
@@ -184,12 +183,8 @@ def headline(champion: str, pairs: Sequence[dict[str, Any]]) -> str:
         TOO_FEW_SEEDS: "compared with {} on too few seeds for a claim",
     }
     phrases = [
-        phrase.format(_listed(against[verdict]))
+        phrase.format(listed(against[verdict]))
         for verdict, phrase in wording.items()
         if verdict in against
     ]
-    return f"{chosen} On the test rows it is {_listed(phrases)}."
-
-
-def _listed(items: Sequence[str]) -> str:
-    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else items[0]
+    return f"{chosen} On the test rows it is {listed(phrases)}."

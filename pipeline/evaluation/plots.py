@@ -1,4 +1,4 @@
-"""The plots as PNG, drawn from the tables of `evaluation.curves`."""
+"""The plots as PNG, drawn from `evaluation.tables`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,11 +11,20 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.evaluation.figure_style import FONT, INK, LINE, SOFT, Pen, canvas, percent, png
-from pipeline.evaluation.metrics import summarise
+from pipeline.evaluation.figure_style import (
+    FONT,
+    INK,
+    LINE,
+    SOFT,
+    ModelStyles,
+    percent,
+    png,
+    titled_panels,
+)
+from pipeline.evaluation.metrics import summarize
 from pipeline.evaluation.results import ModelResult
 
-_FEWEST = 10  # rows in a bin below which its accuracy is mostly chance
+_FEWEST = 10  # rows; the accuracy of a smaller bin is mostly chance
 _MOST_CLASSES = 8  # with more, a confusion matrix has no room for numbers
 
 
@@ -25,8 +34,8 @@ def plot_images(
     """A PNG for each table, by the table's name.
 
     Args:
-        tables: what `curves.plot_tables` returned.
-        comparison: what `comparison_document` returned, for figures in legends.
+        tables: what `tables.plot_tables` returned.
+        comparison: what `comparison_document` returned, for the numbers in legends.
     """
     draw: dict[str, Callable[[pd.DataFrame, Mapping[str, Any]], Figure]] = {
         "learning_curves": _learning_curves,
@@ -43,19 +52,19 @@ def plot_images(
     return {name: png(partial(draw[name], table, comparison)) for name, table in tables.items()}
 
 
-def fit_images(
-    tables: Mapping[str, pd.DataFrame], fit: ModelResult, comparison: Mapping[str, Any]
+def run_images(
+    tables: Mapping[str, pd.DataFrame], run: ModelResult, comparison: Mapping[str, Any]
 ) -> dict[str, bytes]:
-    """A PNG for each table of one fit, in its model's style.
+    """A PNG for each table of a single run, in its model's style.
 
     Args:
-        tables: what `curves.fit_tables` returned.
-        fit: the model with that one fit.
-        comparison: what `comparison_document` returned of all.
+        tables: what `tables.run_tables` returned.
+        run: the model with that run only.
+        comparison: what `comparison_document` returned for all models.
     """
-    # The others stay for the styles' sake, without a seed that a plot could speak of.
+    # The others stay, so that styles match, but without seeds, so that no plot counts them.
     models = {name: {**model, "seeds": []} for name, model in comparison["models"].items()}
-    models[fit.name] |= {"seeds": fit.seeds, "test": summarise(fit.test, comparison["task"])}
+    models[run.name] |= {"seeds": run.seeds, "test": summarize(run.test, comparison["task"])}
     return plot_images(tables, {**comparison, "models": models})
 
 
@@ -89,18 +98,20 @@ def _learning_curves(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figu
         "val_loss": "validation loss",
         score: "validation error (MAE)" if score == "val_mae" else "validation accuracy",
     }
-    figure, panels = canvas(
+    figure, panels = titled_panels(
         "Learning curves",
         f"{_seeds(comparison)} at each epoch that any of them reached; band: lowest to highest",
         panels=3,
         size=(3.5, 3.2),
     )
-    pen = Pen(comparison["models"])
+    styles = ModelStyles(comparison["models"])
     for axes, (column, name) in zip(panels, shown.items(), strict=True):
         for model, part in _by_model(table):
             by_epoch = part.groupby("epoch")[column].agg(["mean", "min", "max"])
-            axes.plot(by_epoch.index, by_epoch["mean"], label=model, **pen.marked(model))
-            _band(axes, by_epoch.index, by_epoch["min"], by_epoch["max"], pen.line(model)["color"])
+            axes.plot(by_epoch.index, by_epoch["mean"], label=model, **styles.marked(model))
+            _band(
+                axes, by_epoch.index, by_epoch["min"], by_epoch["max"], styles.line(model)["color"]
+            )
         axes.set_title(name)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
@@ -108,16 +119,16 @@ def _learning_curves(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figu
     return figure
 
 
-def _band(axes: Axes, x: Any, low: Any, high: Any, colour: str) -> None:
-    axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+def _band(axes: Axes, x: Any, low: Any, high: Any, color: str) -> None:
+    axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
 
 
 def _differences(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
-    """One line a pair, the interval as a bar."""
+    """One line per pair, with the interval as a bar."""
     regression = comparison["task"] == "regression"
     scale = 1 if regression else 100
     confidence = 100 * comparison["method"]["confidence"]
-    figure, [axes] = canvas(
+    figure, [axes] = titled_panels(
         f"Differences in test {'MSE (lower is better)' if regression else 'accuracy'}",
         f"{confidence:g} % interval over test rows and seeds; the verdict takes the number of "
         "pairs into account",
@@ -176,15 +187,15 @@ def _curve(
         if comparison["task"] == "binary"
         else "mean of each class against the rest"
     )
-    figure, [axes] = canvas(
+    figure, [axes] = titled_panels(
         title, f"{what}; {_seeds(comparison)}, band: lowest to highest", size=(5.2, 4.4)
     )
-    pen = Pen(comparison["models"])
+    styles = ModelStyles(comparison["models"])
     for model, part in _by_model(table):
         measured = comparison["models"][model]["test"].get(area)
         label = model if measured is None else f"{model} (area {measured['mean']:.3f})"
-        axes.plot(part[x[0]], part[y[0]], label=label, **pen.line(model))
-        _band(axes, part[x[0]], part["low"], part["high"], pen.line(model)["color"])
+        axes.plot(part[x[0]], part[y[0]], label=label, **styles.line(model))
+        _band(axes, part[x[0]], part["low"], part["high"], styles.line(model)["color"])
     if area:
         axes.plot([0, 1], [0, 1], color=LINE, linewidth=1, zorder=0)
     axes.set(xlabel=x[1], ylabel=y[1], xlim=(0, 1), ylim=(0, 1.01))
@@ -196,7 +207,7 @@ def _confusion(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
     classes = [_writable(name, number) for number, name in enumerate(comparison["classes"])]
     count = len(classes)
     parts = _by_model(table)
-    figure, panels = canvas(
+    figure, panels = titled_panels(
         "Which classes are taken for which, on test",
         f"share of each actual class, and rows; {_seeds(comparison)}",
         panels=len(parts),
@@ -227,18 +238,18 @@ def _confusion(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
 
 
 def _reliability(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
-    # Some bin of every diagram is shown, however few rows there are.
+    # Every diagram shows at least one bin, however few rows there are.
     fullest = table.groupby(["model", "state"])["rows"].max().min()
     fewest = min(_FEWEST, fullest)
     shown = table[table["rows"] >= fewest]
-    figure, panels = canvas(
+    figure, panels = titled_panels(
         "How often predictions of like confidence are right, on test",
         f"the diagonal is perfect; bins of {fewest} rows or more; ECE: expected calibration "
         "error, mean over seeds; temperature fitted on validation",
         panels=2,
         size=(4.4, 4.2),
     )
-    pen = Pen(comparison["models"])
+    styles = ModelStyles(comparison["models"])
     names = {"before": "as trained", "after": "after temperature scaling"}
     lowest = float(shown["low"].min())
     floor = min(lowest, float(shown["accuracy"].min()) - 0.02)
@@ -250,7 +261,7 @@ def _reliability(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
                 part["confidence"],
                 part["accuracy"],
                 label=f"{model} (ECE {error:.3f})",
-                **pen.marked(model),
+                **styles.marked(model),
             )
         axes.set(title=name, xlabel="confidence", xlim=(lowest, 1), ylim=(floor, 1.02))
         axes.legend(loc="best")
@@ -293,12 +304,12 @@ def _by_group(
     along: str,
 ) -> Figure:
     confidence = 100 * comparison["method"]["confidence"]
-    figure, [axes] = canvas(
+    figure, [axes] = titled_panels(
         title, f"{_seeds(comparison)}; bars: Wilson's {confidence:g} % interval over the rows"
     )
-    pen = Pen(comparison["models"])
+    styles = ModelStyles(comparison["models"])
     parts = _by_model(table)
-    # Beside each other, so that no bar hides another.
+    # Side by side, so that no bar hides another.
     offsets = np.linspace(-0.5, 0.5, len(parts)) * min(0.5, 0.12 * len(parts))
     for offset, (model, part) in zip(offsets, parts, strict=True):
         accuracy = part["accuracy"].to_numpy()
@@ -308,7 +319,7 @@ def _by_group(
             yerr=[accuracy - part["low"], part["high"] - accuracy],
             label=model,
             elinewidth=1,
-            **pen.marked(model),
+            **styles.marked(model),
         )
     rows = parts[0][1]["rows"]
     axes.set_xticks(
@@ -324,13 +335,13 @@ def _by_group(
 
 def _predicted(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
     parts = _by_model(table)
-    figure, panels = canvas(
+    figure, panels = titled_panels(
         "Predicted and actual values on test",
         f"evenly spaced rows; {_seeds(comparison)}; the diagonal is perfect",
         panels=len(parts),
         size=(3.2, 3.8),
     )
-    pen = Pen(comparison["models"])
+    styles = ModelStyles(comparison["models"])
     values = table[["actual", "predicted"]]
     low, high = float(values.min().min()), float(values.max().max())
     margin = 0.03 * (high - low) or 1
@@ -338,7 +349,7 @@ def _predicted(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
     for axes, (model, part) in zip(panels, parts, strict=True):
         axes.plot(ends, ends, color=SOFT, linewidth=0.8)
         axes.scatter(
-            part["actual"], part["predicted"], s=7, alpha=0.5, linewidth=0, **_dots(pen, model)
+            part["actual"], part["predicted"], s=7, alpha=0.5, linewidth=0, **_dots(styles, model)
         )
         r2 = comparison["models"][model]["test"]["r2"]["mean"]
         axes.set(title=f"{model} (R² {r2:.3f})", xlabel="actual", xlim=ends, ylim=ends)
@@ -347,20 +358,20 @@ def _predicted(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _dots(pen: Pen, model: str) -> dict[str, Any]:
-    style = pen.marked(model)
+def _dots(styles: ModelStyles, model: str) -> dict[str, Any]:
+    style = styles.marked(model)
     return {"color": style["color"], "marker": style["marker"]}
 
 
 def _errors(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
-    figure, [axes] = canvas(
+    figure, [axes] = titled_panels(
         "Errors on test",
         "predicted less actual, share of the rows, all seeds; the outermost points hold all "
         "that is beyond",
     )
-    pen = Pen(comparison["models"])
+    styles = ModelStyles(comparison["models"])
     for model, part in _by_model(table):
-        axes.plot(part["error"], part["share"], label=model, **pen.line(model))
+        axes.plot(part["error"], part["share"], label=model, **styles.line(model))
     axes.axvline(0, color=SOFT, linewidth=0.8)
     axes.set(xlabel="error", ylabel="share of rows", ylim=(0, None))
     percent(axes.yaxis)

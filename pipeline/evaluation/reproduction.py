@@ -1,8 +1,8 @@
-"""Is a result the committed one? Judged by what other seeds would have given.
+"""Does a result agree with the committed one? Judged by how much other seeds would differ.
 
-Another processor rounds otherwise, and training magnifies that until a run is as good as one
-with another seed. So two sets of runs agree if their means are no further apart than Welch's
-t-test allows, with Bonferroni's correction for the number of means that are compared.
+Another processor rounds differently, and training magnifies that until a run differs as much
+as one with another seed. So two sets of runs agree if their means are no further apart than
+Welch's t-test allows, with Bonferroni's correction for the number of means compared.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from typing import Any
 
 from scipy.stats import t as student
 
-ERROR_RATE = 0.05  # how often runs that differ in rounding alone are called different
+ERROR_RATE = 0.05  # how often runs that differ only in rounding are called different
 # A baseline has no seeds, so its metrics move only as far as its solver's tolerance lets them.
 BASELINE_TOLERANCE = 0.002
 
@@ -40,15 +40,15 @@ class Gap:
 def gaps(
     committed: Mapping[str, Any], now: Mapping[str, Any], *, baselines: Collection[str]
 ) -> list[Gap]:
-    """Every metric on test of every model that both documents have, the widest gap first.
+    """Every metric on test of every model in both documents, the widest gap first.
 
-    Widest is measured in tolerances. A network with a single seed on either side has no spread
-    to be judged by and is left out.
+    Width is measured in tolerances. A network with a single seed on either side is left out:
+    it has no spread to judge by.
 
     Args:
         committed: the content of one `metrics.json`.
-        now: of another.
-        baselines: the models that no seed goes into.
+        now: likewise, of the results to judge.
+        baselines: the models that use no seed.
     """
     pairs = [
         (model, metric, described, committed["models"][model], value)

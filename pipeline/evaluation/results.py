@@ -1,4 +1,4 @@
-"""What is compared: each model with its predictions for the same rows, one set for each seed."""
+"""What is compared: each model's predictions for the same rows, one set per seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from pipeline.workspace import Workspace
 
 
 def read_baseline_names(workspace: Workspace) -> list[str]:
-    """The names of the references, in their order.
+    """The names of the baselines, in order.
 
     Raises:
         ArtifactError: the list is missing or damaged.
@@ -30,11 +30,11 @@ class ModelResult:
 
     Attributes:
         name: the model's name in `params.yaml`.
-        seeds: one per fit; empty where a fit has no chance in it (the reference, a naive
-            forecast), of which there is then exactly one.
+        seeds: one per run; empty for a deterministic model (a baseline), which has exactly one
+            run.
         parameters: trainable numbers in the model.
-        validation: one per fit, in the order of `seeds`.
-        test: likewise. Nothing may be chosen by it.
+        validation: one per run, in the order of `seeds`.
+        test: likewise; nothing may be chosen by it.
     """
 
     name: str
@@ -49,32 +49,32 @@ class ModelResult:
 
     @property
     def seed_names(self) -> tuple[int | None, ...]:
-        """The seed of each fit; None for a deterministic one."""
+        """The seed of each run; None for a deterministic one."""
         return self.seeds or (None,)
 
-    def alone(self) -> list["ModelResult"]:
-        """Each fit as a model of its own."""
+    def split_by_seed(self) -> list["ModelResult"]:
+        """Each run as a model of its own."""
         return [
-            replace(self, seeds=() if seed is None else (seed,), validation=(seen,), test=(asked,))
-            for seed, seen, asked in zip(self.seed_names, self.validation, self.test, strict=True)
+            replace(self, seeds=() if seed is None else (seed,), validation=(seen,), test=(unseen,))
+            for seed, seen, unseen in zip(self.seed_names, self.validation, self.test, strict=True)
         ]
 
     def mean_outputs(self) -> NDArray[np.float64]:
-        """<float64>[n, classes] or, for regression, [n]: the fits' mean outputs on test."""
-        stacked = np.stack([fit.outputs for fit in self.test])
+        """<float64>[n, classes] or, for regression, [n]: the runs' mean outputs on test."""
+        stacked = np.stack([run.outputs for run in self.test])
         mean: NDArray[np.float64] = stacked.mean(axis=0, dtype=np.float64)
         return mean
 
 
-def scores(fits: Sequence[Predictions], task: Task) -> NDArray[np.float64]:
-    """<float64>[fits, n]: 1 where the class is right, else 0; regression: the squared error."""
+def scores(runs: Sequence[Predictions], task: Task) -> NDArray[np.float64]:
+    """<float64>[runs, n]: 1 where the class is right, else 0; regression: the squared error."""
     if task == "regression":
-        return np.stack([(fit.outputs.astype(np.float64) - fit.targets) ** 2 for fit in fits])
-    return np.stack([fit.labels == fit.targets for fit in fits]).astype(np.float64)
+        return np.stack([(run.outputs.astype(np.float64) - run.targets) ** 2 for run in runs])
+    return np.stack([run.labels == run.targets for run in runs]).astype(np.float64)
 
 
 def aggregate(values: Sequence[float | None]) -> dict[str, float | None]:
-    """Mean and standard deviation (n - 1) of one metric over fits; None where undefined."""
+    """Mean and standard deviation (n - 1) of one metric over runs; None where undefined."""
     known = np.array([value for value in values if value is not None], np.float64)
     return {
         "mean": float(known.mean()) if len(known) else None,
@@ -83,25 +83,25 @@ def aggregate(values: Sequence[float | None]) -> dict[str, float | None]:
 
 
 def check_same_rows(results: Sequence[ModelResult]) -> None:
-    """Refuse results whose predictions are not about the same rows in the same order.
+    """Refuse results whose predictions are not for the same rows in the same order.
 
     Raises:
         ArtifactError: they are not; a paired comparison would be meaningless.
     """
     for split in ("validation", "test"):
-        first = _fits(results[0], split)[0]
+        first = _runs(results[0], split)[0]
         for result in results:
-            for seed, fit in zip(result.seed_names, _fits(result, split), strict=True):
-                if not _same(fit.rows, first.rows) or not _same(fit.targets, first.targets):
+            for seed, run in zip(result.seed_names, _runs(result, split), strict=True):
+                if not _same(run.rows, first.rows) or not _same(run.targets, first.targets):
                     of_seed = "" if seed is None else f" with seed {seed}"
                     raise ArtifactError(
-                        f"The {split} predictions of {result.name}{of_seed} are not about the rows "
-                        f"that {results[0].name} was asked: {len(fit)} rows against {len(first)}.",
-                        fix="make them from one encoding again: dvc repro",
+                        f"The {split} predictions of {result.name}{of_seed} are for other rows "
+                        f"than those of {results[0].name}: {len(run)} rows against {len(first)}.",
+                        fix="predict again from the same encoding: dvc repro",
                     )
 
 
-def _fits(result: ModelResult, split: str) -> tuple[Predictions, ...]:
+def _runs(result: ModelResult, split: str) -> tuple[Predictions, ...]:
     return result.validation if split == "validation" else result.test
 
 
@@ -112,12 +112,12 @@ def _same(left: NDArray[Any], right: NDArray[Any]) -> bool:
 def read_result(
     name: str, seeds: Sequence[int], folders: Sequence[Path], *, test: str = "test"
 ) -> ModelResult:
-    """A model with what its fits said.
+    """A model with the predictions of its runs.
 
     Args:
         name: the model's.
-        seeds: what it was trained with; none of a reference.
-        folders: one for each fit, as its stage wrote it.
+        seeds: what it was trained with; none for a baseline.
+        folders: one for each run, as its stage wrote it.
         test: the name of the test rows.
     """
     return ModelResult(

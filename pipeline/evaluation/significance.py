@@ -20,8 +20,8 @@ class Bootstrap:
         confidence: of the interval, such as 0.95.
         resamples: how many.
         seed: of the draws.
-        block: rows that hang together, such as overlapping windows of a series, are drawn as
-            blocks of about this many neighbours.
+        block: dependent rows, such as overlapping windows of a series, are drawn as
+            blocks of about this many neighbors.
     """
 
     confidence: float
@@ -37,7 +37,7 @@ class Difference:
     Attributes:
         estimate: mean of the first minus mean of the second.
         low, high: the interval's ends.
-        p_value: two-sided, of no difference.
+        p_value: two-sided, for no difference.
     """
 
     estimate: float
@@ -51,23 +51,24 @@ def paired_difference(
 ) -> Difference:
     """Bootstrap the difference of two models' mean scores, over rows and seeds.
 
-    Rows and seeds are crossed: every fit is asked every row. A resample
+    Rows and seeds are crossed: every run predicts every row. A resample
 
     1. draws the rows with replacement, the same ones for both models, and
-    2. moves the difference by what other seeds would have given: a draw from Student's t with
+    2. shifts the difference by what other seeds would have given: a draw from Student's t with
        the seeds' standard error, and Welch and Satterthwaite's degrees of freedom.
 
-    Seeds are not drawn with replacement like the rows, for they are too few: of three, such
-    draws have two thirds of the variance, and the interval held the truth in 85 % of our
-    simulations where seeds mattered most and in 99.7 % where they did not; this one in 94 to
-    97 % of either. The noise that rows already bring into each fit's mean is taken off the
-    seeds' variance, so that it isn't counted twice (two-way random effects, as in studies with
-    many readers and cases: Hillis 2007).
+    Seeds are not drawn with replacement as rows are, because there are too few: with three,
+    such draws have two thirds of the variance. In our simulations that interval covered the
+    truth in 85 % of cases where seeds mattered most and in 99.7 % where they did not; this one
+    in 94 to 97 % of both. The noise that rows already bring into each run's mean is subtracted
+    from the seeds' variance, so that it isn't counted twice (two-way random effects, as in
+    studies with many readers and cases: Hillis 2007).
 
     Args:
-        first: <float64>[fits, n] scores of the first model's fits on the rows; one fit where
+        first: <float64>[runs, n] scores of the first model's runs on the rows; one run where
             the model is deterministic.
-        second: <float64>[its fits, n] scores of the second model on the same rows.
+        second: <float64>[runs, n] scores of the second model on the same rows; the number of
+            runs may differ.
         bootstrap: resamples, seed, confidence.
     """
     estimate = float(first.mean() - second.mean())
@@ -82,11 +83,11 @@ def paired_difference(
 def unpaired_difference(
     first: NDArray[np.float64], second: NDArray[np.float64], bootstrap: Bootstrap
 ) -> Difference:
-    """As `paired_difference`, for scores on different rows: each side's rows are drawn apart.
+    """As `paired_difference`, for scores on different rows: each side's rows are drawn separately.
 
     Args:
-        first: <float64>[fits, n].
-        second: <float64>[its fits, its n].
+        first: <float64>[runs, n].
+        second: <float64>[runs, n], where both may differ.
         bootstrap: resamples, seed, confidence.
     """
     estimate = float(first.mean() - second.mean())
@@ -112,7 +113,7 @@ def _seed_draws(
 
 def _difference(estimate: float, draws: NDArray[np.float64], confidence: float) -> Difference:
     """Read interval and p-value off the draws."""
-    # Rounding noise must not decide on which side of zero an even draw lies.
+    # Rounding noise must not decide on which side of zero a tie falls.
     draws = np.round(draws, 12)
     tail = (1 - confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
@@ -124,7 +125,7 @@ def _difference(estimate: float, draws: NDArray[np.float64], confidence: float) 
 
 
 def _block_means(scores: NDArray[np.float64], block: int) -> NDArray[np.float64]:
-    """<float64>[fits, n] → [fits, n / block]: means of neighbouring rows."""
+    """<float64>[runs, n] → [runs, n / block]: means of neighboring rows."""
     if block == 1:
         return scores
     rows = scores.shape[1]
@@ -155,19 +156,19 @@ def _row_deviations(
 
 
 def _seed_error(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
-    """The standard error that the seeds bring into the difference, and its degrees of freedom."""
+    """The seeds' share of the difference's standard error, and its degrees of freedom."""
     total, noise, denominator = 0.0, 0.0, 0.0
     for scores in (first, second):
-        fits, rows = scores.shape
-        if fits == 1:
+        runs, rows = scores.shape
+        if runs == 1:
             continue
         means = scores.mean(axis=1)
-        variance = means.var(ddof=1) / fits
-        # What is left of each score without its fit's and its row's mean.
+        variance = means.var(ddof=1) / runs
+        # What remains of each score without its run's and its row's mean.
         residuals = scores - means[:, None] - scores.mean(axis=0) + means.mean()
-        noise += (residuals**2).sum() / ((fits - 1) * (rows - 1)) / (rows * fits)
+        noise += (residuals**2).sum() / ((runs - 1) * (rows - 1)) / (rows * runs)
         total += variance
-        denominator += variance**2 / (fits - 1)
+        denominator += variance**2 / (runs - 1)
     excess = max(0.0, total - noise)
     return (excess**0.5, total**2 / denominator) if excess > 0 else (0.0, 1.0)
 
@@ -177,9 +178,9 @@ class McNemar:
     """McNemar's exact test of two models on the same rows.
 
     Attributes:
-        only_first: rows that the first model alone has right.
-        only_second: rows that the second model alone has right.
-        p_value: two-sided, of both being equally often alone.
+        only_first: rows that only the first model gets right.
+        only_second: rows that only the second model gets right.
+        p_value: two-sided, for both being equally likely.
     """
 
     only_first: int
@@ -188,10 +189,10 @@ class McNemar:
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> McNemar:
-    """Test two fits by the rows on which only one of them is right.
+    """Test two runs by the rows on which only one of them is right.
 
     Args:
-        first: <bool>[n], where the first fit is right.
+        first: <bool>[n], where the first run is right.
         second: <bool>[n], where the second is.
     """
     only_first = int(np.count_nonzero(first & ~second))
@@ -209,6 +210,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def wilson(share: float, rows: int, confidence: float) -> tuple[float, float]:
-    """Wilson's interval of a proportion that was seen on `rows` rows."""
+    """Wilson's interval for a proportion observed on `rows` rows."""
     low, high = proportion_confint(share * rows, rows, alpha=1 - confidence, method="wilson")
     return float(low), float(high)

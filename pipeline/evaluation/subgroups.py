@@ -1,4 +1,4 @@
-"""On which rows the models differ: by length, by place of the evidence, one by one."""
+"""Where the models differ: by length, by position of the evidence, and row by row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,16 +23,16 @@ def by_length(
     bins: int,
     bootstrap: Bootstrap,
 ) -> dict[str, Any] | None:
-    """Accuracy by quantile of length; None where all rows are equally long, and for regression.
+    """Accuracy by quantile of length; None if all rows have the same length, or for regression.
 
     Args:
         results: the models.
         lengths: <int64>[n], steps of each test row.
         task: the task.
-        bins: how many, of about equally many rows.
-        bootstrap: of the differences' intervals.
+        bins: how many, each with about as many rows.
+        bootstrap: for the differences' intervals.
     """
-    # Rows of one length stay together, so that a bin's ends say what is in it.
+    # Rows of the same length stay together, so that a bin's ends say what is in it.
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, bins + 1), method="nearest"))
     if task == "regression" or len(edges) < 3:
         return None
@@ -49,18 +49,18 @@ def by_position(
     *,
     bootstrap: Bootstrap,
 ) -> dict[str, Any] | None:
-    """Accuracy by where the evidence is, in equal parts of the row; None where none is known.
+    """Accuracy by where the evidence is, in equal parts of the row; None if none is known.
 
     Args:
         results: the models.
         positions: <float64>[n], 0 = the row's start, 1 = its end; NaN where it has no evidence.
         task: the task.
-        bootstrap: of the differences' intervals.
+        bootstrap: for the differences' intervals.
     """
     if task == "regression" or positions is None or np.isnan(positions).all():
         return None
     edges = np.linspace(0, 1, POSITION_BINS + 1)
-    # NaN sorts after every edge, so it falls in no group.
+    # NaN sorts into the last group; it belongs to none.
     groups = np.searchsorted(edges[1:-1], positions, side="right")
     groups[np.isnan(positions)] = -1
     members = [np.flatnonzero(groups == group) for group in range(POSITION_BINS)]
@@ -77,7 +77,7 @@ def _by_group(
     """Each model's accuracy in each group of rows, and each pair's difference there.
 
     A model's interval is Wilson's for its mean accuracy over the group's rows. Two such
-    intervals may overlap although the paired difference is clear: the difference decides.
+    intervals may overlap even when the paired difference is clear: the difference decides.
     """
     right = {result.name: scores(result.test, "binary") for result in results}
     filled = [(where, rows) for where, rows in zip(ends, members, strict=True) if len(rows) > 1]
@@ -106,7 +106,7 @@ def _by_group(
 def disagreements(
     results: Sequence[ModelResult], lengths: NDArray[np.int64], limit: int = DISAGREEMENTS
 ) -> list[dict[str, Any]]:
-    """For each pair the test rows whose outputs differ most, by the mean over the fits.
+    """For each pair, the test rows whose outputs, averaged over the runs, differ most.
 
     The gap is the total variation between the two distributions, which for two classes is the
     difference of the probabilities; for regression, the difference of the predictions.

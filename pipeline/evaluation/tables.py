@@ -1,7 +1,7 @@
 """The numbers behind the plots: small tables in long form, a row per model and point.
 
 `dvc plots` reads them as CSV, `evaluation.plots` draws them. Curves are taken at fixed places
-and averaged over the fits; `low` and `high` are the fits' extremes.
+and averaged over the runs; `low` and `high` are the runs' extremes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,8 @@ from pipeline.evaluation.results import ModelResult
 
 Curve = Callable[[NDArray[np.bool_], NDArray[np.float32]], NDArray[np.float64]]
 
-# What dvc.yaml draws. An empty file stands for a table that a task has no data for: DVC draws
-# nothing then, and of a missing file it warns.
+# What dvc.yaml draws. A table that the task has no data for is an empty file: DVC then draws
+# nothing, while it warns about a missing one.
 CHARTED = ("learning_curves", "roc", "precision_recall", "confusion", "predicted", "errors")
 
 _PLACES = np.linspace(0, 1, 101)  # where a curve is read off
@@ -34,7 +34,7 @@ def plot_tables(
     task: Task,
     classes: Sequence[str],
 ) -> dict[str, pd.DataFrame]:
-    """Every table by its name; one that this task or dataset has no data for is left out.
+    """Every table by name, except those that this task or dataset has no data for.
 
     Args:
         results: what is compared.
@@ -59,29 +59,29 @@ def plot_tables(
     return {name: table for name, table in tables.items() if len(table)}
 
 
-def fit_tables(
-    fit: ModelResult, history: pd.DataFrame | None, *, task: Task, classes: Sequence[str]
+def run_tables(
+    run: ModelResult, history: pd.DataFrame | None, *, task: Task, classes: Sequence[str]
 ) -> dict[str, pd.DataFrame]:
-    """The tables of what is drawn of one fit by itself.
+    """The tables that are drawn of a single run.
 
     Args:
-        fit: a model with one fit.
-        history: its `history.csv`; None of a reference.
+        run: a model with that run only.
+        history: its `history.csv`; None for a baseline.
         task: decides which tables there are.
         classes: their names.
     """
-    histories = {} if history is None else {(fit.name, seed): history for seed in fit.seeds}
+    histories = {} if history is None else {(run.name, seed): history for seed in run.seeds}
     tables = {"learning_curves": learning_curves(histories)}
     if task == "regression":
-        tables |= {"predicted": predicted([fit]), "errors": errors([fit])}
+        tables |= {"predicted": predicted([run]), "errors": errors([run])}
     else:
-        tables["roc"] = averaged([fit], task, _roc, x="fpr", y="tpr")
-        tables["confusion"] = confusion([fit], classes)
+        tables["roc"] = averaged([run], task, _roc, x="fpr", y="tpr")
+        tables["confusion"] = confusion([run], classes)
     return {name: table for name, table in tables.items() if len(table)}
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """A table as CSV whose bytes depend on its values alone."""
+    """A table as CSV whose bytes depend only on its values."""
     text: str = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     return text
 
@@ -92,13 +92,13 @@ def to_csv(table: pd.DataFrame) -> str:
 def averaged(
     results: Sequence[ModelResult], task: Task, curve: Curve, *, x: str, y: str
 ) -> pd.DataFrame:
-    """A curve of each model: of class 1, or for more classes the mean of each against the rest."""
+    """Each model's curve: of class 1, or with more classes the mean of each against the rest."""
     parts = []
     for result in results:
-        curves = [_curve(fit, task, curve) for fit in result.test]
+        curves = [_curve(run, task, curve) for run in result.test]
         if any(one is None for one in curves):
-            continue  # a single class in test has no such curve
-        values = np.stack([one for one in curves if one is not None])  # <float64>[fits, places]
+            continue  # there is no such curve if test has a single class
+        values = np.stack([one for one in curves if one is not None])  # <float64>[runs, places]
         parts.append(
             pd.DataFrame(
                 {
@@ -113,9 +113,9 @@ def averaged(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _curve(fit: Predictions, task: Task, curve: Curve) -> NDArray[np.float64] | None:
-    numbers = [1] if task == "binary" else range(fit.outputs.shape[1])
-    of_class = [(fit.targets == number, fit.outputs[:, number]) for number in numbers]
+def _curve(run: Predictions, task: Task, curve: Curve) -> NDArray[np.float64] | None:
+    numbers = [1] if task == "binary" else range(run.outputs.shape[1])
+    of_class = [(run.targets == number, run.outputs[:, number]) for number in numbers]
     curves = [curve(true, score) for true, score in of_class if 0 < true.sum() < len(true)]
     return np.mean(curves, axis=0) if curves else None
 
@@ -135,12 +135,12 @@ def _at_places(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def confusion(results: Sequence[ModelResult], classes: Sequence[str]) -> pd.DataFrame:
-    """Rows by actual and predicted class, the mean over the fits, and their share of the class."""
+    """Rows by actual and predicted class, averaged over the runs, and their share of the class."""
     numbers = np.arange(len(classes))
     parts = []
     for result in results:
         counts = np.mean(
-            [confusion_matrix(fit.targets, fit.labels, labels=numbers) for fit in result.test],
+            [confusion_matrix(run.targets, run.labels, labels=numbers) for run in result.test],
             axis=0,
         )  # <float64>[actual, predicted]
         totals = counts.sum(axis=1, keepdims=True)
@@ -171,7 +171,7 @@ def reliability(comparison: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def by_group(described: Mapping[str, Any] | None) -> pd.DataFrame:
-    """Accuracy of every model in every group of rows (by length, or by place of the evidence)."""
+    """Every model's accuracy in every group of rows (by length or position of the evidence)."""
     if described is None:
         return pd.DataFrame()
     return pd.DataFrame(
@@ -211,7 +211,7 @@ def differences(comparison: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def predicted(results: Sequence[ModelResult]) -> pd.DataFrame:
-    """Actual and predicted values of evenly spaced test rows, the mean over the fits."""
+    """Actual and predicted values of evenly spaced test rows, averaged over the runs."""
     rows = len(results[0].test[0])
     shown = np.unique(np.linspace(0, rows - 1, min(rows, _POINTS)).astype(np.int64))
     return pd.concat(
@@ -231,12 +231,12 @@ def predicted(results: Sequence[ModelResult]) -> pd.DataFrame:
 
 
 def errors(results: Sequence[ModelResult]) -> pd.DataFrame:
-    """How the errors (predicted less actual) are distributed: shares of the rows, all fits.
+    """How the errors (predicted minus actual) are distributed: shares of the rows, all runs.
 
-    Errors beyond the outermost bins, which hold 99 % of all, are counted in them.
+    The bins span 99 % of the errors; those beyond are counted in the outermost bins.
     """
     found = {
-        result.name: np.concatenate([fit.outputs - fit.targets for fit in result.test])
+        result.name: np.concatenate([run.outputs - run.targets for run in result.test])
         for result in results
     }
     reach = float(np.quantile(np.abs(np.concatenate(list(found.values()))), 0.99)) or 1.0

@@ -1,12 +1,12 @@
-"""How far attention weights can be believed: three tests, and what they say in words.
+"""How far attention weights can be trusted: three tests, and a verdict in words.
 
-1. Evidence: do the weights fall on the passages that decide, where those are known?
-2. Deletion: does taking away the tokens with the most weight change the prediction more than
-   taking away as many random ones, and do they suffice alone? Comprehensiveness and sufficiency
-   of DeYoung et al. 2020, "ERASER: A Benchmark to Evaluate Rationalized NLP Models".
-3. Agreement: do fits of the same model that differ in their seed alone weigh alike? Without
-   it a weight tells more about the fit than about the text: Jain & Wallace 2019, "Attention is
-   not Explanation"; Wiegreffe & Pinter 2019, "Attention is not not Explanation".
+1. Evidence: do the weights fall on the deciding passages, where those are known?
+2. Deletion: does removing the tokens with the most weight change the prediction more than
+   removing as many random ones, and are they enough by themselves? Comprehensiveness and
+   sufficiency of DeYoung et al. 2020, "ERASER: A Benchmark to Evaluate Rationalized NLP Models".
+3. Agreement: do runs that differ only in their seed give similar weights? If not, a weight
+   says more about the run than about the text: Jain & Wallace 2019, "Attention is not
+   Explanation"; Wiegreffe & Pinter 2019, "Attention is not not Explanation".
 """
 
 import itertools
@@ -51,7 +51,7 @@ REFERENCES = (
 )
 
 
-# ── one fit ──────────────────────────────────────────────────────────────────────────────
+# ── one run ──────────────────────────────────────────────────────────────────────────────
 
 
 def measure(
@@ -63,17 +63,17 @@ def measure(
     confidence: float,
     seed: int,
 ) -> Document:
-    """Test the weights of one fit on a sample of rows.
+    """Test the weights of one run on a sample of rows.
 
     Args:
-        predict: the fit's outputs for sequences: <float32>[n, classes] probabilities, or [n].
+        predict: the run's outputs for sequences: <float32>[n, classes] probabilities, or [n].
         evidence: <bool>[total], whether each step belongs to the evidence (`evidence_steps`,
             `marked_steps`).
         confidence: of every interval, over rows.
         seed: of the random deletions.
 
     Returns:
-        `evenness` (normalised entropy, 1 = all weights alike), `deletion` and `evidence`.
+        `evenness` (normalized entropy, 1 = all weights equal), `deletion` and `evidence`.
     """
     return {
         "rows": len(sequences),
@@ -114,7 +114,7 @@ def _evenness(weights: NDArray[np.float32]) -> float:
 def _on_evidence(
     sequences: Sequences, weights: Weights, evidence: NDArray[np.bool_], confidence: float
 ) -> Document | None:
-    """The share of weight on the evidence, beside the share of an even spread; None without any.
+    """The share of weight on the evidence, next to the share of even weights; None without any.
 
     Rows whose evidence was truncated away don't count.
     """
@@ -145,7 +145,7 @@ def _deletion(
 
     Each is the mean over `SHARES`; `gain` is attention's minus random's, row by row, so what
     attention adds is `comprehensiveness.gain` above 0 and `sufficiency.gain` below 0.
-    Rows of one step don't count: nothing can be taken from them.
+    Rows of one step don't count: nothing can be removed from them.
     """
     counted = np.flatnonzero(sequences.lengths > 1)
     if not len(counted):
@@ -245,24 +245,24 @@ def _over_rows(values: Sequence[float] | NDArray[np.float64], confidence: float)
     }
 
 
-# ── all fits of a model ──────────────────────────────────────────────────────────────────
+# ── all runs of a model ──────────────────────────────────────────────────────────────────
 
 
-def agreement(fits: Sequence[Weights], *, confidence: float, seed: int) -> Document | None:
-    """How alike fits that differ in the seed alone weigh the same rows; None for a single fit.
+def agreement(runs: Sequence[Weights], *, confidence: float, seed: int) -> Document | None:
+    """How similar the weights of runs that differ only in the seed are; None for a single run.
 
     Returns:
         `spearman`: rank correlation (1 = same order, 0 = unrelated), None where every row's
-        weights are all alike; `divergence`: Jensen-Shannon in bits (0 = same, 1 = disjoint);
-        `divergence_shuffled`: the same after one fit's weights were put in a random order,
-        which is what unrelated weights of this shape would give. Means over pairs of fits,
+        weights are all equal; `divergence`: Jensen-Shannon in bits (0 = same, 1 = disjoint);
+        `divergence_shuffled`: the same after one run's weights were put in a random order,
+        which is what unrelated weights of this shape would give. Means over pairs of runs,
         interval over rows.
     """
-    if len(fits) < 2:
+    if len(runs) < 2:
         return None
     rng = np.random.default_rng(seed)
     spearman, divergence, shuffled = [], [], []
-    for rows in zip(*fits, strict=True):
+    for rows in zip(*runs, strict=True):
         if len(rows[0]) < 2:
             continue
         pairs = list(itertools.combinations(rows, 2))
@@ -273,7 +273,7 @@ def agreement(fits: Sequence[Weights], *, confidence: float, seed: int) -> Docum
     if not divergence:
         return None
     return {
-        "fits": len(fits),
+        "fits": len(runs),
         "spearman": _over_rows(spearman, confidence) if spearman else None,
         "divergence": _over_rows(divergence, confidence),
         "divergence_shuffled": _over_rows(shuffled, confidence),
@@ -288,22 +288,21 @@ def _divergence(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
 def attended_words(
     texts: Sequence[str],
     sequences: Sequences,
-    fits: Sequence[tuple[Weights, Predictions]],
+    runs: Sequence[tuple[Weights, Predictions]],
     classes: Sequence[str],
     *,
     count: int = 20,
 ) -> dict[str, list[Document]]:
-    """For each class, the words that got the most attention where it was predicted.
+    """For each class, the words with the most attention in rows where it was predicted.
 
     A word's score is its weight in even shares (weight · length), averaged over its
-    occurrences in all fits as if there were five more without any weight: a rare word must
-    get more to stand as high.
+    occurrences in all runs and five more with no weight: a rare word needs more to rank high.
     """
     assert sequences.spans is not None, "text sequences carry the spans of their tokens"
     shares: dict[int, dict[str, list[float]]] = {
         number: defaultdict(list) for number in range(len(classes))
     }
-    for weights, predictions in fits:
+    for weights, predictions in runs:
         for row, predicted in enumerate(predictions.labels.tolist()):
             steps = slice(sequences.starts[row], sequences.starts[row + 1])
             even = weights[row] * len(weights[row])
@@ -321,24 +320,24 @@ def attended_words(
     }
 
 
-def summarise(
-    fits: Mapping[int, Document],
+def summarize(
+    runs: Mapping[int, Document],
     agreed: Document | None,
     words: Mapping[str, list[Document]] | None = None,
 ) -> Document:
-    """What `faithfulness.json` says of one model: its fits by seed, and the verdict on them."""
-    level, sentences = verdict(list(fits.values()), agreed)
+    """What `faithfulness.json` says about one model: its runs by seed, and the verdict."""
+    level, sentences = verdict(list(runs.values()), agreed)
     return {
         "level": level,
         "verdict": " ".join(sentences),
-        "seeds": {str(seed): fit for seed, fit in fits.items()},
+        "seeds": {str(seed): run for seed, run in runs.items()},
         "agreement": agreed,
         "words": words,
     }
 
 
 def document(models: Mapping[str, Document], *, confidence: float) -> Document:
-    """The content of `results/explanations/faithfulness.json`; `models` are from `summarise`."""
+    """The content of `results/explanations/faithfulness.json`; `models` are from `summarize`."""
     return {
         "confidence": confidence,
         "models": dict(models),
@@ -350,13 +349,13 @@ def document(models: Mapping[str, Document], *, confidence: float) -> Document:
 # ── in words ─────────────────────────────────────────────────────────────────────────────
 
 
-def verdict(fits: Sequence[Document], agreed: Document | None) -> tuple[str, list[str]]:
-    """How far to believe a model's weights, and one sentence for each test that was made.
+def verdict(runs: Sequence[Document], agreed: Document | None) -> tuple[str, list[str]]:
+    """How far to trust a model's weights, and a sentence for each test that was made.
 
-    Supported: every test that could be made came out clearly, for every seed. Not supported:
-    none did for any seed. Partly supported: anything between.
+    Supported: every test that could be made passed clearly, for every seed. Not supported:
+    none did for any seed. Partly supported: anything in between.
     """
-    tests = (_say_deletion(fits), _say_evidence(fits), _say_agreement(agreed))
+    tests = (_say_deletion(runs), _say_evidence(runs), _say_agreement(agreed))
     made = [test for test in tests if test is not None]
     passed = [share for share, _ in made]
     level = PARTLY
@@ -367,8 +366,8 @@ def verdict(fits: Sequence[Document], agreed: Document | None) -> tuple[str, lis
     return level, [sentence for _, sentence in made]
 
 
-def _say_deletion(fits: Sequence[Document]) -> tuple[float, str] | None:
-    deletions = [fit["deletion"] for fit in fits if fit["deletion"]]
+def _say_deletion(runs: Sequence[Document]) -> tuple[float, str] | None:
+    deletions = [run["deletion"] for run in runs if run["deletion"]]
     if not deletions:
         return None
     clear = [
@@ -387,8 +386,8 @@ def _say_deletion(fits: Sequence[Document]) -> tuple[float, str] | None:
     )
 
 
-def _say_evidence(fits: Sequence[Document]) -> tuple[float, str] | None:
-    found = [fit["evidence"] for fit in fits if fit["evidence"]]
+def _say_evidence(runs: Sequence[Document]) -> tuple[float, str] | None:
+    found = [run["evidence"] for run in runs if run["evidence"]]
     if not found:
         return None
     clear = [
@@ -409,16 +408,16 @@ def _say_agreement(agreed: Document | None) -> tuple[float, str] | None:
     if agreed["spearman"] is None:
         return 0.0, "The weights of a row are all alike: there is no order to agree on."
     if _above(agreed["spearman"], CLEAR_AGREEMENT):
-        passed, said = 1.0, "Fits that differ in their seed alone weigh the same rows alike"
+        passed, text = 1.0, "Fits that differ in their seed alone weigh the same rows alike"
     elif _above(agreed["spearman"], 0.0):
-        passed, said = 0.5, "Fits that differ in their seed alone agree on the weights only loosely"
+        passed, text = 0.5, "Fits that differ in their seed alone agree on the weights only loosely"
     else:
-        passed, said = 0.0, "Fits that differ in their seed alone do not agree on the weights"
-    return passed, f"{said} (Spearman’s ρ = {agreed['spearman']['mean']:.2f})."
+        passed, text = 0.0, "Fits that differ in their seed alone do not agree on the weights"
+    return passed, f"{text} (Spearman’s ρ = {agreed['spearman']['mean']:.2f})."
 
 
 def _above(estimate: Document, bound: float) -> bool:
-    """Whether the whole interval (or, where there is none, nothing) is above."""
+    """Whether the whole interval is above the bound; False without an interval."""
     return estimate["low"] is not None and estimate["low"] > bound
 
 

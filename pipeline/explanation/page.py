@@ -17,9 +17,9 @@ from matplotlib.font_manager import FontProperties
 
 from pipeline.core.texts import LINE_BREAK
 
-# A token is in full colour when it has at least this many times an even share of the weight;
+# A token is in full color when it has at least this many times an even share of the weight;
 # so weights that are spread evenly look pale instead of all being "the heaviest".
-FULL_COLOUR = 5.0
+FULL_COLOR = 5.0
 
 _FALLBACK_FONTS = (
     "Noto Sans CJK SC",
@@ -35,11 +35,11 @@ _FALLBACK_FONTS = (
 
 
 class Piece(NamedTuple):
-    """A stretch of a text whose characters are all to be drawn alike.
+    """A stretch of a text whose characters are all drawn the same way.
 
     Attributes:
         weight: of the token that the stretch belongs to; None between tokens.
-        shade: 0 to 1, how strongly to colour it.
+        shade: 0 to 1, how strongly to color it.
     """
 
     text: str
@@ -50,7 +50,7 @@ class Piece(NamedTuple):
 
 
 def environment(package: str) -> jinja2.Environment:
-    """Templates of `package`, besides the shared ones of this package; escaping is on."""
+    """The templates of `package` and the shared ones of this package; escaping is on."""
     loaders = [jinja2.PackageLoader(name) for name in dict.fromkeys([package, __package__ or ""])]
     made = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders),
@@ -64,7 +64,7 @@ def environment(package: str) -> jinja2.Environment:
         heaviest=heaviest,
         heaviest_steps=heaviest_steps,
         window=window,
-        full_colour=FULL_COLOUR,
+        full_color=FULL_COLOR,
     )
     made.filters["percent"] = percent
     return made
@@ -81,12 +81,12 @@ def percent(share: float) -> str:
 
 
 def shades(weights: Sequence[float | None]) -> list[float]:
-    """How strongly to colour each token: its weight, relative to the heaviest of its row.
+    """How strongly to color each token: its weight, relative to the heaviest of its row.
 
-    If not even the heaviest has `FULL_COLOUR` even shares, relative to that many shares.
+    If not even the heaviest has `FULL_COLOR` even shares, relative to that many shares.
     """
     present = [weight or 0.0 for weight in weights]
-    full = max([*present, FULL_COLOUR * sum(present) / max(len(present), 1)])
+    full = max([*present, FULL_COLOR * sum(present) / max(len(present), 1)])
     return [round(weight / full, 2) if full else 0.0 for weight in present]
 
 
@@ -94,7 +94,7 @@ def pieces(sample: Mapping[str, Any]) -> list[Piece]:
     """Cut a sample's text where a token, a passage of evidence or the unread part begins or ends.
 
     Joined, the pieces are the text, except that an HTML line break has become a line feed.
-    Tokens that share a character (bytes of one emoji) are one: their weights are added.
+    Tokens that share a character (bytes of one emoji) are merged: their weights are added.
     """
     text, tokens = sample["text"], sample["tokens"]
     owner: list[int | None] = [None] * len(text)  # of each character, the token
@@ -183,7 +183,7 @@ def window(sample: Mapping[str, Any], features: Sequence[str]) -> dict[str, Any]
 
 
 def draw(document: Mapping[str, Any], *, count: int = 4) -> bytes:
-    """A PNG of the first `count` samples; its bytes depend on the document and the fonts alone.
+    """A PNG of the first `count` samples; its bytes depend only on the document and the fonts.
 
     Texts are cut after a few lines: the picture is for comparing runs side by side, the page
     for reading.

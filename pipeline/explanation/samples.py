@@ -1,4 +1,4 @@
-"""The test rows that are shown, and what a model made of each of them."""
+"""The test rows that are shown, and each run's predictions and weights for them."""
 
 import re
 from collections import Counter
@@ -73,7 +73,7 @@ def document(
     evidence: Sequence[Collection[Span]] | None = None,
     disagreements: Collection[int] = (),
 ) -> dict[str, Any]:
-    """What one run made of the chosen texts, as `samples.json` keeps it.
+    """One run's predictions and weights for the chosen texts, as kept in `samples.json`.
 
     Every sequence argument has one item for each chosen row, in the same order.
 
@@ -81,7 +81,7 @@ def document(
         classes: their names; empty where the task is regression.
         weights: <float32>[length] a row; None when the model has none.
         max_len: length to which sequences were truncated.
-        evidence: character spans of the passages that decide, where they are known.
+        evidence: character spans of the deciding passages, where they are known.
         disagreements: numbers of the rows that were chosen because the models disagree on them.
     """
     assert sequences.spans is not None, "text sequences carry the spans of their tokens"
@@ -127,7 +127,7 @@ def series_document(
     weights: Sequence[NDArray[np.float32]] | None,
     disagreements: Collection[int] = (),
 ) -> dict[str, Any]:
-    """What one run made of the chosen windows of a series: as `document`, but for the values.
+    """As `document`, for windows of a series: with values instead of texts.
 
     Args:
         features: name of each column of `sequences.values`.
@@ -216,3 +216,8 @@ def disputed(
         if champion in (pair["first"], pair["second"])
         for entry in pair["rows"][:per_pair]
     ]
+
+
+def disputed_rows(comparison: Mapping[str, Any]) -> set[int]:
+    """The numbers of the rows that `disputed` names."""
+    return {entry["row"] for _, _, entry in disputed(comparison)}

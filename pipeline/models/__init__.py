@@ -1,1 +1,1 @@
-"""The compared networks and the layers that they are made of."""
+"""The compared networks and their layers."""

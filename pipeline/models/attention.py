@@ -1,8 +1,8 @@
-"""Attention that pools a sequence of states into one vector.
+"""Attention layers that pool a sequence of states into one vector.
 
 After Bahdanau, Cho & Bengio, "Neural Machine Translation by Jointly Learning to Align and
-Translate" (ICLR 2015), in its keys-only form: there is no decoder, so the score of a step rests
-on that step alone. Needs Keras and nothing else of this package:
+Translate" (ICLR 2015), in its keys-only form: there is no decoder, so a step's score depends only
+on that step. The module needs Keras and nothing else from this package:
 
     from pipeline.models.attention import AdditiveAttention
 
@@ -16,8 +16,7 @@ from keras import ops
 
 Shape = tuple[int | None, ...]
 
-# Below any real score, yet finite: unlike -inf it makes no NaN on the way when a whole row is
-# masked.
+# Below any real score, but finite: unlike -inf, it gives no NaN when a whole row is masked.
 LOWEST_SCORE = -1e30
 
 
@@ -32,7 +31,7 @@ def additive_score(states: Any, kernel: Any, bias: Any, vector: Any) -> Any:
 def dot_score(states: Any, query: Any) -> Any:
     """Score every step by (q · h) / √features.
 
-    The query is one vector for all rows, (features,), or one a row, (batch, features).
+    The query is one vector for all rows, (features,), or one per row, (batch, features).
     (batch, time_steps, features) -> (batch, time_steps).
     """
     query = query / states.shape[-1] ** 0.5
@@ -42,15 +41,15 @@ def dot_score(states: Any, query: Any) -> Any:
 
 
 def masked_softmax(scores: Any, mask: Any = None) -> Any:
-    """Softmax over the real steps of each row, at least in float32: (batch, time_steps).
+    """Softmax over the real steps of each row, in float32 or higher: (batch, time_steps).
 
-    A masked step gets exactly 0, and so does every step of a row that has no real one.
+    A masked step gets exactly 0, and so does every step of a row without real steps.
     """
     # half precision -> float32; float64 stays
     scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
     if mask is not None:
         scores = ops.where(mask, scores, LOWEST_SCORE)
-    # by hand: Keras's own softmax warns of a sequence of one step
+    # not `ops.softmax`, which warns about sequences of one step
     peak = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
     exponentials = ops.exp(scores - peak)
     weights = exponentials / ops.sum(exponentials, axis=-1, keepdims=True)
@@ -63,7 +62,7 @@ def weighted_sum(weights: Any, states: Any) -> Any:
 
 
 def last_state(states: Any, mask: Any = None) -> Any:
-    """State of the last real step: (batch, time_steps, features) -> (batch, features)."""
+    """The state at the last real step: (batch, time_steps, features) -> (batch, features)."""
     if mask is None:
         return states[:, -1]
     steps = ops.arange(ops.shape(states)[1])
@@ -72,18 +71,18 @@ def last_state(states: Any, mask: Any = None) -> Any:
 
 
 class _AttentionPooling(keras.layers.Layer):
-    """What both layers share: masks, shapes and the two outputs. A subclass gives the scores."""
+    """Base of both layers: masks, shapes and the two outputs. A subclass computes the scores."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
 
     def score(self, states: Any, mask: Any) -> Any:
-        """Unnormalised score of every step: (batch, time_steps)."""
+        """Unnormalized score of every step: (batch, time_steps)."""
         raise NotImplementedError
 
     def build(self, input_shape: Shape) -> None:
-        """Make the weights, and from now on take this number of features only."""
+        """Create the weights, and fix the number of features."""
         self._check_input(input_shape)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: input_shape[-1]})
 
@@ -96,7 +95,7 @@ class _AttentionPooling(keras.layers.Layer):
         return weighted_sum(weights, inputs), weights
 
     def compute_mask(self, *_: Any) -> tuple[None, None]:
-        """End the mask here: the context has no time axis, and masked weights are 0 already."""
+        """Stop the mask: the context has no time axis, and masked weights are already 0."""
         return None, None
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
@@ -108,7 +107,7 @@ class _AttentionPooling(keras.layers.Layer):
     def compute_output_spec(
         self, inputs: Any, mask: Any = None
     ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """Shapes and dtypes; under mixed precision the weights are still float32."""
+        """Shapes and dtypes; under mixed precision, the weights are still float32."""
         if mask is not None:
             self._check_mask(mask.shape)
         context, weights = self.compute_output_shape(inputs.shape)
@@ -121,27 +120,28 @@ class _AttentionPooling(keras.layers.Layer):
     def _check_mask(self, shape: Shape) -> None:
         if len(shape) != 2:
             raise ValueError(
-                f"{self.name}: the mask must be of shape (batch, time_steps). "
+                f"{self.name}: the mask must have shape (batch, time_steps). "
                 f"Received: mask of shape {tuple(shape)}"
             )
 
     def _check_input(self, input_shape: Shape) -> None:
         if len(input_shape) == 2:
             raise ValueError(
-                f"{self.name}: the input must be of shape (batch, time_steps, features); this one "
-                "has no time axis, as when a recurrent layer returns its last state only. Set "
-                f"return_sequences=True in the layer before. Received: shape {tuple(input_shape)}"
+                f"{self.name}: the input must have shape (batch, time_steps, features), but it "
+                "has no time axis, as when a recurrent layer returns only its last state. Set "
+                "return_sequences=True in the previous layer. "
+                f"Received: shape {tuple(input_shape)}"
             )
         if len(input_shape) != 3 or input_shape[-1] is None:
             raise ValueError(
-                f"{self.name}: the input must be of shape (batch, time_steps, features) with a "
+                f"{self.name}: the input must have shape (batch, time_steps, features) with a "
                 f"known number of features. Received: shape {tuple(input_shape)}"
             )
 
 
 @keras.saving.register_keras_serializable(package="spotlight")
 class AdditiveAttention(_AttentionPooling):
-    """Weighs the steps of a sequence by what each one holds, and sums them.
+    """Weights the steps of a sequence by their content, and sums them.
 
     For states h₁…h_T with d features:
 
@@ -151,13 +151,13 @@ class AdditiveAttention(_AttentionPooling):
     4. c = Σ αₜ hₜ               (batch, d)
 
     Args:
-        l2: Strength of the L2 penalty on W and u.
+        l2: strength of the L2 penalty on W and u.
 
-    Input: (batch, time_steps, features), and a mask (batch, time_steps) that is True on real
-    steps: given as `mask=` or left on the input by `mask_zero=True` or `Masking`.
+    Input: (batch, time_steps, features), and a mask (batch, time_steps) that is True at real
+    steps, either passed as `mask=` or attached to the input by `mask_zero=True` or `Masking`.
 
     Output: always `(context, weights)`, of shapes (batch, features) and (batch, time_steps).
-    A masked step has weight exactly 0; a row without a real step has zero weights and context.
+    A masked step has weight exactly 0; a row without real steps has zero weights and context.
     """
 
     def __init__(self, l2: float = 0.0, **kwargs: Any) -> None:
@@ -167,7 +167,7 @@ class AdditiveAttention(_AttentionPooling):
         self.l2 = float(l2)
 
     def build(self, input_shape: Shape) -> None:
-        """Make the weights."""
+        """Create the weights."""
         super().build(input_shape)
         features = input_shape[-1]
         penalty = keras.regularizers.L2(self.l2) if self.l2 else None
@@ -183,21 +183,21 @@ class AdditiveAttention(_AttentionPooling):
         )
 
     def score(self, states: Any, mask: Any) -> Any:
-        """Unnormalised score of every step: (batch, time_steps)."""
+        """Unnormalized score of every step: (batch, time_steps)."""
         return additive_score(states, self.kernel, self.bias, self.vector)
 
     def get_config(self) -> dict[str, Any]:
-        """What the constructor needs to make this layer again."""
+        """The constructor's arguments, to recreate this layer."""
         return {**super().get_config(), "l2": self.l2}
 
 
 @keras.saving.register_keras_serializable(package="spotlight")
 class DotAttention(_AttentionPooling):
-    """Weighs the steps of a sequence by their likeness to a query, and sums them.
+    """Weights the steps of a sequence by their similarity to a query, and sums them.
 
     For states h₁…h_T with d features:
 
-    1. q = a learned vector (d,), or the last real state of each row (batch, d)
+    1. q = a learned vector (d,), or each row's last real state (batch, d)
     2. e = (q · h) / √d         (batch, time_steps)
     3. α = softmax(e) over the unmasked steps, in float32
     4. c = Σ αₜ hₜ               (batch, d)
@@ -205,7 +205,7 @@ class DotAttention(_AttentionPooling):
     Args:
         query: "learned" or "last".
 
-    Input, mask and output are those of `AdditiveAttention`.
+    Input, mask and output are as in `AdditiveAttention`.
     """
 
     def __init__(self, query: Literal["learned", "last"] = "learned", **kwargs: Any) -> None:
@@ -217,7 +217,7 @@ class DotAttention(_AttentionPooling):
         self.query = query
 
     def build(self, input_shape: Shape) -> None:
-        """Make the weights."""
+        """Create the weights."""
         super().build(input_shape)
         if self.query == "learned":
             self.vector = self.add_weight(
@@ -225,10 +225,10 @@ class DotAttention(_AttentionPooling):
             )
 
     def score(self, states: Any, mask: Any) -> Any:
-        """Unnormalised score of every step: (batch, time_steps)."""
+        """Unnormalized score of every step: (batch, time_steps)."""
         query = self.vector if self.query == "learned" else last_state(states, mask)
         return dot_score(states, query)
 
     def get_config(self) -> dict[str, Any]:
-        """What the constructor needs to make this layer again."""
+        """The constructor's arguments, to recreate this layer."""
         return {**super().get_config(), "query": self.query}

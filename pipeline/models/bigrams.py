@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 class Bigrams(keras.layers.Layer):
     """An embedding of each token together with the one after it.
 
-    <int32>[batch, time_steps] -> (batch, time_steps, features). Pairs that are not known, and
-    the last token, share the first row. All rows begin with 0, so that at first the words alone
-    are heard.
+    <int32>[batch, time_steps] -> (batch, time_steps, features). Unknown pairs and the last token
+    share the first row. All rows start at 0, so that at first only the words count.
 
     Args:
-        count: how many pairs are known; which ones, the `pairs` say.
-        features: of the embedding.
+        count: number of known pairs, which `pairs` sets.
+        features: features of the embedding.
     """
 
     def __init__(self, count: int, features: int, **kwargs: Any) -> None:
@@ -26,7 +25,7 @@ class Bigrams(keras.layers.Layer):
         self.count, self.features = count, features
 
     def build(self, input_shape: Any) -> None:
-        """Make the embeddings and room for the pairs."""
+        """Create the embeddings and the array of known pairs."""
         self._keys = self.add_weight(
             shape=(self.count,), dtype="int64", initializer="zeros", trainable=False, name="keys"
         )
@@ -37,7 +36,7 @@ class Bigrams(keras.layers.Layer):
 
     @property
     def pairs(self) -> NDArray[np.int32]:
-        """<int32>[count, 2], the known pairs in the order of their ids."""
+        """<int32>[count, 2], the known pairs, sorted by their ids."""
         keys = ops.convert_to_numpy(self._keys)
         return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
 
@@ -58,17 +57,17 @@ class Bigrams(keras.layers.Layer):
         return ops.take(self.embeddings, row, axis=0)
 
     def compute_mask(self, tokens: Any, mask: Any = None) -> Any:
-        """Real tokens, as `Embedding(mask_zero=True)` has it: a sum needs the mask of each part."""
+        """Mask padding as `Embedding(mask_zero=True)` does; `Add` needs a mask from each input."""
         return ops.not_equal(tokens, 0)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """A vector for each token."""
+        """Add the axis of features."""
         return (*input_shape, self.features)
 
     def compute_output_spec(self, tokens: Any) -> Any:
-        """As `compute_output_shape`, in the layer's precision."""
+        """The output's shape, and the layer's dtype."""
         return keras.KerasTensor((*tokens.shape, self.features), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """What the constructor takes."""
+        """The constructor's arguments."""
         return {**super().get_config(), "count": self.count, "features": self.features}

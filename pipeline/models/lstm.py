@@ -1,9 +1,9 @@
-"""Keras's LSTM, with its recurrence in one piece of machine code where no GPU does it better.
+"""Keras's LSTM with a compiled recurrence for the CPU.
 
-On a CPU the stock layer spends most of its time on starting thousands of small operations, a
-dozen for every time step. Here all of a layer runs in two compiled functions, forward and
-backward. They take a few steps at a time, so that between one matrix product and the next the
-numbers stay in the processor's cache. The mathematics, the weights and their names are Keras's own.
+On a CPU, the stock layer spends most of its time launching thousands of small operations, a dozen
+for every time step. Here a layer runs in two compiled functions, forward and backward. They
+process a few steps at a time, so that data stays in the processor's cache between matrix products.
+The mathematics, the weights and their names are Keras's.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-CHUNK = 8  # steps that share a matrix product; what they need fits into the cache
-ALIGNMENT = 64  # bytes; TensorFlow takes an aligned array without copying it
-# NaN and infinity keep their meaning: a diverged training has to be seen.
+CHUNK = 8  # steps that share a matrix product; their data fits in the cache
+ALIGNMENT = 64  # bytes; TensorFlow uses an aligned array without copying it
+# Not `nnan` and `ninf`: NaN and infinity must show that training has diverged.
 _FAST = {"contract", "arcp", "reassoc", "nsz"}
 
 
 @keras.saving.register_keras_serializable(package="spotlight")
 class LSTM(keras.layers.LSTM):
-    """`keras.layers.LSTM`, faster on a CPU; what it can't do faster it leaves to Keras.
+    """`keras.layers.LSTM`, faster on a CPU; options that aren't compiled fall back to Keras.
 
     (batch, time_steps, features) -> (batch, time_steps, units), or (batch, units) without
-    `return_sequences`. The weights fit `keras.layers.LSTM` and give the same states.
+    `return_sequences`. The weights are interchangeable with those of `keras.layers.LSTM`.
     """
 
     def call(
@@ -39,7 +39,7 @@ class LSTM(keras.layers.LSTM):
         mask: Any = None,
         training: bool = False,
     ) -> Any:
-        """Return the states; at a masked one the last state or 0, as Keras does."""
+        """Return the states; at masked steps, the last state or 0, as Keras does."""
         if initial_state is not None or not self._compilable():
             return super().call(sequences, initial_state, mask=mask, training=training)
         cell = self.cell
@@ -83,27 +83,27 @@ def _recurrence(
     zeroed: bool,
     reverse: bool,
 ) -> Any:
-    """States of an LSTM, differentiable in its inputs and weights.
+    """States of an LSTM, differentiable with respect to its inputs and weights.
 
     Args:
         inputs: (batch, time_steps, features).
         kernel: (features, 4 · units), for the gates i, f, g, o.
-        recurrent: (units, 4 · units), what the state before is multiplied with.
+        recurrent: (units, 4 · units), applied to the previous state.
         bias: (4 · units,).
         mask: <bool>[batch, time_steps].
-        every: whether all states are wanted, or the last alone.
-        zeroed: 0 at masked steps, rather than the state before.
-        reverse: from the last step to the first.
+        every: whether to return all states or only the last.
+        zeroed: whether states at masked steps are 0 instead of the previous state.
+        reverse: whether to run from the last step to the first.
 
     Returns:
-        (batch, time_steps, units), in the order in which they were computed, as Keras has it;
-        (batch, 1, units) without `every`.
+        (batch, time_steps, units), in the order of computation, as in Keras; (batch, 1, units)
+        without `every`.
     """
     features, units = kernel.shape[0], recurrent.shape[0]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def recurrence(*tensors: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-        # Not stateful, so that TensorFlow may run both directions at once.
+        # not stateful, so that TensorFlow can run both directions in parallel
         states, *private = tf.numpy_function(
             partial(_run_forward, every=every, zeroed=zeroed, reverse=reverse),
             [*tensors, mask],
@@ -129,7 +129,7 @@ def _recurrence(
     return recurrence(inputs, kernel, recurrent, bias)
 
 
-# ── what NumPy hands to the compiled functions ───────────────────────────────────────────
+# ── NumPy arrays for the compiled functions ──────────────────────────────────────────────
 
 
 def _run_forward(
@@ -143,19 +143,19 @@ def _run_forward(
     zeroed: bool,
     reverse: bool,
 ) -> list[Array]:
-    """States, and what the backward pass needs: gates, cells, hidden states, step by step."""
+    """The states, and what the backward pass needs: gates, cells and hidden states."""
     batch, time_steps, _ = inputs.shape
     units = len(recurrent)
     states = _aligned((batch, time_steps if every else 1, units))
     gates = _aligned((time_steps, batch, 4, units))
-    cells = _aligned((time_steps + 1, batch, units))  # those before a step, and the last
+    cells = _aligned((time_steps + 1, batch, units))  # before each step, and after the last
     hidden = _aligned(cells.shape)
     _forward(inputs, kernel, recurrent, bias, mask, zeroed, reverse, states, gates, cells, hidden)
     return [states, gates, cells, hidden]
 
 
 def _run_backward(*arrays: Array, zeroed: bool, reverse: bool) -> list[Array]:
-    """The loss's derivatives by inputs, both kernels (one above the other) and bias."""
+    """The gradients with respect to inputs, both kernels (stacked) and bias."""
     *saved, inputs, kernel, recurrent, mask = arrays
     of_inputs = _aligned(inputs.shape)
     of_kernels = _aligned((len(kernel) + len(recurrent), kernel.shape[1]))
@@ -167,7 +167,7 @@ def _run_backward(*arrays: Array, zeroed: bool, reverse: bool) -> list[Array]:
 
 
 def _aligned(shape: tuple[int, ...]) -> Array:
-    """An array without content that begins at a multiple of `ALIGNMENT`."""
+    """An uninitialized array that starts at a multiple of `ALIGNMENT`."""
     size = int(np.prod(shape))
     memory = np.empty(size * 4 + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
@@ -175,11 +175,11 @@ def _aligned(shape: tuple[int, ...]) -> Array:
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Machine code that lets other threads run; kept on disk where a folder for it is found."""
+    """Compile a function that releases the GIL, and cache it on disk if possible."""
     compiled = partial(numba.njit, nogil=True, fastmath=_FAST, error_model="numpy")
     try:
         made: Callable[..., Any] = compiled(cache=True)(function)
-    except RuntimeError:  # neither this folder nor the user's own can be written
+    except RuntimeError:  # neither this folder nor the user's cache is writable
         made = compiled()(function)
     return made
 
@@ -189,11 +189,11 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @numba.njit(inline="always", fastmath=_FAST, error_model="numpy")
 def _tanh(x: Any) -> Any:
-    """tanh as a quotient of polynomials, exact to float32's last digits: Eigen's own.
+    """Eigen's rational approximation of tanh, accurate to float32's last digits.
 
-    The compiler turns it into vector instructions, which it can't do with the library's.
+    Unlike the library's tanh, the compiler can vectorize it.
     """
-    # Conditions, for `min` and `max` would lose a NaN.
+    # Conditions instead of `min` and `max`, which would lose a NaN.
     x = np.float32(7.90531110763549805) if x > np.float32(7.90531110763549805) else x  # noqa: FURB136
     x = np.float32(-7.90531110763549805) if x < np.float32(-7.90531110763549805) else x  # noqa: FURB136
     x2 = x * x
@@ -216,14 +216,14 @@ def _sigmoid(x: Any) -> Any:
 
 @_compiled
 def _gather(inputs: Any, start: int, count: int, reverse: bool, rows: Any) -> None:
-    """Copy the inputs of `count` steps from `start` on, all of a step next to each other.
+    """Copy the inputs of `count` steps from `start` on, step by step.
 
     Args:
         inputs: (batch, time_steps, features).
-        start: step, in the order of computation.
-        count: of steps.
-        reverse: whether that order begins at the last step.
-        rows: (at least count · batch, at least features).
+        start: first step, in the order of computation.
+        count: number of steps.
+        reverse: whether computation runs from the last step to the first.
+        rows: output, (at least count · batch, at least features).
     """
     batch, time_steps, features = inputs.shape
     for n in range(count):
@@ -247,7 +247,7 @@ def _forward(  # noqa: PLR0917 (compiled functions take no keywords)
     cells: Any,
     hidden: Any,
 ) -> None:
-    """Fill states, gates, cells and hidden states, step after step.
+    """Fill states, gates, cells and hidden states, step by step.
 
     i, f, o = σ(·), g = tanh(·) of x W + h U + b; c ← f c + i g; h = o tanh c
     (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
@@ -259,11 +259,11 @@ def _forward(  # noqa: PLR0917 (compiled functions take no keywords)
         bias: b, (4 · units,).
         mask: <bool>[batch, time_steps].
         zeroed: whether states are 0 at masked steps.
-        reverse: from the last step to the first.
-        states: (batch, n, units), those of the last n steps.
-        gates: (time_steps, batch, 4, units).
-        cells: (time_steps + 1, batch, units), c before each step and after the last.
-        hidden: as `cells`, h.
+        reverse: whether to run from the last step to the first.
+        states: output, (batch, n, units), of the last n steps.
+        gates: output, (time_steps, batch, 4, units).
+        cells: output, (time_steps + 1, batch, units), c before each step and after the last.
+        hidden: output, like `cells`, h.
     """
     batch, time_steps, features = inputs.shape
     units, width = recurrent.shape
@@ -271,24 +271,24 @@ def _forward(  # noqa: PLR0917 (compiled functions take no keywords)
     flat = gates.reshape(time_steps * batch, width)
     x = np.empty((CHUNK * batch, features), np.float32)
     recalled = np.empty((batch, width), np.float32)  # h U
-    # σ(z) = tanh(z / 2) / 2 + 1 / 2, so one loop has all four gates.
+    # σ(z) = tanh(z / 2) / 2 + 1 / 2, so one loop computes all four gates.
     scale = np.full(width, np.float32(0.5))
     scale[2 * units : 3 * units] = np.float32(1)
     cells[0] = np.float32(0)
     hidden[0] = np.float32(0)
-    states[:, :1] = np.float32(0)  # should there be no step at all
+    states[:, :1] = np.float32(0)  # in case there are no steps
     for step in range(time_steps):
         if step % CHUNK == 0:
             count = min(CHUNK, time_steps - step)
             _gather(inputs, step, count, reverse, x)
             rows = slice(step * batch, (step + count) * batch)
-            np.dot(x[: count * batch], kernel, flat[rows])  # where the gates will be: x W
+            np.dot(x[: count * batch], kernel, flat[rows])  # x W, later replaced by the gates
         np.dot(hidden[step], recurrent, recalled)
         t = time_steps - 1 - step if reverse else step
         z, a = flat[step * batch : (step + 1) * batch], gates[step]
         c_before, c, h_before, h = cells[step], cells[step + 1], hidden[step], hidden[step + 1]
-        # No slices of single rows, for each counts its references, which takes longer than the
-        # row; and each loop runs from 0, for the compiler makes vectors of no other.
+        # No slices of single rows: their reference counting takes longer than the row. And each
+        # loop starts at 0, as the compiler vectorizes no others.
         for b in range(batch):
             if mask[b, t]:
                 for j in range(width):
@@ -323,25 +323,25 @@ def _backward(  # noqa: PLR0912, PLR0917 (compiled: no keywords, one function fo
     of_kernels: Any,
     of_bias: Any,
 ) -> None:
-    """Fill the loss's derivatives, from the last step to the first.
+    """Fill the gradients, from the last step to the first.
 
-    Between two chunks only dh, dc and `past` are handed on; slopes by x W + h U + b, four times as
-    wide as the states, never leave the cache.
+    Only dh, dc and `past` are carried from one chunk to the next. The gradients of x W + h U + b,
+    four times as wide as the states, never leave the cache.
 
     Args:
-        upstream: the derivatives by the states: (batch, n, units), of the last n steps.
-        gates: of the forward pass, as cells and hidden states.
+        upstream: gradients of the states, (batch, n, units), of the last n steps.
+        gates: from the forward pass, as are cells and hidden states.
         cells: (time_steps + 1, batch, units).
-        hidden: as `cells`.
+        hidden: like `cells`.
         inputs: (batch, time_steps, features).
         kernel: (4 · units, features), transposed.
         recurrent: (4 · units, units), transposed.
         mask: <bool>[batch, time_steps].
         zeroed: whether states were 0 at masked steps.
-        reverse: whether the forward pass began at the last step.
-        of_inputs: (batch, time_steps, features).
-        of_kernels: (features + units, 4 · units), the kernel's above the recurrent one's.
-        of_bias: (4 · units,).
+        reverse: whether the forward pass ran from the last step to the first.
+        of_inputs: output, (batch, time_steps, features).
+        of_kernels: output, (features + units, 4 · units), the kernel's rows first.
+        of_bias: output, (4 · units,).
     """
     batch, time_steps, features = inputs.shape
     width, units = recurrent.shape
@@ -350,7 +350,7 @@ def _backward(  # noqa: PLR0912, PLR0917 (compiled: no keywords, one function fo
     dh = np.zeros((batch, units), np.float32)  # through the next step's gates
     past = np.zeros((batch, units), np.float32)  # through masked steps, and from the loss
     dc = np.zeros((batch, units), np.float32)
-    # of a chunk: x and h before it, side by side; slopes by x W + h U + b
+    # of one chunk: x and the previous h, side by side; the gradients of x W + h U + b
     xh = np.empty((CHUNK * batch, features + units), np.float32)
     dz = np.empty((CHUNK, batch, 4, units), np.float32)
     before = hidden[:time_steps].reshape(time_steps * batch, units)

@@ -8,9 +8,9 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="spotlight")
 class MaskedMax(keras.layers.Layer):
-    """The largest value of each feature over the real steps; Keras's own takes no mask.
+    """The maximum of each feature over the real steps; Keras's layer doesn't support masks.
 
-    (batch, time_steps, features) -> (batch, features); 0 in a row without a real step.
+    (batch, time_steps, features) -> (batch, features); 0 for a row without real steps.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -26,9 +26,9 @@ class MaskedMax(keras.layers.Layer):
         return ops.where(ops.any(mask, axis=1), largest, 0.0)
 
     def compute_mask(self, *_: Any) -> None:
-        """End the mask here: the result has no time axis."""
+        """Stop the mask: the result has no time axis."""
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The time axis goes."""
+        """Drop the time axis."""
         batch, _, features = input_shape
         return batch, features

@@ -14,7 +14,7 @@ from pipeline.models.masked_max import MaskedMax
 
 Kind = Literal["text", "series"]
 
-# The head's activation tells what an output means.
+# The head's activation determines what an output means.
 ACTIVATIONS: dict[Task, str] = {
     "binary": "sigmoid",  # (batch, 1), probability of the second class
     "multiclass": "softmax",  # (batch, classes), probabilities
@@ -23,11 +23,11 @@ ACTIVATIONS: dict[Task, str] = {
 
 
 class Network(NamedTuple):
-    """Two models over the same layers.
+    """Two models that share their layers.
 
     Attributes:
-        predictor: inputs -> output. This one is trained.
-        explainer: inputs -> {"output": output, "weights": (batch, time_steps)}; None where the
+        predictor: inputs -> output; this one is trained.
+        explainer: inputs -> {"output": output, "weights": (batch, time_steps)}; None if the
             pooling has no weights.
     """
 
@@ -45,22 +45,21 @@ def build_network(
     bigrams: int = 0,
     features: int = 0,
 ) -> Network:
-    """Turn a recipe into a network with fresh weights.
+    """Build a network with fresh weights from a recipe.
 
     Text, <int32>[batch, time_steps] token ids with 0 after the last token, goes through an
     embedding; a series, <float32>[batch, time_steps, features], goes straight into the
-    Bi-LSTM. Everything after that is the same. The weights depend on
-    `keras.utils.set_random_seed` alone.
+    Bi-LSTM. Everything after that is the same. The weights depend only on
+    `keras.utils.set_random_seed`.
 
     Args:
-        recipe: sizes, pooling and regularisation.
+        recipe: sizes, pooling and regularization.
         kind: of the input.
-        task: decides the head.
-        classes: how many there are; counts for the task "multiclass" only.
-        vocabulary_size: of text, with the two special tokens.
-        bigrams: how many pairs of tokens have an embedding of their own; `Bigrams.pairs` takes
-            them.
-        features: of a series.
+        task: determines the head.
+        classes: number of classes; used only for the task "multiclass".
+        vocabulary_size: for text, including the two special tokens.
+        bigrams: number of token pairs with their own embedding; set them as `Bigrams.pairs`.
+        features: number of features of a series.
     """
     width = recipe.embedding if kind == "text" else features
     outputs = classes if task == "multiclass" else 1
@@ -76,7 +75,7 @@ def build_network(
         if bigrams:
             pairs = Bigrams(bigrams, width, name="bigrams")(inputs)
             states = keras.layers.Add(name="words_and_bigrams")([states, pairs])
-        # of whole words, wherever they stand; of whole features, in all words
+        # drops whole words, then whole features in all words
         states = keras.layers.Dropout(
             recipe.word_dropout, noise_shape=(None, None, 1), name="word_dropout"
         )(states)
@@ -89,7 +88,7 @@ def build_network(
     states = _encode(recipe, units, states)  # (batch, time_steps, width); last: (batch, width)
     pooled, weights = _pool(recipe, states)  # (batch, width)
     pooled = keras.layers.Dropout(recipe.dropout, name="dropout")(pooled)
-    # float32 also under a mixed precision policy: the loss is taken from it
+    # float32 even under a mixed precision policy, since the loss is computed from it
     output = keras.layers.Dense(
         outputs, activation=ACTIVATIONS[task], dtype="float32", name="output"
     )(pooled)
@@ -102,12 +101,12 @@ def build_network(
 
 
 def widened_units(recipe: Recipe, *, inputs: int, outputs: int) -> int:
-    """The fewest units with which a recipe has as many parameters as its additive sibling.
+    """The fewest units with which a recipe has as many parameters as with additive attention.
 
     Args:
-        recipe: the one to widen.
-        inputs: features of one step as the Bi-LSTM reads it.
-        outputs: of the head.
+        recipe: the recipe to widen.
+        inputs: features of one step that the Bi-LSTM reads.
+        outputs: outputs of the head.
     """
     sibling = recipe.model_copy(update={"pooling": "additive"})
     target = count_parameters(sibling, recipe.units, inputs=inputs, outputs=outputs)
@@ -119,7 +118,7 @@ def widened_units(recipe: Recipe, *, inputs: int, outputs: int) -> int:
 
 
 def count_parameters(recipe: Recipe, units: int, *, inputs: int, outputs: int) -> int:
-    """Parameters after the embedding, which is the same for every pooling and any units."""
+    """Number of parameters after the embedding, which is independent of pooling and units."""
     width = 2 * units if recipe.merge == "concat" else units
     # four gates, each with a kernel, a recurrent kernel and a bias, in each direction
     layers = [inputs] + [width] * (recipe.layers - 1)
@@ -130,10 +129,10 @@ def count_parameters(recipe: Recipe, units: int, *, inputs: int, outputs: int) -
 
 
 def _encode(recipe: Recipe, units: int, states: Any) -> Any:
-    """Bi-LSTM and normalisation.
+    """Apply Bi-LSTM and normalization.
 
-    The pooling "last" takes the state in which each direction ended: the forward one at the
-    last real step, the backward one at the first. A normalisation then applies to that vector.
+    The pooling "last" takes each direction's final state: the forward one at the last real step,
+    the backward one at the first. Normalization then applies to that vector.
     """
     for number in range(1, recipe.layers + 1):
         ends = number == recipe.layers and recipe.pooling == "last"
@@ -142,7 +141,7 @@ def _encode(recipe: Recipe, units: int, states: Any) -> Any:
             merge_mode=recipe.merge,
             name="bilstm" if recipe.layers == 1 else f"bilstm_{number}",
         )(states)
-    # Padding touches neither: the one looks at each step alone, the other at the mask.
+    # Padding affects neither: layer normalization is per step, batch normalization uses the mask.
     if recipe.normalization == "layer":
         return keras.layers.LayerNormalization(name="normalization")(states)
     if recipe.normalization == "batch":
@@ -151,10 +150,10 @@ def _encode(recipe: Recipe, units: int, states: Any) -> Any:
 
 
 def _pool(recipe: Recipe, states: Any) -> tuple[Any, Any]:
-    """Turn states into one vector, and the weights where the pooling has them."""
+    """Pool states into one vector; returns it and the weights, if the pooling has any."""
     match recipe.pooling:
         case "last":
-            return states, None  # `_encode` has given that state alone
+            return states, None  # `_encode` has returned only that state
         case "mean":
             return keras.layers.GlobalAveragePooling1D(name="mean")(states), None
         case "max":

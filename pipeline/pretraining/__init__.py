@@ -1,1 +1,1 @@
-"""What networks begin with, learned without labels."""
+"""Pretraining without labels: word vectors and a language model."""

@@ -1,7 +1,7 @@
-"""A warm start for words and Bi-LSTM: they first learn to tell the words that come next.
+"""A language model that pretrains embedding and Bi-LSTM on texts without labels.
 
 After Dai & Le, "Semi-supervised Sequence Learning" (NeurIPS 2015): the forward LSTM predicts each
-following word, the backward one each preceding word, from texts without labels.
+following word, and the backward LSTM each preceding one.
 """
 
 import time
@@ -22,17 +22,17 @@ from pipeline.models.lstm import LSTM
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.optimizer import Adam
 
-OUTPUT_SCALE = 3.0  # of the output's word vectors against the input's, to begin with
-_HELD_OUT = 100  # every so many texts one is not learned from
+OUTPUT_SCALE = 3.0  # initial scale of the output's word vectors relative to the input's
+_HELD_OUT = 100  # one text in this many is held out
 
 
 class LearnedLanguageModel(NamedTuple):
-    """What a network can begin with.
+    """Weights from which a network can start.
 
     Attributes:
         vectors: <float32>[vocabulary, features].
-        bilstm: the weights of Keras's Bidirectional LSTM, in its order.
-        losses: after each epoch, in nats a word, of the held-out texts.
+        bilstm: the weights of Keras's bidirectional LSTM, in its order.
+        losses: the loss on held-out texts after each epoch, in nats per word.
     """
 
     vectors: NDArray[np.float32]
@@ -66,10 +66,10 @@ class _Model:
         return [variable for layer in made for variable in layer.trainable_variables]
 
     def loss(self, batch: Any, samples: Any, log_share: Any, *, training: bool) -> Any:
-        """Mean negative log likelihood of a word's neighbours, by a sampled softmax.
+        """Mean negative log-likelihood of each word's neighbors, by a sampled softmax.
 
-        Jean et al. 2015: the sum over the vocabulary is estimated from words drawn in proportion
-        to a share q, each counted 1 / (n q) times.
+        Jean et al. 2015: the sum over the vocabulary is estimated from n words drawn with
+        probabilities q, each weighted by 1 / (n q).
 
         Args:
             batch: <int32>[batch, time_steps].
@@ -94,7 +94,7 @@ class _Model:
             others = tf.matmul(query, among, transpose_b=True) - weight  # (words, n)
             everything = tf.reduce_logsumexp(tf.concat([right[:, None], others], axis=1), axis=1)
             losses.append(tf.reduce_sum(everything - right))
-        # a batch of single words has no neighbours
+        # a batch of single words has no neighbors
         return tf.math.divide_no_nan(tf.add_n(losses), 2.0 * tf.cast(tf.shape(both)[0], tf.float32))
 
 
@@ -106,19 +106,19 @@ def learn_language_model(
     checkpoint: Checkpoint | None = None,
     say: Callable[[str], object] = progress.say,
 ) -> LearnedLanguageModel:
-    """Train on texts; the same bytes each time, with the same number of threads.
+    """Train on texts, reproducibly for the same number of threads.
 
     Args:
         rows: token ids of each text.
-        vectors: <float32>[vocabulary, features] to begin with.
+        vectors: <float32>[vocabulary, features], the initial embedding.
         settings: units, epochs, samples, batch size, rate and seed.
-        checkpoint: keeps the state after every epoch; learning that was killed goes on from it.
-        say: is told how far it is after each epoch.
+        checkpoint: saves the state after each epoch; an interrupted run resumes from it.
+        say: called with a line of progress after each epoch.
     """
     keras.utils.set_random_seed(settings.seed)
     vocabulary = len(vectors)
     counts = np.bincount(rows.values, minlength=vocabulary)
-    share = (counts + 1.0) ** 0.75  # as word2vec draws: rare words more often than they stand
+    share = (counts + 1.0) ** 0.75  # as in word2vec: rare words more often than they occur
     share /= share.sum()
     log_share = tf.constant(np.log(share), tf.float32)
     every = min(_HELD_OUT, len(rows))
@@ -145,11 +145,11 @@ def learn_language_model(
 
     compiled = tf.function(step, input_signature=signature, autograph=False)
     judged = tf.function(held_out_loss, input_signature=signature, autograph=False)
-    # A dropout layer's generator is no trainable weight: without it other words were dropped.
+    # The dropout layer's generator belongs to the state: else a resumed run drops other words.
     state = [*model.variables, *optimizer.variables, *model.dropout.variables]
     losses = _restored(checkpoint, state)
     if losses:
-        say(f"language model: going on after epoch {len(losses)}, which was kept")
+        say(f"language model: resuming after epoch {len(losses)}")
     for epoch in range(len(losses), settings.epochs):
         begun = time.perf_counter()
         rng = np.random.default_rng([settings.seed, epoch])
@@ -179,7 +179,7 @@ def learn_language_model(
 
 
 def _restored(checkpoint: Checkpoint | None, state: list[Any]) -> list[float]:
-    """Assign what was kept to the variables; the losses of the epochs that are done."""
+    """Restore the variables from the checkpoint; returns the losses of the finished epochs."""
     kept = checkpoint.restore() if checkpoint else None
     if kept is None:
         return []
@@ -190,7 +190,7 @@ def _restored(checkpoint: Checkpoint | None, state: list[Any]) -> list[float]:
 
 
 def _draw(share: NDArray[np.floating[Any]], count: int, rng: np.random.Generator) -> Any:
-    """<int32>[count] words, in proportion to their share."""
+    """Draw <int32>[count] words with probabilities proportional to `share`."""
     cumulative = np.cumsum(share)
     places = np.searchsorted(cumulative, rng.random(count) * cumulative[-1])
     return tf.constant(places.astype(np.int32))

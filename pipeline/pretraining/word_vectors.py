@@ -1,4 +1,4 @@
-"""Word vectors from text without labels: what a word means is known by its neighbours."""
+"""Word vectors, learned from text without labels."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from pipeline.core.params import Vectors
 from pipeline.encoding.tokenizer import UNKNOWN_ID
 
 SCALE = 0.1  # standard deviation of a vector's entries
-LONGEST = 10_000  # tokens of a sentence; gensim passes over what comes after
+LONGEST = 10_000  # tokens in a sentence; gensim ignores the rest
 
 
 def word_vectors(
@@ -21,17 +21,17 @@ def word_vectors(
     vocabulary_size: int,
     epoch_done: Callable[[], object] = lambda: None,
 ) -> NDArray[np.float32]:
-    """Skip-gram with negative sampling (Mikolov et al. 2013); the same bytes each time.
+    """Learn vectors by skip-gram with negative sampling (Mikolov et al. 2013), reproducibly.
 
     Args:
         rows: token ids of each text.
         settings: size, window, epochs and seed.
-        vocabulary_size: of the tokenizer.
+        vocabulary_size: the tokenizer's.
         epoch_done: called after each epoch.
 
     Returns:
         <float32>[vocabulary_size, settings.size]; 0 for padding, for the unknown word, and for
-        words that stand in no text.
+        words that occur in no text.
     """
     names = [str(number) for number in range(vocabulary_size)]
     sentences = [
@@ -52,7 +52,7 @@ def word_vectors(
         negative=5,
         sample=1e-4,
         min_count=1,
-        workers=1,  # more of them race, and the bytes differ from run to run
+        workers=1,  # several would race, and results would differ from run to run
         callbacks=[_EpochDone(epoch_done)],
     )
     known = np.array([int(name) for name in model.wv.index_to_key])

@@ -1,12 +1,20 @@
-"""What the stages found → the report. No time, path or revision goes in: its bytes are stable."""
+"""The stages' results → the report. It holds no time, path or revision: its bytes are stable."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline.evaluation.pairwise import BETTER, NOT_TOLD_APART, TOO_FEW_SEEDS, WORSE
+from pipeline.evaluation.wording import (
+    METRIC_TITLES,
+    PERCENTAGES,
+    mean_and_sd,
+    real_minus,
+    signed_difference,
+)
 from pipeline.explanation.page import environment
 from pipeline.explanation.samples import disputed
 from pipeline.report import charts
@@ -21,33 +29,21 @@ _PAIRS_AT_ONCE = 6
 _ANSWERS = {
     BETTER: "Yes, on this data.",
     WORSE: "No: on this data it is worse.",
-    NOT_TOLD_APART: "This data does not tell.",
+    NOT_TOLD_APART: "Undecided on this data.",
     TOO_FEW_SEEDS: "Too few seeds to tell.",
 }
 _OPPOSITE = {BETTER: WORSE, WORSE: BETTER}
-_METRICS = {
-    "accuracy": "accuracy, %",
-    "f1": "F1",
-    "roc_auc": "ROC AUC",
-    "log_loss": "log loss",
-    "ece": "ECE, %",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "mse": "MSE",
-    "r2": "R²",
-}
-_AS_PERCENT = {"accuracy", "ece"}
 
 
 class Run(NamedTuple):
-    """One fit: its `model.json`, and its `history.csv` as one mapping an epoch."""
+    """One run: its `model.json`, and its `history.csv` as one mapping per epoch."""
 
     card: Document
     history: Sequence[Mapping[str, float]]
 
 
 class Answer(NamedTuple):
-    """Whether attention helps: a few words, and the pair of models that they rest on."""
+    """Whether attention helps: a few words, and the pair of models they are based on."""
 
     words: str
     pair: Document
@@ -97,18 +93,18 @@ def build_report(
         comparison: `comparison.json`.
         card: the data's `card.json`.
         encoding: `encoding.json`.
-        runs: every fit.
-        samples: every fit's `samples.json`; its rows hold those that `samples.disputed` names.
+        runs: every run.
+        samples: every run's `samples.json`, with the rows that `samples.disputed` names.
         roc: for each model its points (false positive rate, true positive rate).
         precision_recall: for each model its points (recall, precision).
         faithfulness: `faithfulness.json`, if a model has attention.
-        words: the reference's `words.json`, if it read words.
+        words: the baseline's `words.json`, if it reads words.
     """
     style = {name: number % charts.STYLES for number, name in enumerate(comparison["models"])}
     templates = environment(__package__ or "")
     templates.filters.update(
         zip=zip,
-        signed=_signed_for(comparison["task"]),
+        signed=partial(signed_difference, regression=comparison["task"] == "regression"),
         spread=_spread,
         fixed=_fixed,
         p=_p_value,
@@ -123,8 +119,7 @@ def build_report(
         faithfulness=faithfulness,
         words=words,
         style=style,
-        metric_names=_METRICS,
-        as_percent=_AS_PERCENT,
+        metric_names=METRIC_TITLES,
         word_count=WORDS,
         answer=_answer(comparison, _attended(samples, faithfulness)),
         pair_tables=_pair_tables(comparison),
@@ -163,7 +158,7 @@ def _attended(samples: Sequence[Document], faithfulness: Document | None) -> set
 def _answer(comparison: Document, attended: set[str]) -> Answer | None:
     """Does attention help? The best model with it against the best one without, by validation.
 
-    None where only one of the two kinds was trained.
+    None if only one of the two kinds was trained.
     """
     candidates = comparison["champion"]["candidates"]
     ranked = sorted(candidates, key=lambda name: candidates[name]["mean"])  # by loss
@@ -179,7 +174,7 @@ def _answer(comparison: Document, attended: set[str]) -> Answer | None:
 
 
 def _pair_tables(comparison: Document) -> list[tuple[str, Sequence[Document]]]:
-    """The pairs to list at once, and those to fold where there are many: (title, pairs)."""
+    """The pairs to show, and if there are many, those to fold away: (title, pairs)."""
     pairs, champion = comparison["pairs"], comparison["champion"]["model"]
     if len(pairs) <= _PAIRS_AT_ONCE:
         return [("", pairs)] if pairs else []
@@ -191,23 +186,12 @@ def _pair_tables(comparison: Document) -> list[tuple[str, Sequence[Document]]]:
 # ── numbers ──────────────────────────────────────────────────────────────────────────────
 
 
-def _signed_for(task: str) -> Callable[[float], str]:
-    """A difference with its sign: percentage points of accuracy, or plain for regression."""
-
-    def signed(value: float) -> str:
-        text = f"{value:+.4g}" if task == "regression" else f"{100 * value:+.1f}"
-        return text.replace("-", "\N{MINUS SIGN}")
-
-    return signed
-
-
 def _spread(value: Document, metric: str) -> str:
-    """Mean ± sd of a metric, in its own digits; '–' where it is undefined."""
-    if value["mean"] is None:
-        return "–"
-    factor, digits = (100, 1) if metric in _AS_PERCENT else (1, _decimals(value["mean"]))
-    text = f"{factor * value['mean']:.{digits}f}".replace("-", "\N{MINUS SIGN}")
-    return text if value["sd"] is None else f"{text} ± {factor * value['sd']:.{digits}f}"
+    """Mean ± sd of a metric, in its own digits; "–" where it is undefined."""
+    factor, digits = (100, 1) if metric in PERCENTAGES else (1, _decimals(value["mean"] or 0.0))
+    return mean_and_sd(
+        value["mean"], value["sd"], lambda number: real_minus(f"{factor * number:.{digits}f}")
+    )
 
 
 def _decimals(value: float) -> int:
@@ -216,8 +200,8 @@ def _decimals(value: float) -> int:
 
 
 def _fixed(value: float, factor: float = 1.0) -> str:
-    """Three decimals, or, times 100, one, with a true minus sign."""
-    return f"{factor * value:.{1 if factor == 100 else 3}f}".replace("-", "\N{MINUS SIGN}")
+    """Three decimals, or, times 100, one, with a real minus sign."""
+    return real_minus(f"{factor * value:.{1 if factor == 100 else 3}f}")
 
 
 def _p_value(value: float) -> str:
@@ -242,7 +226,7 @@ def _scale(pairs: Sequence[Document]) -> Callable[[float], float]:
 
 
 def _learning(runs: Sequence[Run], style: Mapping[str, int]) -> list[Chart]:
-    """Loss and metric per epoch on validation, one line per fit."""
+    """Loss and metric per epoch on validation, one line per run."""
     titles = {
         "val_accuracy": ("Validation accuracy", "accuracy, %", 100),
         "val_mae": ("Validation error", "MAE", 1),
@@ -281,7 +265,7 @@ def _curve(
 
 
 def _by_bin(comparison: Document, what: str, style: Mapping[str, int]) -> list[Chart]:
-    """Each model's accuracy in each bin, and the champion's lead over the others there."""
+    """Each model's accuracy in each bin, and the champion's lead over the others."""
     found = comparison[what]
     if found is None:
         return []
@@ -337,7 +321,7 @@ def _interval_line(name: str, points: Sequence[Document], value: str, style: int
 
 
 def _reliability(comparison: Document, style: Mapping[str, int]) -> list[Chart]:
-    """How often predictions of like confidence are right, before and after temperature scaling."""
+    """How often predictions are right by their confidence, before and after temperature scaling."""
     if comparison["calibration"] is None:
         return []
     seen = [
@@ -350,7 +334,7 @@ def _reliability(comparison: Document, style: Mapping[str, int]) -> list[Chart]:
         charts.chart(
             f"{state.capitalize()} temperature scaling",
             "confidence",
-            "share that is right",
+            "share of correct predictions",
             [
                 Line(
                     name,
@@ -372,25 +356,25 @@ def _reliability(comparison: Document, style: Mapping[str, int]) -> list[Chart]:
 
 
 def _deletion(faithfulness: Document | None, style: Mapping[str, int]) -> list[Chart]:
-    """How much the prediction changes as more steps go, or as only so many are left.
+    """How much the prediction changes as more steps are removed, or kept by themselves.
 
-    Random steps have the same style, whichever model they were taken from.
+    Random steps have the same style for every model.
     """
-    fits = {
-        model: [fit["deletion"] for fit in found["seeds"].values() if fit["deletion"]]
+    runs = {
+        model: [run["deletion"] for run in found["seeds"].values() if run["deletion"]]
         for model, found in (faithfulness["models"] if faithfulness else {}).items()
     }
-    fits = {model: deletions for model, deletions in fits.items() if deletions}
-    if not fits:
+    runs = {model: deletions for model, deletions in runs.items() if deletions}
+    if not runs:
         return []
     titles = {
-        "comprehensiveness": ("Without the heaviest steps", "steps taken away, %"),
-        "sufficiency": ("With the heaviest steps alone", "steps that are left, %"),
+        "comprehensiveness": ("Without the heaviest steps", "steps removed, %"),
+        "sufficiency": ("With only the heaviest steps", "steps kept, %"),
     }
     drawn = []
     for measure, (title, x_title) in titles.items():
         lines, shares = [], []
-        for model, deletions in fits.items():
+        for model, deletions in runs.items():
             shares = [f"{100 * share:g}" for share in deletions[0]["shares"]]
             for of in ("attention", "random"):
                 means = np.mean([found[measure]["by_share"][of] for found in deletions], axis=0)
@@ -413,11 +397,11 @@ def _attention_style(faithfulness: Document | None, style: Mapping[str, int]) ->
 
 
 def _top_of_evidence(faithfulness: Document | None) -> int | None:
-    """How many heaviest tokens were looked up in the evidence; None where it isn't known."""
+    """How many heaviest tokens were looked up in the evidence; None if it isn't known."""
     for model in (faithfulness["models"] if faithfulness else {}).values():
-        for fit in model["seeds"].values():
-            if fit["evidence"]:
-                return int(fit["evidence"]["top"])
+        for run in model["seeds"].values():
+            if run["evidence"]:
+                return int(run["evidence"]["top"])
     return None
 
 
@@ -431,7 +415,7 @@ def _attended_words(faithfulness: Document | None) -> dict[str, Document]:
 
 
 def _disputes(comparison: Document, samples: Sequence[Document]) -> list[Dispute]:
-    """The disputed rows that were sampled, with the attention of each model's first fit."""
+    """The disputed rows that were sampled, with the attention of each model's first run."""
     by_model: dict[str, dict[int, Document]] = {}
     weighted = set()
     for document in samples:

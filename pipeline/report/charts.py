@@ -1,7 +1,10 @@
 """Line charts as inline SVG: here their geometry, in `templates/chart.html` the drawing.
 
-Drawn by hand so that they follow the reader's colours and keep their text as text; every model
-has one style (colour, dash, marker) on all of them, so that colour alone never tells.
+Drawn by hand rather than by matplotlib, so that text stays selectable, colors follow light and
+dark mode, and pointing at a line names it. The page needs no other file, and its bytes don't
+depend on matplotlib's version.
+
+Every model has one style (color, dash, marker) in all charts, so color is never the only cue.
 """
 
 import math
@@ -10,12 +13,14 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.evaluation.wording import real_minus
+
 Point = tuple[float, float]
 
 WIDTH, HEIGHT = 460, 280  # in CSS pixels where the chart has the room
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 44
-STYLES = 8  # with more models they start over
-BESIDE = STYLES  # one more, for what stands beside the models
+STYLES = 8  # more models start over
+BESIDE = STYLES  # one more style, for what is compared with the models
 _SPREAD = 0.6  # of a category's width, for the points that its lines have there
 
 
@@ -24,12 +29,12 @@ class Line:
     """One line of a chart.
 
     Attributes:
-        name: as the table names it.
+        name: in the table, and when pointed at.
         points: in data coordinates; with categories, x counts them from 0.
-        style: number of the colour, dash and marker: of a model, or `BESIDE`.
+        style: number of the color, dash and marker: of a model, or `BESIDE`.
         intervals: low and high of each point.
         markers: whether points are marked.
-        faint: for lines that are many, such as one per seed.
+        faint: for many lines, such as one per seed.
     """
 
     name: str
@@ -42,13 +47,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart whose scales are settled.
+    """A chart with its scales.
 
     Attributes:
         categories: names along x; none where x is a number.
         x_ticks: places of the labels along x.
         diagonal: whether to draw the line x = y.
-        table: whether its numbers are to be listed below it.
+        table: whether its numbers are listed below it.
     """
 
     title: str
@@ -91,14 +96,14 @@ class Chart:
         return "M" + "L".join(points)
 
     def rows(self) -> list[tuple[str, list[str]]]:
-        """The chart as a table: each x, and what every line has there ('' = nothing)."""
+        """The chart as a table: each x, and every line's value there ("" for none)."""
         known = sorted({x for line in self.lines for x, _ in line.points})
         return [(self.x_label(x), [_cell(line, x) for line in self.lines]) for x in known]
 
 
 def number(value: float) -> str:
-    """A number as a reader wants it: three digits, a true minus sign."""
-    return f"{round(value, 10):.3g}".replace("-", "\N{MINUS SIGN}")
+    """A number for reading: three digits, a real minus sign."""
+    return real_minus(f"{round(value, 10):.3g}")
 
 
 def _cell(line: Line, at: float) -> str:
@@ -124,13 +129,13 @@ def chart(
     include_zero: bool = False,
     table: bool = True,
 ) -> Chart:
-    """Settle the scales of a chart.
+    """Choose the scales of a chart.
 
     Args:
-        square: both axes alike, up to 1, with a diagonal.
-        corner: the lowest number on a square chart; where there is much below, it starts at 0.
+        square: both axes equal, up to 1, with a diagonal.
+        corner: the lowest value in a square chart; below 0.3, the axes start at 0.
         whole_x: ticks at whole numbers only.
-        include_zero: y = 0 is to be seen.
+        include_zero: whether y = 0 must be visible.
     """
     ys = [y for line in lines for _, y in line.points]
     ys += [bound for line in lines for interval in line.intervals or () for bound in interval]

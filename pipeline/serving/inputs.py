@@ -1,6 +1,6 @@
-"""What a served model is asked: texts or windows of numbers, refused in words where it can't be.
+"""A served model's requests: texts or windows of numbers; invalid ones are refused with a reason.
 
-MLflow answers a refusal through its server with status 400.
+MLflow's server responds to a refusal with status 400.
 """
 
 import json
@@ -20,13 +20,11 @@ from pipeline.encoding.series import Scaler
 from pipeline.encoding.tokenizer import Encoded, load_tokenizer
 
 _WEIGHT = Property("weight", DataType.double, required=False)
-
-
 FILES = ("tokenizer.json", "scaler.json")  # of `data/encoded`; a dataset has one of them
 
 
 def reader(folder: Path) -> "Reader":
-    """The reader of the packed model in `folder`."""
+    """The reader of requests to the packed model in `folder`."""
     card = json.loads((folder / "model.json").read_bytes())
     return (TextReader if card["kind"] == "text" else SeriesReader)(folder, card)
 
@@ -35,9 +33,9 @@ def reader(folder: Path) -> "Reader":
 
 
 class TextReader:
-    """Column `text`: a text in every row."""
+    """Reads the column `text`: a text in every row."""
 
-    shown = "tokens"  # the answer's column of them
+    shown = "tokens"  # their column in the response
     part = Object(
         [
             Property("token", DataType.string),
@@ -56,16 +54,16 @@ class TextReader:
         return Schema([ColSpec(DataType.string, "text")])
 
     def example(self) -> pd.DataFrame:
-        """A request that is answered."""
+        """A valid request."""
         return pd.DataFrame({"text": ["Slow to start, but I was sorry when it ended."]})
 
-    def read(self, asked: pd.DataFrame) -> "Texts":
+    def read(self, request: pd.DataFrame) -> "Texts":
         """A request's texts.
 
         Raises:
-            MlflowException: a row holds none.
+            MlflowException: a row holds no text.
         """
-        texts = valid_texts(asked["text"].tolist())
+        texts = valid_texts(request["text"].tolist())
         return Texts(texts, self._tokenizer.encode(texts, **self._truncation))
 
 
@@ -86,7 +84,7 @@ class Texts:
         )
 
     def parts(self, weights: Sequence[Any]) -> list[list[dict[str, Any]]]:
-        """Each token as it stands in the text, with its place and its weight."""
+        """Each token of the text, with its characters and its weight."""
         return [
             [
                 {"token": given[start:end], "start": int(start), "end": int(end), "weight": weight}
@@ -99,15 +97,15 @@ class Texts:
 
 
 def valid_texts(given: Sequence[object]) -> list[str]:
-    """The texts, if all of them are.
+    """The texts, if they are all valid.
 
     Raises:
-        MlflowException: one is missing, is blank, or is not text.
+        MlflowException: one is missing, blank, or not text.
     """
     texts: list[str] = []
     for number, value in enumerate(given):
         if not isinstance(value, str) or not value.strip():
-            # The schema lets only text and missing values pass, which pandas may hold as NaN.
+            # The schema only lets text and missing values pass; pandas may hold the latter as NaN.
             received = repr(value) if isinstance(value, str) else "nothing"
             raise _refusal(
                 f"`text` must hold a text in every row; row {number} (from 0) holds {received}. "
@@ -123,7 +121,7 @@ def valid_texts(given: Sequence[object]) -> list[str]:
 
 
 class SeriesReader:
-    """A column for each feature, which holds a list of numbers, one per time step, in every row."""
+    """Reads a column per feature, with a list of numbers, one per time step, in every row."""
 
     shown = "steps"
     part = Object([Property("step", DataType.long), _WEIGHT])
@@ -135,8 +133,8 @@ class SeriesReader:
 
     def schema(self) -> Schema:
         """The columns of a request."""
-        # Of any type: MLflow refuses a list of whole numbers where it is told to expect others.
-        # Its constructor has no types.
+        # Of any type: MLflow refuses integers in a column that it expects to hold doubles.
+        # The constructor has no type annotations.
         anything = AnyType()  # type: ignore[no-untyped-call]
         return Schema([ColSpec(anything, name, required=False) for name in self._features])
 
@@ -145,24 +143,24 @@ class SeriesReader:
         means = {scale.name: round(scale.mean, 4) for scale in self._scaler.features}
         return pd.DataFrame({name: [[mean] * self._steps] for name, mean in means.items()})
 
-    def read(self, asked: pd.DataFrame) -> "Windows":
+    def read(self, request: pd.DataFrame) -> "Windows":
         """A request's windows.
 
         Raises:
             MlflowException: a feature is missing, or is not `time_steps` finite numbers.
         """
-        missing = [name for name in self._features if name not in asked]
+        missing = [name for name in self._features if name not in request]
         if missing:
-            given = [name for name in self._features if name in asked]
+            given = [name for name in self._features if name in request]
             raise _refusal(
                 f"The column `{missing[0]}` is missing. The model reads {len(self._features)} "
                 f"features, each a column with a list of {self._steps} numbers in every row: "
                 f"{', '.join(self._features)}. Received of these: {', '.join(given) or 'none'}."
             )
-        if asked.empty:
+        if request.empty:
             raise _refusal("There is no row; at least one window is needed.")
         columns = [
-            np.stack([self._numbers(value, name, row) for row, value in enumerate(asked[name])])
+            np.stack([self._numbers(value, name, row) for row, value in enumerate(request[name])])
             for name in self._features
         ]
         return Windows(self._scaler, np.stack(columns, axis=-1))
@@ -181,7 +179,7 @@ class SeriesReader:
                 raise _refusal(f"{where} holds {number!r} at step {step} (from 0): {rule}")
             if not np.isfinite(number):
                 raise _refusal(
-                    f"{where} holds {number} at step {step} (from 0), which is no finite number: "
+                    f"{where} holds {number} at step {step} (from 0), which is not finite: "
                     "fill the gap, or leave that row out."
                 )
         return np.asarray(value, np.float64)
@@ -199,7 +197,7 @@ class Windows:
         self.sequences = scaler.inputs(windows)
 
     def values(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        """<float32>[n], a regression's outputs → values in the target's own unit."""
+        """<float32>[n] outputs of a regression → values in the target's own unit."""
         return self._scaler.restore(outputs, self._windows)
 
     def parts(self, weights: Sequence[Any]) -> list[list[dict[str, Any]]]:

@@ -1,6 +1,6 @@
 """The served model: raw input in; label and calibrated probability, or a value, out.
 
-It takes texts, or windows of a series, and shows on request what it attended to. It is packed
+It takes texts or windows of a series, and returns its attention weights on request. It is packed
 with a copy of this package, so it loads where the project is not installed:
 
     model = mlflow.pyfunc.load_model("models:/spotlight-demo@champion")
@@ -9,7 +9,7 @@ with a copy of this package, so it loads where the project is not installed:
     model = mlflow.pyfunc.load_model("models:/spotlight-ett@champion")
     model.predict(pandas.DataFrame({"HUFL": [[5.8, 5.7, …]], …}))  # a list for each feature
 
-What is served is what was measured: the same input, network and code give the same numbers.
+The served model is the measured one: same input, network and code give the same numbers.
 """
 
 import json
@@ -53,9 +53,9 @@ def pack(destination: Path, *, folder: Path, encoded: Path, temperature: float |
     """Write a model that MLflow can load and serve into the new folder `destination`.
 
     Args:
-        destination: made here.
-        folder: what `train` wrote: `model.json` and the weights.
-        encoded: what `encode` wrote: the tokenizer, or the scaler.
+        destination: created here.
+        folder: the output of `train`, with `model.json` and the weights.
+        encoded: the output of `encode`, with the tokenizer or the scaler.
         temperature: divides the logits; None leaves the probabilities as they are.
     """
     with tempfile.TemporaryDirectory() as scratch:
@@ -80,15 +80,15 @@ def pack(destination: Path, *, folder: Path, encoded: Path, temperature: float |
 
 
 def signature(reader: Reader, task: str) -> ModelSignature:
-    """What MLflow documents and checks: the columns of request and answer, and the parameter."""
-    said = {"value": DataType.double}
+    """What MLflow documents and checks: the columns of request and response, and the parameter."""
+    columns = {"value": DataType.double}
     if task != "regression":
-        said = {"label": DataType.string, "probability": DataType.double}
+        columns = {"label": DataType.string, "probability": DataType.double}
     return ModelSignature(
         inputs=reader.schema(),
         outputs=Schema(
             [
-                *(ColSpec(kind, name) for name, kind in said.items()),
+                *(ColSpec(kind, name) for name, kind in columns.items()),
                 ColSpec(Array(reader.part), reader.shown, required=False),
             ]
         ),
@@ -113,38 +113,38 @@ class ServedModel(PythonModel):
         model_input: pd.DataFrame,
         params: Mapping[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Answer every row.
+        """Predict every row.
 
         Returns:
-            A row for each: `label` and its `probability`, or, of a regression, the `value` in
-            the target's own unit. With `attention` also the `tokens` of a text, each with its
-            characters `start` to `end`, or the `steps` of a window, counted from 0: each with
-            its `weight`, which is None where the model has no attention.
+            Per row: `label` and its `probability`, or in a regression the `value` in the
+            target's own unit. With `attention` also the `tokens` of a text, each with its
+            characters `start` to `end`, or the `steps` of a window, counted from 0. Each has its
+            `weight`, which is None if the model has no attention.
 
         Raises:
-            MlflowException: a row can't be read; a server answers 400.
+            MlflowException: a row is not valid; a server responds with status 400.
         """
         from pipeline.training import inference
 
         network, card = self._loaded
-        question = self._reader.read(model_input)
+        request = self._reader.read(model_input)
         attention = bool((params or {}).get("attention"))
-        weights: Sequence[Any] = [None] * len(question.sequences)
+        weights: Sequence[Any] = [None] * len(request.sequences)
         outputs: NDArray[np.floating]
         if attention and network.explainer is not None:
-            outputs, weights = inference.predict_with_weights(network, question.sequences)
+            outputs, weights = inference.predict_with_weights(network, request.sequences)
         else:
-            outputs = inference.predict(network.predictor, question.sequences)
-        if isinstance(question, Windows) and card["task"] == "regression":
-            answer: dict[str, Any] = {"value": question.values(outputs)}
+            outputs = inference.predict(network.predictor, request.sequences)
+        if isinstance(request, Windows) and card["task"] == "regression":
+            response: dict[str, Any] = {"value": request.values(outputs)}
         else:
-            answer = self._classified(outputs, card["classes"])
+            response = self._classified(outputs, card["classes"])
         if attention:
-            answer[self._reader.shown] = question.parts(weights)
-        return pd.DataFrame(answer)
+            response[self._reader.shown] = request.parts(weights)
+        return pd.DataFrame(response)
 
     def _classified(self, outputs: NDArray[np.floating], classes: list[str]) -> dict[str, Any]:
-        """<float>[n, classes] → each row's most probable class, and its calibrated probability."""
+        """<float>[n, classes] → each row's most probable class and its calibrated probability."""
         from pipeline.evaluation import calibration
 
         if self._temperature is not None:

@@ -16,7 +16,7 @@ from pipeline.core.files import (
 from pipeline.core.sequences import read_sequences
 from pipeline.encoding.tokenizer import load_tokenizer
 from pipeline.errors import ParamsError
-from pipeline.pretraining.start import Rows, learn_start, tokenize
+from pipeline.pretraining.weights import Rows, pretrain_weights, tokenize
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.workspace import Workspace
 
@@ -33,7 +33,7 @@ def run(workspace: Workspace) -> None:
             _checkpoint(workspace, settings, "word_vectors"),
             _checkpoint(workspace, settings, "language_model"),
         )
-        start = learn_start(
+        weights = pretrain_weights(
             _read_rows(workspace, encode.vectors),
             encode.vectors,
             encode.language_model,
@@ -41,10 +41,10 @@ def run(workspace: Workspace) -> None:
             threads=settings.threads,
             checkpoints=checkpoints,
         )
-        if start.bilstm is not None:
-            write_arrays(folder / "bilstm.npz", start.bilstm)
-        write_array(folder / "vectors.npy", start.vectors)
-        write_json(folder / "vectors.json", start.report)
+        if weights.bilstm is not None:
+            write_arrays(folder / "bilstm.npz", weights.bilstm)
+        write_array(folder / "vectors.npy", weights.vectors)
+        write_json(folder / "vectors.json", weights.report)
     for checkpoint in checkpoints:
         checkpoint.remove()
 

@@ -1,4 +1,4 @@
-"""`report`: everything that was found → results/report.html."""
+"""`report`: everything that was measured → results/report.html."""
 
 import io
 import webbrowser
@@ -15,7 +15,7 @@ from pipeline.workspace import Workspace
 
 
 def run(workspace: Workspace, opened: bool = False) -> None:
-    """Write the report, and show it in the browser if asked to."""
+    """Write the report, and open it in the browser if wanted."""
     settings = params.load_params(workspace.params)
     cards = [workspace.model(model, seed) for model, seed in settings.runs]
     content = build_report(
@@ -44,7 +44,7 @@ def run(workspace: Workspace, opened: bool = False) -> None:
 
 
 def _words(workspace: Workspace) -> dict[str, Any] | None:
-    """The telling words of the reference that reads words; None where none does."""
+    """The telling words of the baseline that reads words; None if none does."""
     for name in read_baseline_names(workspace):
         path = workspace.reference(name) / "words.json"
         if path.exists():
@@ -54,7 +54,7 @@ def _words(workspace: Workspace) -> dict[str, Any] | None:
 
 
 def _curves(workspace: Workspace, name: str) -> dict[str, list[tuple[Any, ...]]] | None:
-    """Each model's points of a plot; None where the task has no such plot."""
+    """Each model's points of a plot; None if the task has no such plot."""
     content = read_text(workspace.plots / f"{name}.csv")
     if not content:
         return None

@@ -1,4 +1,4 @@
-"""`track`: everything → MLflow, and a marker for DVC."""
+"""`track`: all results → MLflow, and a marker for DVC."""
 
 import os
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from pipeline.serving.model import pack
 from pipeline.tracking.sync import sync_runs
 from pipeline.workspace import Workspace
 
-# The marker's bytes are in dvc.lock, so they tell no more than this.
+# The marker's hash is in dvc.lock, so it says no more than this.
 _COMPLETE, _INCOMPLETE = "complete\n", "MLflow was out of reach: python -m pipeline track\n"
 
 
 def run(workspace: Workspace) -> Mapping[str, str]:
-    """Make MLflow hold the workspace's runs; returns the UI's pages of them.
+    """Record the workspace's runs in MLflow; returns the addresses of their pages in its UI.
 
-    As a DVC stage it does not fail when MLflow is out of reach: results never depend on it.
+    As a DVC stage it does not fail if MLflow is out of reach: results never depend on it.
 
     Raises:
-        TrackingError: MLflow can't be reached or used, and this is no DVC stage.
+        TrackingError: MLflow can't be reached or used, and this is not a DVC stage.
     """
     try:
         summary = sync_runs(workspace, params.load_params(workspace.params), pack=pack)

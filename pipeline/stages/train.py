@@ -23,29 +23,29 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
     splits = {
         name: read_sequences(workspace.encoded / f"{name}.parquet", spans=False) for name in SPLITS
     }
-    fit = TrainingRun.for_stage(
+    run = TrainingRun.for_stage(
         __name__,
         model,
         seed,
         settings.recipe(model),
         data=workspace.encoded,
-        start=workspace.vectors,
+        pretrained=workspace.vectors,
         libraries=workspace.libraries,
         threads=settings.threads,
     )
-    network = fit.build()
+    network = run.build_network()
     if seed == settings.seeds[0]:  # the others' is the same
         progress.say(network_summary(network))
-    checkpoint = Checkpoint(workspace.checkpoint(model, seed), fit.fingerprint)
+    checkpoint = Checkpoint(workspace.checkpoint(model, seed), run.fingerprint)
     with EpochLogger(
-        workspace, settings, model=model, seed=seed, fingerprint=fit.fingerprint
+        workspace, settings, model=model, seed=seed, fingerprint=run.fingerprint
     ) as logger:
-        fitted = train_model(
+        result = train_model(
             network,
             splits["train"],
             splits["validation"],
-            fit.recipe,
-            task=fit.about["task"],
+            run.recipe,
+            task=run.about["task"],
             seed=seed,
             name=f"{model}-{seed}",
             callbacks=[
@@ -56,6 +56,8 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
             checkpoint=checkpoint,
         )
     with new_folder(workspace.model(model, seed)) as folder:
-        fit.write(folder, network, fitted, {name: splits[name] for name in ("validation", "test")})
-    fit.write_costs(workspace.costs(model, seed), fitted, begun=begun)
+        run.write_model(
+            folder, network, result, {name: splits[name] for name in ("validation", "test")}
+        )
+    run.write_costs(workspace.costs(model, seed), result, begun=begun)
     checkpoint.remove()

@@ -1,20 +1,22 @@
 """MLflow: where the runs are, how they get there, and which model is the champion.
 
-Tracking never decides a result. `live` writes epochs while a model trains and gives up
-quietly when MLflow does not answer; `complete` makes MLflow hold the workspace's runs, once
-each, from the files that the stages wrote. Only this package and `serving` import mlflow.
+Tracking never decides a result. `live` logs epochs while a model trains, and stops with one line
+if MLflow does not answer; `sync` records every run of the workspace from the stages' files. Only
+this package and `serving` import mlflow.
 
-    store       which store, made once, and mended after the project was moved
-    provenance  what a run came from: commit, DVC stage, data version, libraries
+    store       which store; creates it, and corrects its paths after the project was moved
+    provenance  where a run comes from: commit, DVC stage, data version, libraries
     records     the stages' files → what each run should hold (no MLflow)
-    live        epochs, while they happen
-    complete    records → MLflow: only what is missing
+    live        epochs, while a model trains
+    runs        one record → its run in MLflow: only what is missing
+    sync        all records → MLflow
     registry    the champion, behind a gate
+    model_card  the description of a registered model
 """
 
 import os
 
-# MLflow reads these when it is first imported, or at every request. A reader's own setting wins.
+# MLflow reads these at its first import, or at every request. The user's own settings win.
 for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",

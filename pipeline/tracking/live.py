@@ -1,4 +1,4 @@
-"""Epochs in MLflow while a model trains. Never raises, never holds the training up."""
+"""Epochs in MLflow while a model trains. Never raises, and never delays training."""
 
 import queue
 import threading
@@ -15,21 +15,21 @@ _END = None
 
 
 class EpochLogger:
-    """Writes a run's epochs to MLflow, from a thread of its own.
+    """Logs a run's epochs to MLflow from its own thread.
 
-    The first failure ends it, with one line: `track` completes the run from the files later.
-    MLflow's import and a slow server cost the training no time.
+    The first failure ends it with one message: `track` completes the run from the files later.
+    MLflow's import and a slow server cost training no time.
 
         with EpochLogger(workspace, settings, model="bilstm", seed=1, fingerprint=…) as logger:
             logger.epoch(1, {"loss": 0.61, "val_loss": 0.55})
 
     Args:
         workspace: the project's files.
-        settings: of which the dataset, the model's recipe and the threads are shown.
-        model: what is trained.
-        seed: with what.
+        settings: the dataset, the model's recipe and the threads are logged.
+        model: the model's name.
+        seed: its seed.
         fingerprint: the run's identity.
-        patience: seconds that the end of the training waits for what MLflow has yet to take.
+        patience: seconds to wait, after training, for MLflow to take the remaining epochs.
         say: prints a line.
     """
 
@@ -65,7 +65,7 @@ class EpochLogger:
         return self
 
     def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
-        """Hand over the metrics of an epoch, counted from 1."""
+        """Queue the metrics of an epoch, counted from 1."""
         now = int(1000 * time.time())
         self._epochs.put((number, dict(metrics), now))
         self._tell()
@@ -85,11 +85,11 @@ class EpochLogger:
         self._tell()
 
     def _tell(self) -> None:
-        """Say what failed, once, from the thread that prints everything else."""
+        """Report a failure once, from the thread that prints everything else."""
         if self._failure is not None and not self._told:
             self._told = True
             self._say(
-                f"{self._failure}. Training goes on without it, and "
+                f"{self._failure}. Training continues without it; "
                 "`python -m pipeline track` completes the run later."
             )
 

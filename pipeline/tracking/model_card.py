@@ -1,8 +1,9 @@
-"""What a user of a registered model should know, in Markdown."""
+"""The description of a registered model, in Markdown."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.evaluation.wording import mean_and_sd
 from pipeline.tracking.provenance import DataVersion
 from pipeline.tracking.records import Record
 
@@ -10,7 +11,7 @@ from pipeline.tracking.records import Record
 def model_card(
     record: Record, document: Mapping[str, Any], data: DataVersion, about: Mapping[str, Any]
 ) -> str:
-    """What a user of the model should know, in Markdown.
+    """The model card, in Markdown.
 
     Args:
         record: the model's run.
@@ -30,13 +31,13 @@ def model_card(
     return f"""\
 # {record.name} on {data.name}
 
-**Intended use.** {_use(about)} It shows on request what it attended to. Not meant for decisions
-about people.
+**Intended use.** {_use(about)} It returns its attention weights on request. Not meant for
+decisions about people.
 
 **Data.** `{data.name}`, version `{data.digest}`: {rows} rows. Source: `{data.source}`.
 
-**How good.** Mean ± standard deviation over the seeds {", ".join(map(str, described["seeds"]))} of
-`{result}`; the last column is this version. It was chosen on validation; test decided nothing.
+**Metrics.** Mean ± standard deviation over the seeds {", ".join(map(str, described["seeds"]))} of
+`{result}`; the last column is this version, which was chosen on validation, not on test.
 
 | metric | validation | test | this version, test |
 |---|---|---|---|
@@ -49,27 +50,26 @@ about people.
 - Attention weights show where the model looked, which need not be why it decided: see
   `explanations/faithfulness.json` in the comparison run.
 
-**Where from.** Fingerprint `{record.fingerprint}`, commit
+**Provenance.** Fingerprint `{record.fingerprint}`, commit
 `{record.tags.get("mlflow.source.git.commit", "unknown")}`.
 """
 
 
 def _use(about: Mapping[str, Any]) -> str:
-    classes, name = " from ".join(about["classes"]), about["dataset"]
+    classes, name = ", ".join(about["classes"]), about["dataset"]
     if about["kind"] == "text":
-        return f"Tells {classes} in texts like those of `{name}`."
+        return f"Classifies texts like those of `{name}` as {classes}."
     window = f"windows of {about['time_steps']:,} steps of {', '.join(about['features'])}"
     if classes:
-        return f"Tells {classes} in {window}."
-    when = f", {about['horizon']:,} steps after the last of them" if "horizon" in about else ""
-    return f"Predicts `{about['target']}`, in its own unit, from {window}{when}."
+        return f"Classifies {window} as {classes}."
+    when = f", {about['horizon']:,} steps after the window" if "horizon" in about else ""
+    return f"Predicts `{about['target']}` in its own unit from {window}{when}."
 
 
 _READS = {
-    "head": "It reads the first {} tokens of a text and nothing after.",
-    "tail": "It reads the last {} tokens of a text and nothing before.",
-    "both": "Of a text longer than {} tokens it reads half as many from its beginning, half from "
-    "its end, and nothing between.",
+    "head": "It reads only the first {} tokens of a text.",
+    "tail": "It reads only the last {} tokens of a text.",
+    "both": "It reads at most {} tokens of a text: half from its beginning, half from its end.",
 }
 
 
@@ -77,18 +77,21 @@ def _limits(about: Mapping[str, Any]) -> list[str]:
     if about["kind"] == "text":
         limits = [
             _READS[about.get("keep", "head")].format(about["max_len"]),
-            "Texts of another language, kind or time than its data's were not tested.",
+            "It was not tested on texts of another language, kind or time.",
         ]
     else:
-        limits = ["Series of another source or time than its data's were not tested."]
+        limits = ["It was not tested on series of another source or time."]
     if about["classes"]:
-        said = "The probability is calibrated on validation rows of the same data, and holds for"
-        return [*limits, f"{said} such data."]
-    scale = "The errors above are on the scale of the encoded targets, by default standard"
-    return [*limits, "A value has no interval.", f"{scale} deviations of the target in train."]
+        return [
+            *limits,
+            "Probabilities are calibrated on validation rows, and only hold for similar data.",
+        ]
+    return [
+        *limits,
+        "A prediction has no interval.",
+        "The errors above are in units of the encoded target, by default its standard deviation.",
+    ]
 
 
 def _spread(metric: Mapping[str, float | None]) -> str:
-    if metric["mean"] is None:
-        return "undefined"
-    return f"{metric['mean']:.4f}" + ("" if metric["sd"] is None else f" ± {metric['sd']:.4f}")
+    return mean_and_sd(metric["mean"], metric["sd"], "{:.4f}".format, undefined="undefined")

@@ -1,4 +1,4 @@
-"""What a run came from: commit, DVC stage and experiment, data version, libraries."""
+"""Where a run comes from: commit, DVC stage and experiment, data version, libraries."""
 
 import getpass
 import json
@@ -16,22 +16,22 @@ from pipeline.repository import git, locked_hash
 from pipeline.workspace import Workspace
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
-# `dvc repro` writes these itself: a change in them says nothing about the code.
+# `dvc repro` writes these itself: a change in them is no change of the code.
 _WRITTEN_BY_DVC = (":!dvc.lock", ":!results")
 
 
 @dataclass(frozen=True)
 class DataVersion:
-    """The data that runs saw, as MLflow shows it.
+    """The data that runs used, as MLflow shows it.
 
     Attributes:
         name: the dataset's name in `params.yaml`.
-        digest: DVC's hash of `data/raw`, or the start of its content's where DVC has none.
+        digest: DVC's hash of `data/raw`, else the start of a hash of its content.
         source_type: "hugging_face", "local" or "code".
-        source: JSON, where it came from.
+        source: JSON, where it comes from.
         rows: of each split.
         classes: their names; none for regression.
-        columns: name → MLflow's type of what is in a row.
+        columns: name → its MLflow type.
     """
 
     name: str
@@ -44,7 +44,7 @@ class DataVersion:
 
 
 def origin(root: Path, *, stage: str) -> dict[str, str]:
-    """Tags that tell where a run came from; they stay as its first making set them."""
+    """Tags that say where a run comes from; they are set once, when it is created."""
     tags = {
         "mlflow.user": _user(),
         "mlflow.source.type": "LOCAL",
@@ -87,14 +87,14 @@ def _columns(card: Mapping[str, Any]) -> dict[str, str]:
 
 
 def dvc_hash(lock: Path, path: str) -> str | None:
-    """DVC's own hash of an output; None where DVC recorded none."""
+    """DVC's own hash of an output; None if DVC recorded none."""
     try:
         return locked_hash(lock.read_text(encoding="utf-8"), path)
     except OSError:
         return None
 
 
-@cache  # asked for every run of a workspace
+@cache  # called for every run of a workspace
 def _commit(root: Path) -> dict[str, str]:
     """The checked-out commit, and whether tracked files differ from it; nothing without git."""
     commit = git(root, "rev-parse", "HEAD")
@@ -118,5 +118,5 @@ def _versions() -> dict[str, str]:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # a container's user may have no name
         return "unknown"

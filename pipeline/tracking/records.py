@@ -18,15 +18,15 @@ from pipeline.tracking.provenance import origin
 from pipeline.workspace import Workspace
 
 _SPLITS = ("validation", "test")  # what models are measured on
-# MLflow groups charts by what stands before the slash, in alphabetical order: what is looked at
-# first comes first. epoch/, test/, test_sd/, usage/, validation/, validation_sd/, versus/
+# MLflow groups charts by what is before the slash, in alphabetical order: epoch/, test/, test_sd/,
+# usage/, validation/, validation_sd/, versus/
 
 Kind = Literal["run", "model", "reference", "comparison", "search", "trial"]
 
 
 @dataclass(frozen=True)
 class Servable:
-    """A trained model to be packed for serving, and the temperature that calibrates it."""
+    """A trained model to pack for serving, and the temperature that calibrates it."""
 
     folder: Path
     encoded: Path
@@ -38,16 +38,17 @@ class Record:
     """What one MLflow run should hold.
 
     Attributes:
-        name: the run's, as people see it.
-        kind: model and seed, all seeds of a model, the reference, the comparison, or a search.
-        fingerprint: its identity: one run of an experiment has it.
+        name: the run's name in the UI.
+        kind: a model with one seed ("run"), all its seeds ("model"), a baseline ("reference"), the
+            comparison, a recipe search, or one of its trials.
+        fingerprint: its identity, unique within an experiment.
         params: flat.
-        tags: what its first making sets and later ones leave alone.
-        metrics: figures at the end; renewed when they change.
+        tags: set when the run is created, and left alone afterwards.
+        metrics: final values, updated when they change.
         history: step (an epoch, from 1) → metrics.
         note: Markdown, shown on the run's page.
-        files: path among the run's artifacts → file.
-        parent: fingerprint of the run that it is shown under.
+        files: artifact path → file.
+        parent: fingerprint of its parent run.
         started: milliseconds since 1970.
         ended: likewise.
         servable: the model in it.
@@ -68,11 +69,11 @@ class Record:
     servable: Servable | None = None
 
 
-# ── one model and seed ───────────────────────────────────────────────────────────────────
+# ── one model and seed ──────────────────────────────────────────────────────────────────
 
 
 def head(workspace: Workspace, card: Mapping[str, Any]) -> Record:
-    """What is known of a model's run before it has trained: `card` is its `model.json`."""
+    """A model's run before training: `card` holds what its `model.json` will."""
     name = f"{_model_name(card)}-{card['seed']}"
     return Record(
         name=name,
@@ -92,7 +93,7 @@ def head(workspace: Workspace, card: Mapping[str, Any]) -> Record:
 def trained(
     workspace: Workspace, card: Mapping[str, Any], comparison: Mapping[str, Any] | None
 ) -> Record:
-    """A model that was trained with one seed, from its folder."""
+    """The run of a model that was trained with one seed, from its folder."""
     model, seed = _model_name(card), card["seed"]
     folder = workspace.model(model, seed)
     history = _history(read_text(folder / "history.csv"))
@@ -111,7 +112,7 @@ def trained(
         history=history,
         note=f"`{model}`, seed {seed}. Its attention page, samples, plots and predictions are "
         "under *Artifacts*, at the same path in every run.",
-        # What people compare lies at the top: MLflow's Compare lists no folders.
+        # Files to compare are at the top: MLflow's Compare lists no folders.
         files={
             **named("", [folder / name for name in ("history.csv", "summary.txt", "model.json")]),
             **named("", sorted(pages.glob("*"))),
@@ -125,7 +126,7 @@ def trained(
 
 
 def _model_name(card: Mapping[str, Any]) -> str:
-    """What its seeds have in common: the model, and in the length study the length."""
+    """The name that its seeds share: the model, after the length in the length study."""
     return "-".join(card[key] for key in ("length", "model") if key in card)
 
 
@@ -140,7 +141,7 @@ def _text(value: object) -> str:
 
 
 def of_epoch(values: Mapping[str, float]) -> dict[str, float]:
-    """What was measured after an epoch, by the names that MLflow shows."""
+    """An epoch's metrics, by their names in MLflow."""
     return {f"epoch/{key}": float(value) for key, value in values.items()}
 
 
@@ -154,7 +155,7 @@ def _csv(text: str) -> list[dict[str, str]]:
 
 
 def _costs(path: Path, fingerprint: str) -> dict[str, float]:
-    """What the run cost, where this machine trained it."""
+    """Time and memory of the run, if this machine trained it."""
     if not path.exists():
         return {}
     costs = read_json(path)
@@ -180,22 +181,22 @@ def _measured(folder: Path, task: Task) -> dict[str, float]:
 
 
 def _temperature(comparison: Mapping[str, Any] | None, model: str, seed: int) -> float | None:
-    """The temperature that `evaluate` fitted on validation for this fit."""
+    """The temperature that `evaluate` fitted on validation for this run."""
     calibrations = (comparison or {}).get("calibration") or {}
-    fits = calibrations.get(model, {}).get("per_seed", [])
-    return next((float(fit["temperature"]) for fit in fits if fit["seed"] == seed), None)
+    found = calibrations.get(model, {}).get("per_seed", [])
+    return next((float(each["temperature"]) for each in found if each["seed"] == seed), None)
 
 
-# ── all seeds of a model ─────────────────────────────────────────────────────────────────
+# ── all seeds of a model ────────────────────────────────────────────────────────────────
 
 
 def model(runs: Sequence[Record], card: Mapping[str, Any], seeds: Sequence[int]) -> Record:
-    """The run that a model's runs are shown under: the mean of each metric, and its sd.
+    """The parent of a model's runs: the mean and standard deviation of each metric.
 
-    Another set of seeds is another run: a trial with fewer must not overwrite a mean over more.
+    Another set of seeds is another run, so a trial with fewer seeds never overwrites this one.
 
     Args:
-        runs: of the seeds that are trained.
+        runs: those of the trained seeds.
         card: the `model.json` of one of them.
         seeds: all that are wanted.
     """
@@ -214,15 +215,15 @@ def model(runs: Sequence[Record], card: Mapping[str, Any], seeds: Sequence[int])
             "mlflow.source.name": "train",
         },
         metrics=_spread([run.metrics for run in runs]),
-        note=f"`{_model_name(card)}` over the seeds {trained_with}: each metric is their mean; "
-        "their standard deviation is under `test_sd` and `validation_sd`.",
+        note=f"`{_model_name(card)}`, mean over the seeds {trained_with}. Standard deviations are "
+        "under `test_sd` and `validation_sd`.",
         started=min(run.started for run in runs),
         ended=max(run.ended for run in runs),
     )
 
 
 def _spread(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Of what all runs have: `test/accuracy` → mean, `test_sd/accuracy` → standard deviation."""
+    """`test/accuracy` → mean, `test_sd/accuracy` → standard deviation, of what all runs have."""
     found: dict[str, float | None] = {}
     for name in runs[0]:
         if all(name in run for run in runs):
@@ -234,11 +235,11 @@ def _spread(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: round(value, DIGITS) for name, value in found.items() if value is not None}
 
 
-# ── the reference and the comparison ─────────────────────────────────────────────────────
+# ── the baselines and the comparison ────────────────────────────────────────────────────
 
 
 def reference(workspace: Workspace, name: str) -> Record:
-    """What one would pick instead of a network."""
+    """The run of a baseline."""
     folder = workspace.reference(name)
     card = read_json(folder / "model.json")
     ended = milliseconds(folder / "model.json")
@@ -257,7 +258,7 @@ def reference(workspace: Workspace, name: str) -> Record:
             **origin(workspace.root, stage="reference"),
         },
         metrics=_measured(folder, card["task"]),
-        note="No network: what a user would pick instead.",
+        note="A baseline: no network.",
         files={
             **named("", sorted(folder.glob("*.json"))),
             **named("", sorted((workspace.plots / name).glob("*"))),
@@ -271,7 +272,7 @@ def reference(workspace: Workspace, name: str) -> Record:
 def comparison(
     workspace: Workspace, document: Mapping[str, Any], compared: Sequence[Record]
 ) -> Record:
-    """All models of `results/comparison.json` beside one another."""
+    """The run that compares all models of `results/comparison.json`."""
     files = [workspace.comparison, workspace.metrics, workspace.report]
     faithfulness = workspace.explanations / "faithfulness.json"
     plots = [*workspace.plots.glob("*"), *(workspace.plots / "images").glob("*")]
@@ -302,7 +303,7 @@ def comparison(
 
 
 def _differences(document: Mapping[str, Any]) -> dict[str, float]:
-    """Each pair's difference on test; its interval stands in the note and in the report."""
+    """Each pair's difference on test; the note and the report give its interval."""
     return {
         f"versus/{pair['first']} - {pair['second']}": pair["difference"]
         for pair in document["pairs"]
@@ -310,13 +311,13 @@ def _differences(document: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-# ── all of it ────────────────────────────────────────────────────────────────────────────
+# ── all of it ───────────────────────────────────────────────────────────────────────────
 
 
 def collect(workspace: Workspace, runs: Sequence[tuple[str, int]]) -> list[Record]:
-    """Every run that the workspace's files tell of, parents before their children.
+    """A record for every run in the workspace's files, parents before their children.
 
-    What has not been made yet is left out: a later call finds it.
+    What has not been made yet is left out, for a later call.
 
     Raises:
         ArtifactError: a file is damaged.
@@ -342,8 +343,8 @@ def models(
     runs: Sequence[tuple[str, int]],
     document: Mapping[str, Any] | None = None,
 ) -> list[Record]:
-    """Every trained model, each before its runs with one seed."""
-    # By configuration: after an interruption some seeds may still have an older one.
+    """Every trained model, each followed by its runs with one seed."""
+    # By configuration: after an interruption, some seeds may still have an older one.
     children: dict[str, list[Record]] = {}
     cards: dict[str, Any] = {}
     for name, seed in runs:
@@ -363,7 +364,7 @@ def models(
 
 
 def named(folder: str, paths: Sequence[Path]) -> dict[str, Path]:
-    """Files by their place among a run's artifacts."""
+    """Artifact path → file."""
     return {f"{folder}/{path.name}" if folder else path.name: path for path in paths}
 
 

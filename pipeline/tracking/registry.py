@@ -46,17 +46,17 @@ def judge(
     naive: Mapping[str, Predictions],
     bootstrap: Bootstrap,
 ) -> Verdict:
-    """The gate. It sees validation rows alone.
+    """Whether a model passes the gate, by validation rows alone.
 
     Args:
         candidate: the new model's predictions on validation.
-        champion: the present champion's; None where there is none, or it saw other data.
-            Predictions of other rows can't be compared either: then the entry alone decides.
+        champion: the current champion's; None if there is none, or it saw other data. If they
+            are of other rows, they are ignored too, and the entry condition alone decides.
         task: what is predicted.
-        minimum: accuracy that a champion must have.
-        naive: the references' predictions; of a regression's champion it is asked to err less,
-            in the mean square, than each of them.
-        bootstrap: of the interval of the difference.
+        minimum: the accuracy that a classifier needs to enter.
+        naive: the baselines' predictions; to enter, a regression model needs a lower mean
+            squared error than each of them.
+        bootstrap: for the interval of the difference.
     """
     entry = _beats(candidate, naive) if task == "regression" else _reaches(candidate, minimum)
     if not entry.passed or champion is None or not _same_rows(champion, candidate):
@@ -70,7 +70,7 @@ def judge(
         size, low, high = (f"{100 * end:+.1f}" for end in ends)
         better, measure = difference.low > 0, "points of validation accuracy"
     interval = (
-        f"{size} {measure} against the present champion, {bootstrap.confidence:.0%} interval "
+        f"{size} {measure} against the current champion, {bootstrap.confidence:.0%} interval "
         f"{low} to {high}"
     )
     return Verdict(better, f"it is {'better' if better else 'not better'}: {interval}")
@@ -88,12 +88,14 @@ def _reaches(candidate: Predictions, minimum: float) -> Verdict:
 def _beats(candidate: Predictions, naive: Mapping[str, Predictions]) -> Verdict:
     error = float(scores([candidate], "regression").mean())
     errors = {
-        name: float(scores([said], "regression").mean())
-        for name, said in naive.items()
-        if _same_rows(said, candidate)
+        name: float(scores([predictions], "regression").mean())
+        for name, predictions in naive.items()
+        if _same_rows(predictions, candidate)
     }
     if not errors:
-        return Verdict(False, "there is no naive forecast of its validation rows to measure it by")
+        return Verdict(
+            False, "there is no naive forecast of its validation rows to compare it with"
+        )
     best = min(errors, key=errors.__getitem__)
     passed = error < errors[best]
     return Verdict(
@@ -115,14 +117,14 @@ def promote(
     *,
     forced: bool = False,
 ) -> str:
-    """Register the comparison's champion if the gate lets it pass; say what was done and why.
+    """Register the comparison's champion if it passes the gate; returns what was done and why.
 
     Args:
         experiment: where the runs are.
         workspace: the project's files.
-        settings: of which the gate and the bootstrap are used.
-        found: the workspace's runs.
-        forced: whether a user asks for it: then it need not be better than the present champion.
+        settings: the gate and the bootstrap.
+        found: the workspace's records.
+        forced: skip the comparison with the current champion, at a user's request.
     """
     by_name = {record.name: record for record in found}
     if "comparison" not in by_name:
@@ -164,7 +166,7 @@ def promote(
         ),
     )
     if present is not None and seeds < int(present.tags.get(_SEEDS, 0)):
-        fewer = f"it rests on {seeds} seed(s), the present champion on {present.tags[_SEEDS]}"
+        fewer = f"it rests on {seeds} seed(s), the current champion on {present.tags[_SEEDS]}"
         verdict = Verdict(False, fewer)
     if not verdict.passed:
         stays = "there is none yet" if champion is None else f"version {champion.version} stays"
@@ -196,7 +198,7 @@ def promote(
 
 
 def _aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:
-    """Alias → version of a registered model, which is made if need be."""
+    """Alias → version of a registered model, which is created if need be."""
     try:
         aliases = client.get_registered_model(name).aliases
         return {alias: str(version) for alias, version in aliases.items()}
@@ -205,8 +207,8 @@ def _aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:
             raise
     client.create_registered_model(
         name,
-        description="The best trained model by validation. `champion` is the present one, "
-        "`previous` the one before it; each version's page holds its model card.",
+        description="The best trained model by validation. `champion` is the current version, "
+        "`previous` the one before; each version's page holds its model card.",
     )
     return {}
 
@@ -229,7 +231,7 @@ def _create_version(
         tags=tags,
         description=card,
     )
-    # A server does this itself: the run's page shows what its model is registered as.
+    # A server sets this itself: the run's page then links to the registered model.
     registered = [{"name": name, "version": version.version}]
     client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": json.dumps(registered)})
     return version
@@ -238,7 +240,7 @@ def _create_version(
 def _validation(
     client: mlflow.MlflowClient, champion: ModelVersion, data: DataVersion
 ) -> Predictions | None:
-    """The champion's predictions on validation; None where it saw other data than `data`."""
+    """The champion's predictions on validation; None if it saw other data than `data`."""
     if champion.tags.get(_DATA) != data.digest or champion.run_id is None:
         return None
     with tempfile.TemporaryDirectory() as scratch:

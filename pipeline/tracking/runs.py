@@ -1,4 +1,4 @@
-"""How many runs MLflow has of each data version."""
+"""MLflow's runs: find and complete one from its record, with its model, and count them by data."""
 
 import hashlib
 import json
@@ -32,42 +32,11 @@ from pipeline.tracking import store
 from pipeline.tracking.provenance import DataVersion
 from pipeline.tracking.records import Record, Servable
 
-
-def runs_by_data(home: Path) -> Mapping[str, int] | None:
-    """Digest of the data → runs made from it; None where MLflow can't be asked.
-
-    A store of the project's own that is not there yet is not made for the question.
-    """
-    place = store.locate(home)
-    if place.database is not None and not place.database.exists():
-        return {}
-    try:
-        client = store.connect(place)
-        with store.readable_errors(place):
-            return Counter(_digests(client))
-    except TrackingError:
-        return None
-
-
-def _digests(client: mlflow.MlflowClient) -> Iterator[str]:
-    """The digest of every run's data."""
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    token = None
-    while experiments:
-        page = client.search_runs(experiments, page_token=token)
-        for run in page:
-            if run.inputs is not None:
-                yield from (given.dataset.digest for given in run.inputs.dataset_inputs)
-        token = page.token
-        if not token:
-            return
-
-
 State = Literal["created", "completed", "unchanged"]
 FINGERPRINT = "fingerprint"
 SERVED = "served"
 _ARTIFACTS, _NOTE = "artifacts.sha256", "mlflow.note.content"
-_BATCH = 1000  # metrics that one request may carry
+_BATCH = 1000  # most metrics in one request
 
 
 class Pack(Protocol):
@@ -78,12 +47,12 @@ class Pack(Protocol):
     ) -> None: ...
 
 
-# ── one run ──────────────────────────────────────────────────────────────────────────────
+# ── one run ─────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """An MLflow experiment, and the data that all of its workspace's runs saw."""
+    """An MLflow experiment, and the data that the workspace's runs used."""
 
     client: mlflow.MlflowClient
     id: str
@@ -91,7 +60,7 @@ class Experiment:
 
 
 def find(client: mlflow.MlflowClient, experiment: str, fingerprint: str) -> Run | None:
-    """The run with that fingerprint; of several, which only a race can make, the first stays."""
+    """The run with that fingerprint; of several, which only a race creates, the first is kept."""
     runs = client.search_runs(
         [experiment], f"tags.{FINGERPRINT} = '{fingerprint}'", order_by=["attributes.start_time"]
     )
@@ -101,7 +70,7 @@ def find(client: mlflow.MlflowClient, experiment: str, fingerprint: str) -> Run 
 
 
 def start(client: mlflow.MlflowClient, experiment: str, record: Record, began: int) -> Run:
-    """A new run for a record, with what is known from the beginning."""
+    """Create a record's run, with what is known at its start."""
     tags = {**record.tags, FINGERPRINT: record.fingerprint}
     run = client.create_run(experiment, start_time=began, tags=tags, run_name=record.name)
     _log(client, run, params=record.params)
@@ -111,13 +80,13 @@ def start(client: mlflow.MlflowClient, experiment: str, record: Record, began: i
 def synchronize(
     experiment: Experiment, record: Record, *, parent: str | None, pack: Pack | None
 ) -> tuple[str, State]:
-    """Complete a record's run, or make it; a second call changes nothing.
+    """Create or complete a record's run; a second call changes nothing.
 
     Args:
         experiment: where.
         record: what the run should hold.
-        parent: id of the run that it is shown under.
-        pack: writes the model, where the record has one; None where models aren't served.
+        parent: id of its parent run.
+        pack: writes the record's model, if it has one; None if models aren't served.
 
     Returns:
         The run's id, and what was done.
@@ -131,7 +100,7 @@ def synchronize(
     params = {key: value for key, value in record.params.items() if key not in run.data.params}
     epochs = _missing_epochs(client, run, record)
     model, new_model = _pack(experiment, run, record, pack)
-    # Of two values at one step MLflow shows the later one: what is renewed is timed now.
+    # Of two values at one step, MLflow shows the later one: an update gets the current time.
     now = int(1000 * time.time())
     metrics = [
         Metric(key, value, now if key in run.data.metrics else record.ended, 0, model)
@@ -168,13 +137,13 @@ def _log(
 
 
 def _missing_epochs(client: mlflow.MlflowClient, run: Run, record: Record) -> list[Metric]:
-    """The (key, step) pairs of the history that the run lacks."""
+    """The metrics of the history that the run lacks."""
     keys = {key for metrics in record.history.values() for key in metrics}
     known = {
         key: {metric.step for metric in client.get_metric_history(run.info.run_id, key)}
         for key in keys & run.data.metrics.keys()
     }
-    # When each epoch ended is not recorded: they are spread over the run's time.
+    # The end of each epoch is not recorded: they are spread over the run's time.
     share = (record.ended - record.started) / max(len(record.history), 1)
     return [
         Metric(key, value, record.started + int(share * epoch), epoch)
@@ -210,7 +179,7 @@ def _dataset(data: DataVersion) -> DatasetInput:
 
 
 def _upload(client: mlflow.MlflowClient, run: Run, files: Mapping[str, Path]) -> bool:
-    """Upload a record's files, unless the run has just these."""
+    """Upload a record's files, unless the run already has them."""
     digest = hashlib.sha256()
     for place, path in files.items():
         digest.update(f"{place}\n{sha256(path)}\n".encode())
@@ -224,16 +193,16 @@ def _upload(client: mlflow.MlflowClient, run: Run, files: Mapping[str, Path]) ->
     return bool(files)
 
 
-# ── the model in it ──────────────────────────────────────────────────────────────────────
+# ── the model in it ─────────────────────────────────────────────────────────────────────
 
 
 def identity(record: Record, servable: Servable) -> str:
-    """What a packed model is a function of."""
+    """The identity of a packed model: what it is a function of."""
     return f"{record.fingerprint} at temperature {servable.temperature or 1:.6f}"
 
 
 def packed(experiment: Experiment, run: Run, served: str) -> LoggedModel | None:
-    """The run's model with that identity; what an interruption left half uploaded is deleted."""
+    """The run's model with that identity; half-uploaded models are deleted."""
     models = experiment.client.search_logged_models(
         [experiment.id], f"source_run_id = '{run.info.run_id}'"
     )
@@ -248,7 +217,7 @@ def packed(experiment: Experiment, run: Run, served: str) -> LoggedModel | None:
 def _pack(
     experiment: Experiment, run: Run, record: Record, pack: Pack | None
 ) -> tuple[str | None, bool]:
-    """The id of the run's model, and whether it was packed just now."""
+    """The id of the run's model, and whether it was packed by this call."""
     if record.servable is None or pack is None:
         return None, False
     client, servable = experiment.client, record.servable
@@ -279,3 +248,36 @@ def _pack(
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
     return model.model_id, True
+
+
+# ── all runs ────────────────────────────────────────────────────────────────────────────
+
+
+def runs_by_data(home: Path) -> Mapping[str, int] | None:
+    """Digest of the data → how many runs used it; None if MLflow can't be reached.
+
+    The project's own store is not created for this.
+    """
+    place = store.locate(home)
+    if place.database is not None and not place.database.exists():
+        return {}
+    try:
+        client = store.connect(place)
+        with store.readable_errors(place):
+            return Counter(_digests(client))
+    except TrackingError:
+        return None
+
+
+def _digests(client: mlflow.MlflowClient) -> Iterator[str]:
+    """The digest of every run's data."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    token = None
+    while experiments:
+        page = client.search_runs(experiments, page_token=token)
+        for run in page:
+            if run.inputs is not None:
+                yield from (given.dataset.digest for given in run.inputs.dataset_inputs)
+        token = page.token
+        if not token:
+            return

@@ -1,4 +1,4 @@
-"""Which MLflow store is used, made once, and mended after the project was moved."""
+"""The MLflow store: created once, and corrected after the project was moved."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ from pipeline.errors import TrackingError
 
 _MODEL_TRAINING = "workflowType=machine_learning"  # else the UI hides the model registry
 
-# Where MLflow keeps an artifact's place, which is absolute: table, column.
+# Table and column of every absolute artifact path that MLflow stores.
 _PLACES = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -38,8 +38,8 @@ class Store:
 
     Attributes:
         uri: the tracking URI.
-        artifacts: the folder of the artifacts; None where a server decides.
-        database: the project's own SQLite file; None when the URI was given.
+        artifacts: the folder of the artifacts; None if a server decides.
+        database: the project's own SQLite file; None if the URI was given.
     """
 
     uri: str
@@ -62,12 +62,12 @@ def locate(home: Path) -> Store:
 
 
 def connect(store: Store) -> mlflow.MlflowClient:
-    """A client of the store, which exists and answers from then on.
+    """A client of the store, which is created if need be, and answers.
 
     Raises:
         TrackingError: it can't be reached or used.
     """
-    # MLflow tells of every step, urllib3 of every retry: the one error at the end says it all.
+    # MLflow logs every step and urllib3 every retry: the one error at the end is enough.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     with readable_errors(store):
@@ -76,9 +76,9 @@ def connect(store: Store) -> mlflow.MlflowClient:
                 raise OSError(errno.EINVAL, "an SQLite address can't hold this folder's name")
             if not store.database.exists():
                 _create(store.database, store.artifacts)
-            _mend(store.database, store.artifacts)
+            _correct_paths(store.database, store.artifacts)
         elif _is_database(store.uri):
-            # MLflow itself would go on trying for minutes.
+            # MLflow itself would keep trying for minutes.
             sqlalchemy.create_engine(store.uri).connect().close()
         client = mlflow.MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
         client.search_experiments(max_results=1)
@@ -88,15 +88,15 @@ def connect(store: Store) -> mlflow.MlflowClient:
 def show(
     client: mlflow.MlflowClient, experiment_id: str, columns: Sequence[str], *, group: str
 ) -> dict[str, str]:
-    """Give MLflow's UI two views of an experiment; returns their addresses below the UI's.
+    """Add two views of an experiment to MLflow's UI; returns their addresses below the UI's.
 
-    They are views as the UI's own «share» makes them: readers' own stay as they are.
+    They are made like the UI's own "Share" makes them; users' own views are left alone.
 
     Args:
         client: of the store.
         experiment_id: which experiment.
-        columns: of the runs' table, such as "metrics.`test/accuracy`".
-        group: the parameter whose runs are drawn as one curve.
+        columns: of the table of runs, such as "metrics.`test/accuracy`".
+        group: runs that share this parameter are drawn as one curve.
     """
     table = {
         "selectedColumns": list(columns),
@@ -114,11 +114,11 @@ def show(
         if known.get(key) != value:
             client.set_experiment_tag(experiment_id, key, value)
     page = f"#/experiments/{experiment_id}/runs?{_MODEL_TRAINING}&viewStateShareKey="
-    return {"table": f"{page}table", "charts": f"{page}charts&compareRunsMode=CHART"}
+    return {"charts": f"{page}charts&compareRunsMode=CHART", "table": f"{page}table"}
 
 
 def experiment(client: mlflow.MlflowClient, store: Store, name: str) -> str:
-    """The id of the experiment `name`, which is made, or restored, if need be."""
+    """The id of the experiment `name`, which is created or restored if need be."""
     found = client.get_experiment_by_name(name)
     if found is None:
         place = None if store.artifacts is None else (store.artifacts / name).as_uri()
@@ -132,41 +132,41 @@ def experiment(client: mlflow.MlflowClient, store: Store, name: str) -> str:
 
 @contextlib.contextmanager
 def readable_errors(store: Store) -> Iterator[None]:
-    """Turn whatever MLflow raises when its store fails into a TrackingError."""
+    """Turn what MLflow raises when its store fails into a TrackingError."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         raise TrackingError(
             f"MLflow at {store} could not be used: {reason(error)}",
-            fix="correct or unset MLFLOW_TRACKING_URI, or start the server; no result is lost: "
+            fix="correct or unset MLFLOW_TRACKING_URI, or start the server. No result is lost: "
             "`python -m pipeline track` completes MLflow from the files.",
         ) from error
 
 
 def reason(error: BaseException) -> str:
-    """What went wrong at the bottom of a chain of exceptions, in one line."""
+    """The cause at the bottom of a chain of exceptions, in one line."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    said = lines[0].strip().rstrip(".") if lines else type(error).__name__
+    cause = lines[0].strip().rstrip(".") if lines else type(error).__name__
     inner: BaseException | None = error
     while inner is not None:
         if isinstance(inner, OSError) and inner.strerror:
-            said = inner.strerror
+            cause = inner.strerror
         inner = inner.__cause__ or inner.__context__
-    return said if len(said) <= 200 else f"{said[:199]}…"
+    return cause if len(cause) <= 200 else f"{cause[:199]}…"
 
 
 def _create(database: Path, artifacts: Path) -> None:
-    """Make the database whole or not at all: its first migration takes seconds.
+    """Create the database completely or not at all: its first migration takes seconds.
 
-    Parallel first starts each make their own, and the first to finish wins.
+    Processes that start at once each create their own, and the first to finish wins.
     """
     temporary = database.with_name(f".{database.name}.{os.getpid()}")
-    temporary.touch()  # fails at once where MLflow would go on trying for minutes
+    temporary.touch()  # fails at once where MLflow would keep trying for minutes
     try:
         uri = f"sqlite:///{temporary}"
         mlflow.MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
         with contextlib.closing(sqlite3.connect(temporary)) as connection, connection:
-            # MLflow put its default experiment below the current folder.
+            # MLflow puts its default experiment below the current folder.
             place = (artifacts / "Default").as_uri()
             connection.execute("UPDATE experiments SET artifact_location = ?", (place,))
         with contextlib.suppress(FileExistsError):
@@ -175,8 +175,8 @@ def _create(database: Path, artifacts: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _mend(database: Path, artifacts: Path) -> None:
-    """Point every stored artifact place at this project's folder, wherever it was before."""
+def _correct_paths(database: Path, artifacts: Path) -> None:
+    """Point every stored artifact path to this project's folder, wherever it was before."""
     now = artifacts.as_uri()
     with contextlib.closing(sqlite3.connect(database, timeout=10)) as connection, connection:
         places = connection.execute("SELECT artifact_location FROM experiments")

@@ -1,4 +1,4 @@
-"""Make MLflow hold what the workspace's files tell of: each run once, and only what is missing."""
+"""Record the workspace's runs in MLflow from its files: each once, and only what is missing."""
 
 import os
 from collections import Counter
@@ -17,14 +17,14 @@ from pipeline.workspace import Workspace
 
 @dataclass(frozen=True)
 class Summary:
-    """What `complete` did.
+    """What was done.
 
     Attributes:
         store: where the runs are.
         experiment: the dataset's name, which is the experiment's.
         states: run → what was done with it.
-        champion: what became of the registry, in a sentence or two.
-        pages: "table" and "charts" of the runs → address below the UI's; none without a run.
+        champion: what changed in the registry, in a sentence or two.
+        pages: "charts" and "table" of the runs → address below the UI's; none without a run.
     """
 
     store: str
@@ -43,19 +43,18 @@ class Summary:
 def sync_runs(
     workspace: Workspace, settings: Params, *, pack: Pack, promote: bool = False
 ) -> Summary:
-    """Make MLflow hold every run that the workspace's files tell of.
+    """Record every run of the workspace's files in MLflow.
 
     Args:
         workspace: the project's files.
-        settings: which models and seeds are looked for, and the registry's gate.
+        settings: which models and seeds to look for, and the registry's gate.
         pack: `serving.pack`.
-        promote: whether the best model becomes champion without being better than the present
-            one.
+        promote: make the best model champion even if it is not better than the current one.
 
     Raises:
         ArtifactError: a file is damaged.
-        TrackingError: MLflow can't be reached or used. What it has got by then stays, and the
-            next call goes on from there.
+        TrackingError: MLflow can't be reached or used. What was recorded stays, and the next
+            call completes it.
     """
     found = records.collect(workspace, settings.runs)
     place = store.locate(workspace.home)
@@ -68,7 +67,7 @@ def sync_runs(
         states = hold(experiment, found, pack=pack)
         trial = os.environ.get("DVC_EXP_NAME")
         if trial and not promote:
-            champion = f"Champion: as before; the DVC experiment {trial} only tries something out."
+            champion = f"Champion: unchanged, because {trial} is a DVC experiment."
         else:
             champion = registry.promote(experiment, workspace, settings, found, forced=promote)
         measure = "accuracy" if data.classes else "mse"
@@ -89,7 +88,7 @@ def sync_runs(
 
 
 def hold(experiment: Experiment, found: Sequence[Record], *, pack: Pack | None) -> dict[str, State]:
-    """Make an experiment hold every record, parents first; returns what was done with each."""
+    """Record everything in an experiment, parents first; returns what was done with each."""
     ids: dict[str, str] = {}
     states: dict[str, State] = {}
     for record in progress.bar(found, what="MLflow", total=len(found), unit="run"):

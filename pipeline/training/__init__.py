@@ -1,1 +1,1 @@
-"""How a network is trained, and how a trained one is asked."""
+"""Training networks, and predicting with trained ones."""

@@ -1,9 +1,9 @@
-"""Adversarial training: each batch also as the model would least like to see it.
+"""Adversarial training: each batch is also learned with the perturbation that hurts it most.
 
 After Miyato, Dai & Goodfellow, "Adversarial Training Methods for Semi-Supervised Text
-Classification" (ICLR 2017). What is moved are the vectors that the encoder reads, for words
-themselves can't be moved a little. It keeps a network from resting on few words that happened to
-decide the training texts.
+Classification" (ICLR 2017). The perturbation is added to the embeddings, since words themselves
+are discrete. It keeps a network from relying on a few words that happen to decide the training
+texts.
 """
 
 from collections.abc import Callable
@@ -17,15 +17,15 @@ Gradients = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, list[Any]]]
 
 
 def adversarial_gradients(model: keras.Model, loss: Loss, *, share: float) -> Gradients:
-    """Make the function that trains on a batch and on its worst neighbour, half and half.
+    """Make the function that averages the gradients of a batch and of its perturbed copy.
 
     Args:
-        model: whose trainable variables the gradients belong to, in their order.
+        model: the model; the gradients are in the order of its trainable variables.
         loss: per row, from targets [batch] and outputs.
-        share: how far a row is moved, as a share of its own norm.
+        share: the size of a row's perturbation, as a share of the row's norm.
 
     Returns:
-        (batch, labels) -> (mean loss of the batch as it is, the gradients).
+        (batch, labels) -> (mean loss of the unperturbed batch, the gradients).
     """
     embed, encode = _halves(model)
 
@@ -33,7 +33,7 @@ def adversarial_gradients(model: keras.Model, loss: Loss, *, share: float) -> Gr
         with tf.GradientTape() as below:
             seen, *mask = keras.tree.flatten(embed(batch, training=True))
 
-        def slopes(states: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
+        def gradients(states: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
             with tf.GradientTape() as tape:
                 tape.watch(states)
                 outputs = encode([states, *mask], training=True)
@@ -41,8 +41,9 @@ def adversarial_gradients(model: keras.Model, loss: Loss, *, share: float) -> Gr
                 total = tf.add_n([data_loss, *encode.losses])
             return data_loss, tape.gradient(total, [states, *encode.trainable_variables])
 
-        data_loss, first = slopes(tf.identity(seen))  # without Keras's note of the mask
-        _, second = slopes(seen + worst_shift(seen, first[0], *mask, share=share))
+        data_loss, first = gradients(tf.identity(seen))  # without the mask that Keras attaches
+        perturbation = worst_perturbation(seen, first[0], *mask, share=share)
+        _, second = gradients(seen + perturbation)
         of_seen, *of_encoder = [(one + other) / 2 for one, other in zip(first, second, strict=True)]
         of_words = below.gradient(seen, embed.trainable_variables, output_gradients=of_seen)
         variables = [*embed.trainable_variables, *encode.trainable_variables]
@@ -55,23 +56,25 @@ def adversarial_gradients(model: keras.Model, loss: Loss, *, share: float) -> Gr
     return both
 
 
-def worst_shift(seen: tf.Tensor, slopes: tf.Tensor, mask: Any = None, *, share: float) -> tf.Tensor:
-    """The step by which a row's loss grows fastest: share · ‖x‖ · g / ‖g‖, row by row.
+def worst_perturbation(
+    seen: tf.Tensor, gradient: tf.Tensor, mask: Any = None, *, share: float
+) -> tf.Tensor:
+    """The perturbation that increases a row's loss fastest: share · ‖x‖ · g / ‖g‖, row by row.
 
-    Miyato et al.'s equation 5. Their length is fixed, and embeddings are normalised lest they
-    outgrow it; a share of the row's own norm can't be outgrown.
+    Miyato et al.'s equation 5. They fix its length and normalize the embeddings so that these
+    can't grow to make it negligible. Here it is relative to the row's norm.
 
     Args:
         seen: (batch, time_steps, features).
-        slopes: the loss's derivatives by them.
-        mask: <bool>[batch, time_steps], or None; a masked step stays, and adds to no norm.
+        gradient: of the loss with respect to `seen`.
+        mask: <bool>[batch, time_steps], or None; masked steps are unchanged and don't count in
+            the norms.
         share: of the row's norm.
     """
     if mask is not None:
         seen = tf.where(mask[:, :, None], seen, 0.0)
-        slopes = tf.where(mask[:, :, None], slopes, 0.0)
-    norm, steepness = _norm(seen), _norm(slopes)
-    return tf.math.divide_no_nan(share * norm, steepness) * slopes
+        gradient = tf.where(mask[:, :, None], gradient, 0.0)
+    return tf.math.divide_no_nan(share * _norm(seen), _norm(gradient)) * gradient
 
 
 def _norm(rows: tf.Tensor) -> tf.Tensor:
@@ -79,9 +82,9 @@ def _norm(rows: tf.Tensor) -> tf.Tensor:
 
 
 def _halves(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """The model up to what its first Bi-LSTM reads, and from there on; the layers are shared.
+    """Split the model before its first Bi-LSTM into two that share its layers.
 
-    Between them go the vectors and, of text, the mask.
+    The first outputs the vectors and, for text, the mask, which the second takes as inputs.
     """
     encoder = next(layer for layer in model.layers if isinstance(layer, keras.layers.Bidirectional))
     seam = keras.tree.flatten(encoder.input)

@@ -1,4 +1,4 @@
-"""State that a killed process goes on from: whole, and for the same inputs, or not used."""
+"""Saved state from which an interrupted process resumes, if its inputs are unchanged."""
 
 import io
 import zipfile
@@ -15,10 +15,10 @@ from pipeline.core.files import write_bytes
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where state is kept, and for which inputs it is valid.
+    """A file with saved state, and the inputs for which it is valid.
 
     Attributes:
-        path: of the file.
+        path: the file.
         fingerprint: of data, parameters and code.
     """
 
@@ -26,13 +26,13 @@ class Checkpoint:
     fingerprint: str
 
     def save(self, arrays: Mapping[str, Any]) -> None:
-        """Replace what was kept before."""
+        """Save arrays, replacing earlier ones."""
         buffer = io.BytesIO()
         np.savez(buffer, fingerprint=self.fingerprint, **arrays)
         write_bytes(self.path, buffer.getvalue())
 
     def restore(self) -> dict[str, NDArray[Any]] | None:
-        """What `save` was given; None where there is nothing, or nothing that fits."""
+        """The saved arrays; None if there are none, or only for other inputs."""
         try:
             with np.load(io.BytesIO(self.path.read_bytes())) as kept:
                 arrays = {name: kept[name] for name in kept.files}
@@ -41,5 +41,5 @@ class Checkpoint:
         return arrays if str(arrays.pop("fingerprint", "")) == self.fingerprint else None
 
     def remove(self) -> None:
-        """Forget it: what it was for is done."""
+        """Delete the file, if it exists."""
         self.path.unlink(missing_ok=True)

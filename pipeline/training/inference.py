@@ -1,4 +1,4 @@
-"""Trained networks on whole data sets: outputs and attention weights in the order of the rows."""
+"""Loading trained networks and predicting whole datasets, with attention weights if wanted."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from pipeline.encoding import batching
 from pipeline.errors import ArtifactError
 from pipeline.models.network import Network, build_network
 
-Progress = Callable[[int], object]  # called with the number of rows just done
+Progress = Callable[[int], object]  # called with the number of rows just predicted
 
 
 class LoadedModel(NamedTuple):
@@ -30,7 +30,7 @@ class LoadedModel(NamedTuple):
 
 
 def load_model(folder: Path) -> LoadedModel:
-    """Read a model that `train` wrote.
+    """Load a model that the `train` stage wrote.
 
     Raises:
         ArtifactError: a file is missing or damaged.
@@ -38,7 +38,7 @@ def load_model(folder: Path) -> LoadedModel:
     card = read_json(folder / "model.json")
     weights = folder / "model.weights.h5"
     if not weights.exists():
-        raise ArtifactError(f"There is no {weights}.", fix="make it: dvc repro")
+        raise ArtifactError(f"There is no {weights}.", fix="create it: dvc repro")
     try:
         network = build_network(
             Recipe(**card["recipe"]),
@@ -52,8 +52,8 @@ def load_model(folder: Path) -> LoadedModel:
         _load_weights(network.predictor, weights)
     except (KeyError, OSError, ValueError) as error:
         raise ArtifactError(
-            f"{folder} does not hold a model that can be loaded: {shorten(str(error), 300)}",
-            fix=f"delete it and make it again: rm -r '{folder}' && dvc repro",
+            f"{folder} does not contain a valid model: {shorten(str(error), 300)}",
+            fix=f"delete it and create it again: rm -r '{folder}' && dvc repro",
         ) from None
     return LoadedModel(network, card)
 
@@ -64,11 +64,11 @@ def predict(
     batch_size: int = 256,
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
-    """A predictor's outputs, row by row.
+    """Predict, in the order of the rows.
 
     Returns:
-        <float32>[n, classes] probabilities, with two columns where the task is binary, or,
-        where it is regression, <float32>[n].
+        <float32>[n, classes] probabilities (two columns if binary), or, for regression,
+        <float32>[n].
     """
     outputs = np.empty((len(sequences), model.output.shape[-1]), np.float32)
     for indices, result in _run(model, sequences, batch_size, progress):
@@ -82,16 +82,16 @@ def predict_with_weights(
     batch_size: int = 256,
     progress: Progress | None = None,
 ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-    """What `predict` returns, and the attention weights of every row.
+    """Predict, and return the attention weights too.
 
     Returns:
-        The outputs, and for each row its weights, <float32>[length]: without padding.
+        The outputs of `predict`, and each row's weights, <float32>[length], without padding.
 
     Raises:
         ValueError: the network's pooling has no weights.
     """
     if network.explainer is None:
-        raise ValueError("Only a network whose pooling is attention has weights to show.")
+        raise ValueError("Only a network with attention pooling has attention weights.")
     outputs = np.empty((len(sequences), network.predictor.output.shape[-1]), np.float32)
     weights: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(sequences)
     for indices, result in _run(network.explainer, sequences, batch_size, progress):
@@ -102,7 +102,7 @@ def predict_with_weights(
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
-    """Load all weights or fail: Keras merely warns of layers that it leaves as they were."""
+    """Load all weights or fail; Keras only warns about layers that it could not load."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         model.load_weights(path)
@@ -114,7 +114,7 @@ def _load_weights(model: keras.Model, path: Path) -> None:
 def _run(
     model: keras.Model, sequences: Sequences, batch_size: int, progress: Progress | None
 ) -> Iterator[tuple[NDArray[np.int64], Any]]:
-    """Yield the rows and the outputs of each batch."""
+    """Yield each batch's row indices and outputs."""
     call = _compiled(model)
     for indices in batching.batches(sequences.lengths, batch_size, None):
         yield indices, call(batching.pad(sequences, indices))
@@ -122,9 +122,9 @@ def _run(
             progress(len(indices))
 
 
-@lru_cache(maxsize=8)  # a model is traced once, however often it predicts
+@lru_cache(maxsize=8)  # trace a model only once
 def _compiled(model: keras.Model) -> Callable[[NDArray[Any]], Any]:
-    """The model as one graph for every batch size and length."""
+    """Compile the model as one graph for all batch sizes and lengths."""
     (inputs,) = model.inputs
     signature = tf.TensorSpec(inputs.shape, inputs.dtype)
     compiled: Callable[[NDArray[Any]], Any] = tf.function(
@@ -134,7 +134,7 @@ def _compiled(model: keras.Model) -> Callable[[NDArray[Any]], Any]:
 
 
 def _as_task(predictor: keras.Model, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """One probability becomes two columns, one value becomes none, by the head's activation."""
+    """Convert outputs to the task's shape, which the head's activation identifies."""
     activation = predictor.get_layer("output").activation
     if activation is keras.activations.sigmoid:
         return np.hstack([1 - outputs, outputs])

@@ -1,7 +1,7 @@
-"""The loop: one compiled step over batches of like length, early stopping, exact resumption.
+"""The training loop: a compiled step, early stopping, and exact resumption.
 
-It is our own because Keras's `fit` can neither resume exactly nor cross machines; Keras's
-callbacks are called as `fit` would call them.
+Keras's `fit` can't resume exactly, nor on another machine. Keras callbacks are called as `fit`
+would call them.
 """
 
 import contextlib
@@ -31,12 +31,12 @@ Epoch = dict[str, float]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What training leaves behind, besides the model's weights.
+    """The result of training, besides the model's weights.
 
     Attributes:
         history: one entry per epoch: epoch (from 1), loss, val_loss, val_accuracy or val_mae,
             learning_rate.
-        best_epoch: the epoch, from 1, whose weights the model now has.
+        best_epoch: the epoch, from 1, whose weights the model has.
         seconds: wall time of each epoch that this process ran.
     """
 
@@ -60,16 +60,16 @@ def train_model(
     """Train `model` in place; it ends with the weights of the epoch of least validation loss.
 
     Args:
-        model: what `models.network.build` returned as predictor.
+        model: the predictor from `models.network.build_network`.
         train: the rows to learn from.
         validation: the rows that decide when to stop and which epoch is best.
-        recipe: sizes of batches and steps, epochs, patience.
+        recipe: batch size, learning rate, epochs, patience and the like.
         task: "binary", "multiclass" or "regression".
-        seed: of the order of the rows. Epoch e's order depends on (seed, e) alone.
-        name: shown beside the progress.
-        callbacks: Keras callbacks; one that sets `model.stop_training` ends the training.
-        checkpoint: state is kept here after every epoch, and training that was killed goes
-            on from here to the same bytes, if the fingerprint is the same.
+        seed: of the order of the rows; the order in epoch e depends only on (seed, e).
+        name: shown with the progress.
+        callbacks: Keras callbacks; one that sets `model.stop_training` ends training.
+        checkpoint: saves the state after each epoch. An interrupted run with the same
+            fingerprint resumes from it and gives the same bytes.
     """
     weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
     steps = recipe.epochs * ceil(len(train) / recipe.batch_size)
@@ -87,7 +87,7 @@ def train_model(
     )
     state = _State(model, optimizer, average)
     if checkpoint and state.restore(checkpoint):
-        progress.say(f"{name}: going on after epoch {len(state.history)}, which was kept")
+        progress.say(f"{name}: resuming after epoch {len(state.history)}")
 
     calls = keras.callbacks.CallbackList(list(callbacks), model=model)
     model.stop_training = False
@@ -128,7 +128,7 @@ def _epoch(
     name: str,
     calls: keras.callbacks.CallbackList,
 ) -> float:
-    """One pass over the rows; returns the mean loss per row."""
+    """Train for one epoch; returns the mean loss per row."""
     order = batches(train.lengths, recipe.batch_size, np.random.default_rng([seed, epoch]))
     total, seen = tf.zeros(()), 0
     with progress.epoch_bar(what=f"{name} epoch {epoch + 1}", total=len(order)) as bar:
@@ -145,7 +145,7 @@ def _epoch(
 
 
 def _rate(recipe: Recipe, steps: int) -> Any:
-    """The learning rate, or how it falls over so many steps."""
+    """The learning rate, or its schedule over `steps` steps."""
     if recipe.schedule == "constant":
         return recipe.learning_rate
     return keras.optimizers.schedules.PolynomialDecay(
@@ -156,16 +156,16 @@ def _rate(recipe: Recipe, steps: int) -> Any:
 def _class_weights(
     train: Sequences, recipe: Recipe, *, task: str, classes: int
 ) -> NDArray[np.float32] | None:
-    """<float32>[classes], rows / (classes · the class's rows), 1 on average; None without.
+    """<float32>[classes]: rows / (classes · the class's rows), 1 on average; None if unweighted.
 
     Raises:
-        ParamsError: weights are asked for where there are no classes.
+        ParamsError: the recipe asks for weights, but there are no classes.
     """
     if recipe.class_weight == "none":
         return None
     if task == "regression":
         raise ParamsError(
-            "`class_weight: balanced` is set, and a regression has no classes.",
+            "`class_weight: balanced` is set, but a regression has no classes.",
             fix="set `class_weight: none` in params.yaml.",
         )
     counts = np.bincount(train.targets, minlength=classes)
@@ -179,7 +179,7 @@ def _scores(
     *,
     task: str,
 ) -> dict[str, float]:
-    """The validation loss, weighted as the loss in training is, and what people read."""
+    """The validation loss, weighted as in training, and a metric that is easy to read."""
     if task == "regression":
         errors = outputs - targets
         return {
@@ -202,13 +202,13 @@ def _finished(state: "_State", recipe: Recipe, *, stopped: bool) -> bool:
 
 
 class _State:
-    """All that the next epoch depends on, and the best weights so far."""
+    """Everything that the next epoch depends on, and the best weights so far."""
 
     def __init__(
         self, model: keras.Model, optimizer: keras.optimizers.Optimizer, average: Average | None
     ) -> None:
-        # Among a model's variables are its dropout layers' generators: without them a
-        # resumed run would drop other units than the run that was killed.
+        # A model's variables include its dropout layers' random generators: without them, a
+        # resumed run would drop other units than the interrupted one.
         averages = average.values if average else []
         self._variables = [*model.variables, *optimizer.variables, *averages]
         self._weights = len(model.variables)
@@ -224,7 +224,7 @@ class _State:
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within the block the model has its averaged weights, where the recipe wants them."""
+        """Within the block, the model has its averaged weights, if the recipe uses them."""
         if not self._averages:
             yield
             return
@@ -257,7 +257,7 @@ class _State:
         )
 
     def restore(self, checkpoint: Checkpoint) -> bool:
-        """Take up what `save` saved; False where there is nothing that fits."""
+        """Restore what `save` saved; returns False if there is no valid checkpoint."""
         kept = checkpoint.restore()
         if kept is None:
             return False

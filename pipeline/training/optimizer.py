@@ -1,36 +1,36 @@
-"""Adam that does no more work for an embedding than its batch asks for; averages of weights."""
+"""Adam with sparse updates of embeddings, and averaging of weights."""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-EVERY = 10  # steps from one addition to the average to the next
+EVERY = 10  # steps between updates of the average
 
 
 class Adam(keras.optimizers.Adam):
-    """Keras's Adam; of an embedding, only the rows that a batch reads are moved.
+    """Keras's Adam, except that it updates only those rows of an embedding that a batch reads.
 
-    The dense rule moves all rows at every step, by what is left of old gradients: most of the
-    step's memory traffic, for words that are not there. Here their moments wait, as in
-    PyTorch's SparseAdam.
+    The dense rule updates all rows at every step, by the momentum of earlier gradients. For words
+    that the batch lacks, that is most of the step's memory traffic. Here their moments stay
+    unchanged, as in PyTorch's SparseAdam.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Move one variable (Kingma & Ba 2015, algorithm 1, in the order of section 2's end)."""
+        """Update one variable (Kingma & Ba 2015, algorithm 1, as reordered in section 2)."""
         if not isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
         momentum, velocity = self._momentums[index].value, self._velocities[index].value
         rows, position = tf.unique(gradient.indices)
-        slope = tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
+        g = tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
 
-        step = tf.cast(self.iterations + 1, slope.dtype)
-        rate = tf.cast(learning_rate, slope.dtype)
+        step = tf.cast(self.iterations + 1, g.dtype)
+        rate = tf.cast(learning_rate, g.dtype)
         rate *= tf.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
-        m = tf.gather(momentum, rows) * self.beta_1 + slope * (1 - self.beta_1)
-        v = tf.gather(velocity, rows) * self.beta_2 + tf.square(slope) * (1 - self.beta_2)
+        m = tf.gather(momentum, rows) * self.beta_1 + g * (1 - self.beta_1)
+        v = tf.gather(velocity, rows) * self.beta_2 + tf.square(g) * (1 - self.beta_2)
         momentum.scatter_update(tf.IndexedSlices(m, rows))
         velocity.scatter_update(tf.IndexedSlices(v, rows))
         moved = rate * m / (tf.sqrt(v) + self.epsilon)
@@ -40,12 +40,11 @@ class Adam(keras.optimizers.Adam):
 class Average:
     """The exponential moving average of variables (Polyak & Juditsky 1992, in its usual form).
 
-    Until there is enough to remember it is the plain mean, so the first weights, which are
-    chance, count for nothing.
+    At first it is the plain mean, so that the random initial weights don't count.
 
     Args:
-        variables: to average.
-        decay: how much of the average a step keeps; 0.998 remembers some 500 steps.
+        variables: the variables to average.
+        decay: how much of the average a step keeps; 0.998 averages over about 500 steps.
     """
 
     def __init__(self, variables: list[Any], decay: float) -> None:
@@ -54,7 +53,7 @@ class Average:
         self.values = [tf.Variable(variable.value, trainable=False) for variable in variables]
 
     def add(self, iterations: Any) -> None:
-        """Take in the variables as they are after so many steps, at every tenth."""
+        """Update the average after `iterations` steps, every tenth time."""
         tf.cond(tf.equal(iterations % EVERY, 0), lambda: self._add(iterations), tf.no_op)
 
     def _add(self, iterations: Any) -> tf.Operation:

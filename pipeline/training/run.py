@@ -1,4 +1,4 @@
-"""What the stages that train share: a network before its training, and what is kept after it."""
+"""What all training stages share: building the untrained network and writing the trained one."""
 
 import resource
 import time
@@ -33,18 +33,18 @@ _ABOUT = ("dataset", "kind", "task", "classes", *NETWORK_INPUTS)
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One model that is trained with one seed.
+    """One model trained with one seed.
 
     Attributes:
         model: its name.
-        seed: of its weights, of dropout and of the order of the rows.
-        recipe: how it is made and trained.
+        seed: for its weights, dropout and the order of the rows.
+        recipe: how it is built and trained.
         about: `encoding.json` of the data.
         data: the folder of encoded data.
-        start: the folder of what was learnt without labels, to begin with.
-        threads: that compute it.
-        configuration: fingerprint of all that decides it, without the seed.
-        fingerprint: with the seed.
+        pretrained: the folder of pretrained weights, if there is one.
+        threads: how many threads compute it.
+        configuration: fingerprint of everything that determines it except the seed.
+        fingerprint: the same, with the seed.
     """
 
     model: str
@@ -52,7 +52,7 @@ class TrainingRun:
     recipe: Recipe
     about: Mapping[str, Any]
     data: Path
-    start: Path | None
+    pretrained: Path | None
     threads: int
     configuration: str
     fingerprint: str
@@ -66,25 +66,25 @@ class TrainingRun:
         recipe: Recipe,
         *,
         data: Path,
-        start: Path | None = None,
+        pretrained: Path | None = None,
         libraries: Path,
         threads: int,
     ) -> "TrainingRun":
-        """What a stage trains on a folder of encoded data.
+        """Describe what a stage trains on a folder of encoded data.
 
         Args:
-            stage: its module, its `__name__`.
+            stage: `__name__` of the stage's module.
             model: the model's name.
-            seed: what it is trained with.
-            recipe: the model's.
-            data: the folder.
-            start: the folder of what was learnt without labels, to begin with.
-            libraries: their lock file.
-            threads: that compute it.
+            seed: the seed.
+            recipe: the model's recipe.
+            data: the folder of encoded data.
+            pretrained: the folder of pretrained weights, if there is one.
+            libraries: the lock file of the libraries.
+            threads: how many threads compute it.
         """
         configuration = fingerprint.configuration(
             stage,
-            [*sorted(data.iterdir()), *(sorted(start.glob("*.np?")) if start else [])],
+            [*sorted(data.iterdir()), *(sorted(pretrained.glob("*.np?")) if pretrained else [])],
             libraries,
             [model, threads, recipe.model_dump()],
         )
@@ -94,21 +94,21 @@ class TrainingRun:
             recipe=recipe,
             about=read_json(data / "encoding.json"),
             data=data,
-            start=start,
+            pretrained=pretrained,
             threads=threads,
             configuration=configuration,
             fingerprint=fingerprint.digest([], [configuration, seed]),
         )
 
-    def build(self) -> keras.Model:
-        """The network before its training; from here on the process's chance is the seed's.
+    def build_network(self) -> keras.Model:
+        """Build the untrained network, and seed this process's random generators.
 
         Raises:
-            ParamsError: what it is to begin with has other sizes.
+            ParamsError: the pretrained weights have other shapes.
         """
         runtime.pin_threads(self.threads)
         keras.utils.set_random_seed(self.seed)
-        made = build_network(
+        network = build_network(
             self.recipe,
             kind=self.about["kind"],
             task=self.about["task"],
@@ -118,62 +118,63 @@ class TrainingRun:
             features=len(self.about.get("features", [])),
         ).predictor
         if self.about.get("bigrams"):
-            made.get_layer("bigrams").pairs = read_array(self.data / "bigrams.npy")
-        if self.start:
-            self._begin(made, self.start)
-        return made
+            network.get_layer("bigrams").pairs = read_array(self.data / "bigrams.npy")
+        if self.pretrained:
+            self._load_pretrained(network, self.pretrained)
+        return network
 
-    def _begin(self, made: keras.Model, start: Path) -> None:
-        """Give a fresh network the word vectors and, if there is one, the warm Bi-LSTM."""
-        if not (start / "vectors.npy").exists():
+    def _load_pretrained(self, network: keras.Model, folder: Path) -> None:
+        """Load the word vectors and, if there is one, the language model's Bi-LSTM."""
+        if not (folder / "vectors.npy").exists():
             return
-        vectors = read_array(start / "vectors.npy")  # <float32>[vocabulary, size]
+        vectors = read_array(folder / "vectors.npy")  # <float32>[vocabulary, size]
         if vectors.shape[1] != self.recipe.embedding:
             raise ParamsError(
                 f"params.yaml: the word vectors have {vectors.shape[1]} features "
-                f"(`encode.vectors.size`), the embedding {self.recipe.embedding}.",
+                f"(`encode.vectors.size`), but the embedding has {self.recipe.embedding}.",
                 fix=f"set `embedding: {vectors.shape[1]}` in the dataset's `training`, "
-                "or the size to that of the embedding.",
+                f"or `encode.vectors.size` to {self.recipe.embedding}.",
             )
-        made.get_layer("embedding").embeddings.assign(vectors)
-        if not (start / "bilstm.npz").exists():
+        network.get_layer("embedding").embeddings.assign(vectors)
+        if not (folder / "bilstm.npz").exists():
             return
-        warm = read_arrays(start / "bilstm.npz")
-        bilstm = made.get_layer("bilstm" if self.recipe.layers == 1 else "bilstm_1")
-        if [weight.shape for weight in bilstm.weights] != [array.shape for array in warm]:
+        weights = read_arrays(folder / "bilstm.npz")
+        bilstm = network.get_layer("bilstm" if self.recipe.layers == 1 else "bilstm_1")
+        if [weight.shape for weight in bilstm.weights] != [array.shape for array in weights]:
             raise ParamsError(
-                f"params.yaml: the language model has {len(warm[1])} units each way "
-                f"(`encode.language_model.units`), {self.model} {bilstm.weights[1].shape[0]}.",
-                fix="give both the same; a widened model can't begin with one: leave it out of "
-                "`models`, or set `language_model: null`.",
+                f"params.yaml: the language model has {len(weights[1])} units per direction "
+                f"(`encode.language_model.units`), but {self.model} has "
+                f"{bilstm.weights[1].shape[0]}.",
+                fix="set both to the same number. A widened model can't start from a language "
+                "model: remove it from `models`, or set `language_model: null`.",
             )
-        bilstm.set_weights(warm)
+        bilstm.set_weights(weights)
 
-    def write(
+    def write_model(
         self,
         folder: Path,
-        trained: keras.Model,
-        fitted: TrainingResult,
-        asked: Mapping[str, Sequences],
+        network: keras.Model,
+        result: TrainingResult,
+        splits: Mapping[str, Sequences],
     ) -> None:
-        """Fill a model's folder: weights, history, summary, card, and predictions.
+        """Write a model's files: weights, history, summary, card and predictions.
 
         Args:
-            folder: an empty one.
-            trained: the network, with its best weights.
-            fitted: how it came to them.
-            asked: name → the rows to predict, which go to `NAME.parquet`.
+            folder: an empty folder.
+            network: the trained network, with its best weights.
+            result: what `train_model` returned.
+            splits: name → the rows to predict, written to `NAME.parquet`.
         """
-        for name, rows in asked.items():
-            outputs = inference.predict(trained, rows)
+        for name, rows in splits.items():
+            outputs = inference.predict(network, rows)
             predicted = Predictions(rows.rows, rows.targets, outputs)
             write_predictions(folder / f"{name}.parquet", predicted)
-        trained.save_weights(folder / "model.weights.h5")
+        network.save_weights(folder / "model.weights.h5")
         history = [
-            {key: f"{value:.6g}" for key, value in epoch.items()} for epoch in fitted.history
+            {key: f"{value:.6g}" for key, value in epoch.items()} for epoch in result.history
         ]
         write_csv(folder / "history.csv", history)
-        write_text(folder / "summary.txt", network_summary(trained))
+        write_text(folder / "summary.txt", network_summary(network))
         write_json(
             folder / "model.json",
             {
@@ -181,22 +182,22 @@ class TrainingRun:
                 "seed": self.seed,
                 **{key: self.about[key] for key in _ABOUT if key in self.about},
                 "recipe": self.recipe.model_dump(),
-                "parameters": trained.count_params(),
-                "best_epoch": fitted.best_epoch,
-                "epochs": len(fitted.history),
+                "parameters": network.count_params(),
+                "best_epoch": result.best_epoch,
+                "epochs": len(result.history),
                 "threads": self.threads,
                 "configuration": self.configuration,
                 "fingerprint": self.fingerprint,
             },
         )
 
-    def write_costs(self, path: Path, fitted: TrainingResult, *, begun: float) -> None:
-        """Write time and memory, which differ from run to run, apart from what DVC hashes.
+    def write_costs(self, path: Path, result: TrainingResult, *, begun: float) -> None:
+        """Write time and memory, which differ from run to run, to a file outside DVC.
 
         Args:
-            path: of the file.
-            fitted: the training.
-            begun: what `time.perf_counter` said at the start.
+            path: the file.
+            result: what `train_model` returned.
+            begun: `time.perf_counter()` at the start.
         """
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         write_json(
@@ -205,13 +206,13 @@ class TrainingRun:
                 "fingerprint": self.fingerprint,
                 "wall_seconds": round(time.perf_counter() - begun, 2),
                 "peak_memory_mb": round(peak, 1),
-                "epoch_seconds": [round(value, 2) for value in fitted.seconds],
+                "epoch_seconds": [round(value, 2) for value in result.seconds],
             },
         )
 
 
 def network_summary(model: keras.Model) -> str:
-    """The network's layers as a table."""
+    """Format the network's layers as a table."""
     lines: list[str] = []
     model.summary(print_fn=lines.append, line_length=80)
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""One optimization step as a compiled graph, and the loss that it lowers."""
+"""One optimization step as a compiled graph, and its loss."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,16 +22,16 @@ def compiled_step(
     share: float = 0.0,
     clip_norm: float | None = None,
 ) -> Callable[..., Any]:
-    """One optimisation step as a graph, traced once for every batch size and length.
+    """Compile one optimization step as a graph, traced once for all batch sizes and lengths.
 
     Args:
         model: compiled with its optimizer.
         loss: per row, from targets and outputs.
-        train: what the batches are of.
-        average: of the weights, to be kept up.
-        share: of its norm, by which a row is moved in adversarial training.
-        clip_norm: the longest gradient of a variable. Clipped here, for Keras would make those of
-            an embedding as long as the vocabulary.
+        train: the rows that batches are taken from.
+        average: moving average of the weights to update, if any.
+        share: size of the adversarial perturbation, as a share of a row's norm; 0 for none.
+        clip_norm: maximum norm of a variable's gradient. Clipped here because Keras would make
+            an embedding's sparse gradient dense.
     """
     # inputs: <int32>[batch, time_steps] or <float32>[batch, time_steps, features]
     inputs = tf.TensorSpec([None, None, *train.values.shape[1:]], train.values.dtype)
@@ -47,10 +47,10 @@ def compiled_step(
     gradients = adversarial.adversarial_gradients(model, loss, share=share) if share else plain
 
     def step(batch: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        data_loss, slopes = gradients(batch, labels)
+        data_loss, found = gradients(batch, labels)
         if clip_norm is not None:
-            slopes = [clipped(slope, clip_norm) for slope in slopes]
-        model.optimizer.apply(slopes, model.trainable_variables)
+            found = [clipped(gradient, clip_norm) for gradient in found]
+        model.optimizer.apply(found, model.trainable_variables)
         if average:
             average.add(model.optimizer.iterations.value)
         return data_loss
@@ -62,10 +62,10 @@ def compiled_step(
 
 
 def clipped(gradient: Any, norm: float) -> Any:
-    """A gradient scaled down to `norm` where it is longer.
+    """Scale a gradient down to `norm` if it is longer.
 
-    An embedding's is a list of rows in which a row may repeat. `tf.clip_by_norm` takes the list
-    for the gradient, so repeated rows are summed first.
+    An embedding's gradient is a list of rows, in which a row may repeat. `tf.clip_by_norm`
+    computes the norm of the list, so repeated rows must be summed first.
     """
     if isinstance(gradient, tf.IndexedSlices):
         rows, place = tf.unique(gradient.indices)

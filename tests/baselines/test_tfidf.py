@@ -168,5 +168,5 @@ def test_telling_ngrams_by_hand():
 def test_texts_without_a_token_are_refused():
     """With the place to look at."""
     blank = Texts(np.arange(2), [" ", "\n"], np.array([0, 1]))
-    with pytest.raises(DataError, match="no word in the 2 training texts"):
+    with pytest.raises(DataError, match="no words in the 2 training texts"):
         fit_tfidf(blank, blank, blank, classes=["neg", "pos"])

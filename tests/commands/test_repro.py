@@ -53,7 +53,7 @@ def test_results_that_differ_from_the_committed_ones_come_with_what_to_do(tmp_pa
     assert repro._what_changed(workspace) == ""
     (tmp_path / "dvc.lock").write_text("{x}")
     said = repro._what_changed(workspace)
-    assert said.startswith("dvc.lock now describe")
+    assert said.startswith("Changed by this run: dvc.lock. ")
     assert "git commit" in said
     assert "git restore" in said
 

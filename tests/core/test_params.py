@@ -70,14 +70,14 @@ def _set(document, path, value):
         (
             "datasets.demo.encode.language_model",
             {"units": 4, "epochs": 1},
-            "`language_model` goes on from word vectors: set `vectors` too",
+            "`language_model` starts from word vectors, so set `vectors` too",
         ),
         ("training.patience", None, "the key `patience` is missing"),
         ("threads", None, "the key `threads` is missing"),
         ("dataset", "imbd", "the dataset 'imbd', which `datasets` does not define (did you mean"),
         ("models", ["bilstm_dit"], "'bilstm_dit', which `architectures` does not define"),
         ("models", [], "`models`"),
-        ("seeds", [1, 1], "`seeds` names something twice: [1, 1]"),
+        ("seeds", [1, 1], "`seeds` contains duplicates: [1, 1]"),
         ("datasets.demo.source.kind", "dmeo", "`datasets.demo.source`"),
         ("architectures.bilstm.pooling", "first", "Received: 'first'"),
     ],
@@ -93,7 +93,7 @@ def test_a_mistake_is_named_with_its_key_and_value(document, path, value, said):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("a: [", "not valid YAML"), ("- 1", "not keys and values"), (None, "There is no params.yaml")],
+    [("a: [", "not valid YAML"), ("- 1", "not a mapping"), (None, "There is no params.yaml")],
 )
 def test_an_unreadable_file_is_a_readable_error(tmp_path, content, said):
     """Missing, malformed, or a list: one paragraph, no traceback."""

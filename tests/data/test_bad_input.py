@@ -48,16 +48,16 @@ NAMES = {"source": {"classes": ["neg", "pos"]}}
 CASES: dict[str, tuple[str, bytes | None, dict[str, Any], list[str]]] = {
     "no file": ("a.csv", None, {}, ["no file or folder", "a.csv", "a.tsv"]),
     "unknown format": ("a.xlsx", b"PK", {}, [".xlsx", ".csv", "convert"]),
-    "empty file": ("a.csv", b"", {}, ["a.csv holds no rows"]),
-    "empty json lines": ("a.jsonl", b"", {}, ["a.jsonl holds no rows"]),
-    "header alone": ("a.csv", csv([]), {}, ["a.csv holds no rows"]),
-    "empty list": ("a.json", b"[]", {}, ["a.json holds no rows"]),
-    "blank lines": ("a.jsonl", b"\n\n", {}, ["a.jsonl holds no rows"]),
+    "empty file": ("a.csv", b"", {}, ["a.csv has no rows"]),
+    "empty json lines": ("a.jsonl", b"", {}, ["a.jsonl has no rows"]),
+    "header alone": ("a.csv", csv([]), {}, ["a.csv has no rows"]),
+    "empty list": ("a.json", b"[]", {}, ["a.json has no rows"]),
+    "blank lines": ("a.jsonl", b"\n\n", {}, ["a.jsonl has no rows"]),
     "parquet without rows": (
         "a.parquet",
         parquet({"text": pa.array([], "string"), "label": pa.array([], "int64")}),
         {},
-        ["a.parquet holds no rows"],
+        ["a.parquet has no rows"],
     ),
     "json of one value": ("a.json", b"5", {}, ["a.json", "list of objects"]),
     "missing column": (
@@ -112,7 +112,7 @@ CASES: dict[str, tuple[str, bytes | None, dict[str, Any], list[str]]] = {
     "json line that is no object": ("a.jsonl", b"[1, 2]\n[3, 4]\n", {}, ["line 1", "list"]),
     "cut-off json": ("a.json", json.dumps(GOOD).encode()[:-20], {}, ["a.json", "not valid JSON"]),
     "no parquet": ("a.parquet", b"hello, I am no parquet file", {}, ["a.parquet", "can't be read"]),
-    "cut-off parquet": ("a.parquet", PARQUET[:-500], {}, ["a.parquet", "cut off"]),
+    "cut-off parquet": ("a.parquet", PARQUET[:-500], {}, ["a.parquet", "truncated"]),
     "damaged parquet": ("a.parquet", DAMAGED, {}, ["a.parquet, after row", "damaged"]),
     "null text": (
         "a.jsonl",
@@ -137,7 +137,7 @@ CASES: dict[str, tuple[str, bytes | None, dict[str, Any], list[str]]] = {
         "a.jsonl",
         jsonl(*GOOD, {"text": 5, "label": 1}),
         {},
-        ["line 13", "'text' holds int here, and str elsewhere"],
+        ["line 13", "'text' has type int here and str elsewhere"],
     ),
     "label out of range": (
         "a.jsonl",
@@ -151,21 +151,21 @@ CASES: dict[str, tuple[str, bytes | None, dict[str, Any], list[str]]] = {
         NAMES,
         ["line 4", "'positive'", "neg, pos"],
     ),
-    "decimal label": ("a.jsonl", with_labels(0.5, 1.5), {}, ["line 1", "0.5", "whole"]),
-    "list as label": ("a.jsonl", with_labels([0], [1]), {}, ["'label' holds list"]),
-    "single class": ("a.jsonl", with_labels(*[1] * 20), {}, ["one class", "'1'"]),
+    "decimal label": ("a.jsonl", with_labels(0.5, 1.5), {}, ["line 1", "0.5", "integer"]),
+    "list as label": ("a.jsonl", with_labels([0], [1]), {}, ["'label' has type list"]),
+    "single class": ("a.jsonl", with_labels(*[1] * 20), {}, ["same class", "'1'"]),
     "too few rows": ("a.csv", csv(["a,x", "b,y", "c,z"]), {}, ["too few", "3 classes", "6"]),
     "class of one row": (
         "a.jsonl",
         with_labels(*[0, 1] * 9, 2),
         {},
-        ["class '2' has 1 different", "two"],
+        ["class '2' has 1 distinct", "two"],
     ),
     "every text another label": (
         "a.jsonl",
         with_labels(*[f"label {number}" for number in range(1001)]),
         {},
-        ["1,001 different labels"],
+        ["1,001 distinct labels"],
     ),
     "blank texts": (
         "a.jsonl",
@@ -243,10 +243,10 @@ def test_bad_file_is_refused(
 
 
 FOLDERS: dict[str, tuple[dict[str, bytes], list[str]]] = {
-    "no data file": ({"notes.txt": b"hello"}, ["no data file", ".parquet"]),
+    "no data file": ({"notes.txt": b"hello"}, ["no data files", ".parquet"]),
     "two formats": ({"a.csv": csv(LINES), "b.jsonl": jsonl(*GOOD)}, ["mixes", ".csv, .jsonl"]),
     "a file of no split": ({"train.csv": csv(LINES), "more.csv": csv(LINES)}, ["'more.csv'"]),
-    "no train": ({"test.csv": csv(LINES)}, ["none is for train"]),
+    "no train": ({"test.csv": csv(LINES)}, ["none for train"]),
     "second file broken": (
         {"train-1.csv": csv(LINES), "train-2.csv": csv([*LINES, "a,1,2"])},
         ["train-2.csv, line 10"],
@@ -257,11 +257,11 @@ FOLDERS: dict[str, tuple[dict[str, bytes], list[str]]] = {
     ),
     "train is test": (
         {"train.csv": csv(LINES), "test.csv": csv(LINES)},
-        ["0 rows to train on (after 8 rows were left out"],
+        ["0 rows to train on (after dropping 8 rows"],
     ),
     "class of test alone": (
         {"train.csv": csv(LINES), "test.csv": csv(["new,0", "newer,2"])},
-        ["class '2' has 0 different"],
+        ["class '2' has 0 distinct"],
     ),
 }
 

@@ -61,7 +61,7 @@ def test_findings_count_what_a_reader_should_know() -> None:
     assert findings.splits["test"].repeated == 1
     assert findings.two_labels == 2
     notes = " ".join(findings.notes)
-    assert "Left out of train, as their text also stands in test: 1 rows." in notes
+    assert "Dropped from train because test has the same text: 1 rows." in notes
     assert "wrong encoding" in notes
     shown = findings.render()
     assert "own: 2 classes" in shown
@@ -75,20 +75,20 @@ def test_imbalance_and_look_alike_classes_are_noted() -> None:
     notes = " ".join(checks.check_corpus(corpus).notes)
     assert "imbalanced" in notes
     assert "'Good', 'good '" in notes
-    assert "test has no row of: good " in notes
+    assert "test has no rows of: good " in notes
 
 
 @pytest.mark.parametrize(
     ("rows", "classes", "words"),
     [
-        ([("a", 0), ("b", 0), ("c", 0)], ("x",), "one class"),
+        ([("a", 0), ("b", 0), ("c", 0)], ("x",), "same class"),
         ([("a", 0), ("b", 1), ("c", 1)], ("x", "y"), "too few"),
-        ([("a", 0), ("b", 1), ("c", 1), ("d", 1)], ("x", "y"), "class 'x' has 1 different"),
-        ([("a", 0), ("a", 0), ("c", 1), ("d", 1)], ("x", "y"), "class 'x' has 1 different"),
+        ([("a", 0), ("b", 1), ("c", 1), ("d", 1)], ("x", "y"), "class 'x' has 1 distinct"),
+        ([("a", 0), ("a", 0), ("c", 1), ("d", 1)], ("x", "y"), "class 'x' has 1 distinct"),
         ([(" ", 0), ("\n", 0), ("\t", 1), ("", 1)], ("x", "y"), "blank"),
     ],
 )
-def test_what_nothing_can_be_learnt_from_is_refused(
+def test_what_nothing_can_be_learned_from_is_refused(
     rows: list[tuple[str, int]], classes: tuple[str, ...], words: str
 ) -> None:
     """One class, too few rows, a class without a second row, nothing but blanks."""

@@ -122,7 +122,7 @@ def test_what_was_seen_is_told(write: Write) -> None:
     [
         ("", "no rows"),
         ("a,b\n", "no rows"),
-        ("a\none\ntwo\nthree\n", "no columns that can be learnt from: 'a' \\(text\\)"),
+        ("a\none\ntwo\nthree\n", "no columns to learn from: 'a' \\(text\\)"),
     ],
 )
 def test_file_without_anything_to_learn_is_refused(

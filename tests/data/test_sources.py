@@ -295,7 +295,7 @@ def test_a_local_copy_that_lacks_rows_is_told(copy: Path, load: Load) -> None:
     readme.write_text(readme.read_text().replace("configs:", counted))
     with pytest.raises(DataError, match=r"local copy .* can't be read: .*num_examples=9") as raised:
         load(HUB)
-    assert "copy it again, whole" in raised.value.fix
+    assert "copy it again, complete" in raised.value.fix
 
 
 @pytest.fixture
@@ -310,7 +310,7 @@ def test_hub_out_of_reach_is_one_clear_error(
     hub: str, silent_server: str, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It names the dataset, says that it could not be reached, and offers copy and demo."""
-    monkeypatch.setattr(sources, "REACH", 0.5)
+    monkeypatch.setattr(sources, "TIMEOUT", 0.5)
     monkeypatch.setattr(
         huggingface_hub.constants,
         "ENDPOINT",
@@ -321,7 +321,7 @@ def test_hub_out_of_reach_is_one_clear_error(
     with pytest.raises(DataError) as error:
         load(HUB.model_copy(update={"path": "stanfordnlp/imdb"}))
     assert time.monotonic() - start < 10
-    for words in ("stanfordnlp/imdb", "could not be reached", "local copy", "dataset: demo"):
+    for words in ("stanfordnlp/imdb", "Could not reach", "local copy", "dataset: demo"):
         assert words in str(error.value)
 
 

@@ -36,7 +36,7 @@ def test_fit_recovers_a_known_temperature(classes, temperature):
 
 
 def test_scaling_with_the_fitted_temperature_mends_over_confidence():
-    """On rows that took no part in the fit, both error and loss fall."""
+    """On rows that took no part in the fitting, both error and loss fall."""
     fitted = fit_temperature(*drawn(2, 3.0, seed=1))
     outputs, targets = drawn(2, 3.0, seed=2)
     after = calibrate(outputs, fitted)
@@ -107,14 +107,14 @@ def test_every_prediction_is_in_one_bin(second, bins):
 
 
 def test_description_has_each_fit_and_the_diagram_of_all():
-    """A temperature per seed from validation, errors as mean and sd, bins over all fits."""
+    """A temperature per seed from validation, errors as mean and sd, bins over all runs."""
     validation, test = drawn(2, 2.0, rows=2000, seed=3), drawn(2, 2.0, rows=1000, seed=4)
-    fits = [
+    runs = [
         tuple(Predictions(np.arange(len(targets)), targets, outputs) for _ in (1, 2))
         for outputs, targets in (validation, test)
     ]
-    described = describe_calibration(ModelResult("m", (7, 8), 1, *fits))
-    assert [fit["seed"] for fit in described["per_seed"]] == [7, 8]
+    described = describe_calibration(ModelResult("m", (7, 8), 1, *runs))
+    assert [run["seed"] for run in described["per_seed"]] == [7, 8]
     temperature = fit_temperature(*validation)
     assert described["temperature"] == {"mean": pytest.approx(temperature), "sd": 0}
     assert described["after"]["ece"]["mean"] < described["before"]["ece"]["mean"]

@@ -8,11 +8,11 @@ from pipeline.evaluation.comparison import comparison_document
 from pipeline.evaluation.results import ModelResult
 from tests.support.model_results import QUICK, classified, regressor, result
 
-ARMS = [result("last", 0.8), result("attention", 0.84), result("tfidf", 0.75, seeds=())]
+RESULTS = [result("last", 0.8), result("attention", 0.84), result("tfidf", 0.75, seeds=())]
 
 
 def compare(results, **changes):
-    """The comparison of arms about 200 rows of lengths 1 to 200."""
+    """The comparison of models on 200 rows of lengths 1 to 200."""
     values = {
         "dataset": "demo",
         "task": "binary",
@@ -27,7 +27,7 @@ def compare(results, **changes):
 
 def test_document_is_complete_and_ready_for_json():
     """What the report, the registry and the samples read is there."""
-    document = compare(ARMS)
+    document = compare(RESULTS)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["metric"] == "accuracy"
     assert document["rows"] == {"validation": 200, "test": 200}
@@ -46,12 +46,12 @@ def test_document_is_complete_and_ready_for_json():
 
 def test_same_values_give_the_same_document():
     """The bootstrap is seeded."""
-    assert compare(ARMS) == compare(ARMS)
+    assert compare(RESULTS) == compare(RESULTS)
 
 
-def test_reference_comes_first():
+def test_baselines_come_first():
     """It is what the others are measured against, wherever it was listed."""
-    document = compare(ARMS)
+    document = compare(RESULTS)
     assert list(document["models"]) == ["tfidf", "last", "attention"]
     assert [(pair["first"], pair["second"]) for pair in document["pairs"]] == [
         ("last", "tfidf"),
@@ -91,24 +91,24 @@ def test_no_test_row_takes_part_in_selection_or_calibration():
     Turning the validation outputs instead changes the choices, so that this test can fail.
     """
 
-    def turned(fits):
-        return tuple(classified(fit.targets, fit.labels != fit.targets, seed=9) for fit in fits)
+    def turned(runs):
+        return tuple(classified(run.targets, run.labels != run.targets, seed=9) for run in runs)
 
     def chosen(document):
         temperatures = {
-            name: [fit["temperature"] for fit in described["per_seed"]]
+            name: [run["temperature"] for run in described["per_seed"]]
             for name, described in document["calibration"].items()
         }
         return document["champion"], temperatures
 
-    plain = compare(ARMS)
+    plain = compare(RESULTS)
     test_turned = compare(
-        [ModelResult(a.name, a.seeds, a.parameters, a.validation, turned(a.test)) for a in ARMS]
+        [ModelResult(a.name, a.seeds, a.parameters, a.validation, turned(a.test)) for a in RESULTS]
     )
     assert chosen(test_turned) == chosen(plain)
     assert test_turned["models"]["last"]["test"] != plain["models"]["last"]["test"]
     validation_turned = compare(
-        [ModelResult(a.name, a.seeds, a.parameters, turned(a.validation), a.test) for a in ARMS]
+        [ModelResult(a.name, a.seeds, a.parameters, turned(a.validation), a.test) for a in RESULTS]
     )
     assert chosen(validation_turned)[0]["model"] != chosen(plain)[0]["model"]
     assert chosen(validation_turned)[1] != chosen(plain)[1]
@@ -116,5 +116,5 @@ def test_no_test_row_takes_part_in_selection_or_calibration():
 
 def test_predictions_of_other_rows_are_refused():
     """Before anything is computed from them."""
-    with pytest.raises(ArtifactError, match="about the rows"):
+    with pytest.raises(ArtifactError, match="are for other rows"):
         compare([result("last", 0.8), result("attention", 0.8, rows=150)])

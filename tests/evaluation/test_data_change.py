@@ -43,16 +43,16 @@ def test_the_same_rows_make_the_interval_narrower() -> None:
     assert paired.high - paired.low < 0.5 * (unpaired.high - unpaired.low)
 
 
-def fits(right: list[bool]) -> list[Predictions]:
-    """One fit on rows of class 0, of which these are right."""
+def runs(right: list[bool]) -> list[Predictions]:
+    """One run on rows of class 0, of which these are right."""
     outputs = np.array([[0.9, 0.1] if ok else [0.1, 0.9] for ok in right], np.float32)
     return [Predictions(np.arange(len(right)), np.zeros(len(right), np.int64), outputs)]
 
 
 def test_scores_of_common_models_are_compared() -> None:
     """A model that only one version has is left out; the new score less the old one is told."""
-    old = {"bilstm": fits([True, True, False, False]), "gone": fits([True])}
-    new = {"bilstm": fits([True, True, True, False, True]), "fresh": fits([True])}
+    old = {"bilstm": runs([True, True, False, False]), "gone": runs([True])}
+    new = {"bilstm": runs([True, True, True, False, True]), "fresh": runs([True])}
     moved = data_change.score_changes(old, new, task="binary", same_rows=False, bootstrap=BOOTSTRAP)
     assert set(moved) == {"bilstm"}
     assert moved["bilstm"].estimate == pytest.approx(0.3)

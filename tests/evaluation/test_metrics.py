@@ -74,14 +74,14 @@ def test_regression_metrics_by_hand():
 
 def test_scores_are_per_fit_and_row():
     """Right or wrong for classes, the squared error for numbers."""
-    fit = predictions([0, 1], of_second(0.2, 0.3))
-    assert scores([fit, fit], "binary").tolist() == [[1, 0], [1, 0]]
+    run = predictions([0, 1], of_second(0.2, 0.3))
+    assert scores([run, run], "binary").tolist() == [[1, 0], [1, 0]]
     number = Predictions(np.arange(2), np.array([1, 2], "f4"), np.array([1, 5], "f4"))
     assert scores([number], "regression").tolist() == [[0, 9]]
 
 
 def test_aggregate_has_the_sample_standard_deviation():
-    """n - 1 in the denominator; one fit has a mean and no spread; undefined values don't count."""
+    """n - 1 in the denominator; one run has a mean and no spread; undefined values don't count."""
     assert aggregate([1.0, 2.0, 4.0]) == {
         "mean": pytest.approx(7 / 3),
         "sd": pytest.approx((14 / 6) ** 0.5),
@@ -93,8 +93,8 @@ def test_aggregate_has_the_sample_standard_deviation():
 
 def test_per_class_table_by_hand():
     """Class b: both of its rows found, and one of a's taken for it."""
-    fit = predictions([0, 0, 1, 1], of_second(0.1, 0.9, 0.8, 0.7))
-    of_a, of_b = per_class(ModelResult("m", (1,), 1, (fit,), (fit,)), ["a", "b"])
+    run = predictions([0, 0, 1, 1], of_second(0.1, 0.9, 0.8, 0.7))
+    of_a, of_b = per_class(ModelResult("m", (1,), 1, (run,), (run,)), ["a", "b"])
     assert of_a == {"class": "a", "rows": 2, "precision": 1, "recall": 0.5, "f1": 2 / 3}
     assert of_b == {"class": "b", "rows": 2, "precision": 2 / 3, "recall": 1, "f1": 0.8}
 
@@ -109,7 +109,7 @@ def test_metrics_document_has_the_promised_shape():
     assert list(bilstm) == ["seeds", "parameters", "validation", "test"]
     assert (bilstm["seeds"], bilstm["parameters"]) == (3, 42)
     assert list(bilstm["test"]) == ["accuracy", "f1", "roc_auc", "log_loss", "ece"]
-    accuracies = [np.mean(fit.labels == fit.targets) for fit in results[0].test]
+    accuracies = [np.mean(run.labels == run.targets) for run in results[0].test]
     assert bilstm["test"]["accuracy"] == {
         "mean": round(np.mean(accuracies), 6),
         "sd": round(np.std(accuracies, ddof=1), 6),
@@ -136,10 +136,10 @@ def test_rounded_is_ready_for_json():
 def test_arms_of_other_rows_are_refused(split):
     """A paired comparison of different rows would be meaningless; the error names the model."""
     good = result("bilstm", 0.8)
-    fits = {"validation": good.validation, "test": good.test}
-    last = fits[split][-1]
-    fits[split] = (*fits[split][:-1], Predictions(last.rows + 1, last.targets, last.outputs))
-    other = ModelResult("other", good.seeds, 1, **fits)
+    runs = {"validation": good.validation, "test": good.test}
+    last = runs[split][-1]
+    runs[split] = (*runs[split][:-1], Predictions(last.rows + 1, last.targets, last.outputs))
+    other = ModelResult("other", good.seeds, 1, **runs)
     check_same_rows([good, good])
     with pytest.raises(ArtifactError, match=f"{split} predictions of other with seed 3"):
         check_same_rows([good, other])

@@ -96,7 +96,7 @@ def test_each_model_is_compared_with_those_before_it():
     assert names == [("last", "reference"), ("attention", "reference"), ("attention", "last")]
 
 
-def test_references_are_not_compared_with_one_another():
+def test_baselines_are_not_compared_with_one_another():
     """Their pairs would only cost the others power: the correction is for the pairs that count."""
     naive = [regressor(name, error, seeds=()) for name, error in (("mean", 9), ("last_value", 0.3))]
     trained = [regressor("last", 0.3), regressor("attention", 0.25)]
@@ -158,7 +158,7 @@ def test_mcnemar_is_made_per_seed_and_corrected_over_pairs():
     of_seed_2 = [tests[0][1], tests[1][0], tests[2][0]]
     expected = holm([test["p_value"] for test in of_seed_2])
     assert [test["p_value_holm"] for test in of_seed_2] == expected
-    # Each is of the fits with that very seed.
+    # Each is of the runs with that very seed.
     right = [attention.test[0].labels == attention.test[0].targets]
     right.append(last.test[1].labels == last.test[1].targets)
     assert of_seed_2[2]["only_first_right"] == np.count_nonzero(right[0] & ~right[1])
@@ -183,14 +183,14 @@ def test_headline_tells_how_the_champion_stands():
 
 
 def test_champion_is_the_best_on_validation():
-    """By the mean over seeds; and of its seeds the best one. The reference is no candidate."""
+    """By the mean over seeds; and of its seeds the best one. A baseline is no candidate."""
     results = [result("reference", 0.99, seeds=()), result("last", 0.7), result("attention", 0.9)]
     champion = choose_champion(results, "binary")
     assert champion["model"] == "attention"
     assert set(champion["candidates"]) == {"last", "attention"}
     losses = [
-        -np.log(fit.outputs[np.arange(len(fit)), fit.targets]).mean()
-        for fit in results[2].validation
+        -np.log(run.outputs[np.arange(len(run)), run.targets]).mean()
+        for run in results[2].validation
     ]
     assert champion["seed"] == 1 + int(np.argmin(losses))
     assert champion["validation"]["mean"] == pytest.approx(np.mean(losses))
@@ -202,8 +202,8 @@ def test_as_many_right_rows_do_not_make_a_tie():
 
     def sure(name, probability):
         outputs = np.where(targets[:, None] == [0, 1], probability, 1 - probability)
-        fit = Predictions(np.arange(4), targets, outputs.astype(np.float32))
-        return ModelResult(name, (1,), 1, (fit,), (fit,))
+        run = Predictions(np.arange(4), targets, outputs.astype(np.float32))
+        return ModelResult(name, (1,), 1, (run,), (run,))
 
     for models in (
         [sure("rough", 0.6), sure("fine", 0.9)],
@@ -238,7 +238,7 @@ def test_no_test_row_takes_part_in_the_choice(seed):
             one.seeds,
             1,
             one.validation,
-            tuple(classified(fit.targets, rng.random(len(fit)) < rng.random()) for fit in one.test),
+            tuple(classified(run.targets, rng.random(len(run)) < rng.random()) for run in one.test),
         )
         for one in results
     ]

@@ -3,9 +3,9 @@ import struct
 import matplotlib as mpl
 import pytest
 
-from pipeline.evaluation.figure_style import COLOURS, Pen
-from pipeline.evaluation.plots import fit_images, plot_images
-from pipeline.evaluation.tables import fit_tables
+from pipeline.evaluation.figure_style import COLORS, ModelStyles
+from pipeline.evaluation.plots import plot_images, run_images
+from pipeline.evaluation.tables import run_tables
 from tests.support.model_results import histories, regressor, result, tables
 
 MANY = ("tfidf", "bilstm", "bilstm_mean", "bilstm_max", "bilstm_dot", "bilstm_wide", "attention")
@@ -23,7 +23,7 @@ def chunks(png):
 
 @pytest.fixture(scope="module")
 def binary():
-    """A comparison of two models and the reference, with its tables and images."""
+    """A comparison of two models and a baseline, with its tables and images."""
     comparison, made = tables([result("tfidf", 0.7, seeds=()), result("a", 0.8), result("b", 0.9)])
     return comparison, made, plot_images(made, comparison)
 
@@ -81,31 +81,31 @@ def test_few_rows_are_drawn():
 
 
 def test_each_model_has_a_style_of_its_own():
-    """By colour, dash and marker alike."""
-    pen = Pen(MANY)
-    styles = [pen.marked(model) for model in MANY]
+    """By color, dash and marker alike."""
+    styles = ModelStyles(MANY)
+    drawn = [styles.marked(model) for model in MANY]
     for key in ("color", "linestyle", "marker"):
-        assert len({style[key] for style in styles}) == len(MANY)
-    assert pen.line("tfidf")["color"] == COLOURS[0]
+        assert len({style[key] for style in drawn}) == len(MANY)
+    assert styles.line("tfidf")["color"] == COLORS[0]
 
 
-def test_a_fit_by_itself_speaks_of_no_other():
-    """Its images are those of a comparison of that one fit, but for the model's own style."""
+def test_a_run_by_itself_speaks_of_no_other():
+    """Its images are those of a comparison of that one run, but for the model's own style."""
     results = [result("tfidf", 0.7, seeds=()), result("a", 0.8)]
     comparison, _ = tables(results)
-    (_, second, _) = results[1].alone()
+    (_, second, _) = results[1].split_by_seed()
     assert (second.seeds, len(second.test)) == ((2,), 1)
     assert second.test[0] is results[1].test[1]
     history = histories([second])["a", 2]
-    made = fit_tables(second, history, task="binary", classes=("neg", "pos"))
-    images = fit_images(made, second, comparison)
+    made = run_tables(second, history, task="binary", classes=("neg", "pos"))
+    images = run_images(made, second, comparison)
     assert set(images) == {"learning_curves", "roc", "confusion"}
 
-    alone, _ = tables([results[0].alone()[0], second])
+    alone, _ = tables([results[0].split_by_seed()[0], second])
     assert images == plot_images(made, alone)
 
 
-def test_a_reference_by_itself_has_no_learning_curve():
+def test_a_baseline_by_itself_has_no_learning_curve():
     """It was not trained in epochs."""
-    (fit,) = regressor("naive", 0.5, seeds=()).alone()
-    assert set(fit_tables(fit, None, task="regression", classes=())) == {"predicted", "errors"}
+    (run,) = regressor("naive", 0.5, seeds=()).split_by_seed()
+    assert set(run_tables(run, None, task="regression", classes=())) == {"predicted", "errors"}

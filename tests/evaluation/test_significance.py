@@ -16,7 +16,7 @@ from pipeline.evaluation.significance import (
 BOOTSTRAP = Bootstrap(confidence=0.95, resamples=2000, seed=0)
 
 
-def fits(rng, difficulty, *, seeds, accuracy_shift=0.0, seed_sd=0.0, noise=0.5):
+def runs(rng, difficulty, *, seeds, accuracy_shift=0.0, seed_sd=0.0, noise=0.5):
     """<float64>[seeds, n] of right and wrong: shared difficulty, a seed's luck, its own noise.
 
     All is normal and scaled to one variance, so that models with the same shift are equally
@@ -34,9 +34,9 @@ def coverage(*, seeds, seed_sd, trials=400):
     held = 0
     for trial in range(trials):
         difficulty = rng.normal(size=300)
-        first = fits(rng, difficulty, seeds=seeds[0], seed_sd=seed_sd)
+        first = runs(rng, difficulty, seeds=seeds[0], seed_sd=seed_sd)
         # A model without seeds has no luck either.
-        second = fits(rng, difficulty, seeds=seeds[1], seed_sd=seed_sd if seeds[1] > 1 else 0)
+        second = runs(rng, difficulty, seeds=seeds[1], seed_sd=seed_sd if seeds[1] > 1 else 0)
         found = paired_difference(
             first, second, Bootstrap(confidence=0.95, resamples=400, seed=trial)
         )
@@ -64,8 +64,8 @@ def test_a_true_difference_is_found_and_measured():
     found, held = 0, 0
     for trial in range(100):
         difficulty = rng.normal(size=1000)
-        better = fits(rng, difficulty, seeds=3, accuracy_shift=0.3)
-        worse = fits(rng, difficulty, seeds=3)
+        better = runs(rng, difficulty, seeds=3, accuracy_shift=0.3)
+        worse = runs(rng, difficulty, seeds=3)
         difference = paired_difference(
             better, worse, Bootstrap(confidence=0.95, resamples=400, seed=trial)
         )
@@ -101,7 +101,7 @@ def test_interval_over_different_rows_by_hand():
 
 
 def test_seeds_that_decide_alone_give_students_interval():
-    """Fits that are wrong on all rows alike: a two-sample t interval with 2 + 2 degrees."""
+    """Runs that are wrong on all rows alike: a two-sample t interval with 2 + 2 degrees."""
     first = np.array([[0.7], [0.8], [0.9]]) * np.ones((3, 50))
     second = np.array([[0.5], [0.6], [0.7]]) * np.ones((3, 50))
     found = paired_difference(first, second, Bootstrap(0.95, 40_000, 0))
@@ -120,7 +120,7 @@ def test_equal_models_are_never_told_apart():
 
 @given(st.integers(0, 2**32 - 1))
 def test_interval_depends_on_neither_the_order_of_rows_nor_that_of_seeds(seed):
-    """Rows and fits are exchangeable; and the same seed of the bootstrap gives the same bytes."""
+    """Rows and runs are exchangeable; and the same seed of the bootstrap gives the same bytes."""
     rng = np.random.default_rng(seed)
     first, second = (rng.random((3, 40)) > 0.3).astype(float), (rng.random((1, 40)) > 0.4) * 1.0
     quick = Bootstrap(confidence=0.9, resamples=100, seed=5)
@@ -155,7 +155,7 @@ def test_mcnemar_by_hand():
 
 @given(*[st.integers(0, 60)] * 4)
 def test_mcnemar_agrees_with_statsmodels(both, only_first, only_second, neither):
-    """For any table of two fits."""
+    """For any table of two runs."""
     counts = [both, only_first, only_second, neither]
     first = np.repeat([True, True, False, False], counts)
     second = np.repeat([True, False, True, False], counts)

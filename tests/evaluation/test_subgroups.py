@@ -15,8 +15,8 @@ from tests.support.model_results import QUICK, classified, regressor, result
 
 def model(name, right):
     """A model of one seed that is right on exactly those rows."""
-    fit = classified(np.arange(len(right)) % 2, np.asarray(right))
-    return ModelResult(name, (1,), 1, (fit,), (fit,))
+    run = classified(np.arange(len(right)) % 2, np.asarray(right))
+    return ModelResult(name, (1,), 1, (run,), (run,))
 
 
 def test_accuracy_by_length_by_hand():
@@ -96,11 +96,11 @@ def test_disagreements_by_hand():
     targets = np.array([0, 1, 1])
 
     def fixed(name, *second):
-        fits = tuple(
+        runs = tuple(
             Predictions(np.array([30, 10, 20]), targets, np.stack([1 - p, p], axis=1))
             for p in np.array(second, np.float32)
         )
-        return ModelResult(name, tuple(range(len(fits))), 1, fits, fits)
+        return ModelResult(name, tuple(range(len(runs))), 1, runs, runs)
 
     results = [fixed("one", [0.25, 0.5, 0.5], [0.25, 0.5, 1.0]), fixed("two", [0.75, 0.5, 0.25])]
     [pair] = disagreements(results, np.array([7, 8, 9]), limit=2)

@@ -11,12 +11,12 @@ from tests.support.model_results import regressor, result, tables
 
 
 def fixed(second, targets, seeds=()):
-    """A model with those probabilities of class 1, one list per fit."""
-    fits = tuple(
+    """A model with those probabilities of class 1, one list per run."""
+    runs = tuple(
         Predictions(np.arange(len(targets)), np.array(targets), np.stack([1 - p, p], axis=1))
         for p in np.array(second, np.float32)
     )
-    return ModelResult("m", tuple(seeds), 1, fits, fits)
+    return ModelResult("m", tuple(seeds), 1, runs, runs)
 
 
 def test_each_task_has_its_tables():
@@ -59,7 +59,7 @@ def test_precision_recall_by_hand():
 
 
 def test_curves_are_the_mean_of_the_fits_between_their_extremes():
-    """A perfect and a reversed fit: one half, between 0 and 1; and few enough points."""
+    """A perfect and a reversed run: one half, between 0 and 1; and few enough points."""
     _, made = tables([fixed([[0.9, 0.8, 0.2, 0.1], [0.1, 0.2, 0.8, 0.9]], [1, 1, 0, 0], (1, 2))])
     middle = made["roc"].set_index("fpr").loc[0.5]
     assert (middle["tpr"], middle["low"], middle["high"]) == (0.5, 0, 1)
@@ -75,7 +75,7 @@ def test_a_single_class_has_no_curves():
 
 
 def test_confusion_by_hand():
-    """Mean rows over two fits, and their share of the actual class."""
+    """Mean rows over two runs, and their share of the actual class."""
     _, made = tables([fixed([[0.9, 0.4, 0.6], [0.9, 0.9, 0.1]], [1, 1, 0], (1, 2))])
     cells = made["confusion"].set_index(["actual", "predicted"])
     assert cells.loc[("pos", "pos"), "rows"] == 1.5

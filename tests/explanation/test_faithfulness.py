@@ -146,9 +146,9 @@ def test_weight_on_the_evidence_by_hand():
     assert found["precision"]["mean"] == pytest.approx(0.25)
 
 
-def agreed(*fits):
-    """The agreement of fits, each a list of its rows' weights."""
-    return faithfulness.agreement(fits, confidence=0.95, seed=0)
+def agreed(*runs):
+    """The agreement of runs, each a list of its rows' weights."""
+    return faithfulness.agreement(runs, confidence=0.95, seed=0)
 
 
 def test_agreement_of_equal_reversed_and_disjoint_weights():
@@ -172,8 +172,8 @@ def test_agreement_of_one_fit_or_of_even_weights_is_undefined():
 def test_agreement_of_unrelated_weights_is_that_of_shuffled_ones():
     """The divergence of independent weights lies where the shuffled comparison puts it."""
     rng = np.random.default_rng(1)
-    fits = [list(rng.dirichlet(np.full(40, 0.3), 100).astype(np.float32)) for _ in range(2)]
-    found = agreed(*fits)
+    runs = [list(rng.dirichlet(np.full(40, 0.3), 100).astype(np.float32)) for _ in range(2)]
+    found = agreed(*runs)
     assert abs(found["spearman"]["mean"]) < 0.1
     difference = found["divergence"]["mean"] - found["divergence_shuffled"]["mean"]
     assert abs(difference) < 0.02
@@ -197,8 +197,8 @@ def estimate(mean, low, high):
     return {"mean": mean, "low": low, "high": high}
 
 
-def fit(*, believable, evidence=False):
-    """One fit's findings, clear or not."""
+def run(*, believable, evidence=False):
+    """One run's findings, clear or not."""
     gain = (0.2, 0.1, 0.3) if believable else (0.01, -0.1, 0.1)
     loss = tuple(-number for number in (gain[0], gain[2], gain[1]))
     mass = 0.6 if believable else 0.22
@@ -222,28 +222,28 @@ def fit(*, believable, evidence=False):
 
 
 def agreeing(rho):
-    """An agreement of three fits with a narrow interval."""
+    """An agreement of three runs with a narrow interval."""
     return {"spearman": estimate(rho, rho - 0.01, rho + 0.01), "fits": 3}
 
 
 @pytest.mark.parametrize(
-    ("fits", "rho", "level"),
+    ("runs", "rho", "level"),
     [
-        ([fit(believable=True, evidence=True)] * 3, 0.8, "supported"),
-        ([fit(believable=True)] * 3, 0.3, "partly supported"),
-        ([fit(believable=True), fit(believable=False)], 0.8, "partly supported"),
-        ([fit(believable=False, evidence=True)] * 3, -0.1, "not supported"),
+        ([run(believable=True, evidence=True)] * 3, 0.8, "supported"),
+        ([run(believable=True)] * 3, 0.3, "partly supported"),
+        ([run(believable=True), run(believable=False)], 0.8, "partly supported"),
+        ([run(believable=False, evidence=True)] * 3, -0.1, "not supported"),
     ],
 )
-def test_verdict_follows_from_every_test_and_every_seed(fits, rho, level):
+def test_verdict_follows_from_every_test_and_every_seed(runs, rho, level):
     """Supported only if all is clear, not supported only if nothing is."""
-    assert faithfulness.verdict(fits, agreeing(rho))[0] == level
+    assert faithfulness.verdict(runs, agreeing(rho))[0] == level
 
 
 def test_verdict_says_its_numbers():
     """Each sentence holds what it rests on."""
-    fits = [fit(believable=True, evidence=True), fit(believable=False, evidence=True)]
-    deletion, evidence, agreement = faithfulness.verdict(fits, agreeing(0.31))[1]
+    runs = [run(believable=True, evidence=True), run(believable=False, evidence=True)]
+    deletion, evidence, agreement = faithfulness.verdict(runs, agreeing(0.31))[1]
     for part in ("by 0.250", "by 0.050", "1 of 2 seeds"):
         assert part in deletion
     for part in ("41 %", "2.0 times", "1 of 2 seeds"):
@@ -254,13 +254,13 @@ def test_verdict_says_its_numbers():
 
 def test_verdict_of_a_single_fit_rests_on_the_tests_that_could_be_made():
     """Without evidence and with one seed, deletion alone decides."""
-    level, sentences = faithfulness.verdict([fit(believable=True)], None)
+    level, sentences = faithfulness.verdict([run(believable=True)], None)
     assert (level, len(sentences)) == ("supported", 1)
 
 
 def test_document_gathers_models_with_verdict_and_limits():
     """What `faithfulness.json` holds: seeds as strings, the verdict, the limits."""
-    summary = faithfulness.summarise({1: fit(believable=True)}, None)
+    summary = faithfulness.summarize({1: run(believable=True)}, None)
     made = faithfulness.document({"bilstm_attention": summary}, confidence=0.95)
     assert made["models"]["bilstm_attention"]["level"] == "supported"
     assert list(made["models"]["bilstm_attention"]["seeds"]) == ["1"]

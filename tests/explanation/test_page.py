@@ -99,7 +99,7 @@ def test_tokens_that_share_a_character_are_one():
 
 
 def test_shades_are_relative_to_the_heaviest():
-    """The heaviest token has full colour, half its weight half of it."""
+    """The heaviest token has full color, half its weight half of it."""
     assert page.shades([0.8, 0.4, 0.0] + [0.0] * 20) == [1.0, 0.5] + [0.0] * 21
 
 
@@ -120,7 +120,7 @@ def test_render_keeps_markup_of_a_review_as_text():
 
 
 def test_render_highlights_in_proportion_and_gives_the_exact_weight():
-    """The heaviest word has full colour; every token has its weight as title."""
+    """The heaviest word has full color; every token has its weight as title."""
     read = Page(page.render(document(GOOD_FILM)))
     tokens = [span for span in read.all("span") if "title" in span]
     assert [token["title"] for token in tokens] == ["0.1000", "0.8000", "0.1000"]

@@ -9,11 +9,11 @@ from pipeline.encoding.tokenizer import train_tokenizer
 from pipeline.explanation.samples import choose, disputed, document, series_document
 
 
-def runs(rng, targets, accuracy, fits=3):
-    """Predictions of several fits, each right about each row with probability `accuracy`."""
+def runs(rng, targets, accuracy, count=3):
+    """Several runs, each right about each row with probability `accuracy`."""
     rows = np.arange(len(targets))
     made = []
-    for _ in range(fits):
+    for _ in range(count):
         labels = np.where(rng.random(len(targets)) < accuracy, targets, 1 - targets)
         outputs = np.where(labels[:, None] == [0, 1], 0.8, 0.2).astype(np.float32)
         made.append(Predictions(rows, targets, outputs))

@@ -287,7 +287,7 @@ def test_a_mask_of_another_rank_is_refused(make):
         (keras.KerasTensor((2, 3, 4)), keras.KerasTensor((2, 3, 1), "bool")),
     ):
         with pytest.raises(
-            ValueError, match=r"mask must be .* Received: mask of shape \(2, 3, 1\)"
+            ValueError, match=r"mask must have .* Received: mask of shape \(2, 3, 1\)"
         ):
             make()(states, mask=mask)
 

@@ -10,6 +10,7 @@ program adds a small multiple of that by rounding on the way. Keras's own layer 
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -85,9 +86,15 @@ def differentiated(layer, features=FEATURES, *, compiled=True):
     return of
 
 
+@cache  # tracing takes longer than running
+def program(kind, dtype="float32", **options):
+    """What `differentiated` returns of a layer of that class, the same for the same arguments."""
+    return differentiated(layer_of(kind, dtype=dtype, **options))
+
+
 def exact_and_bounds(x, values, mask, **options):
     """Keras's layer in float64, and how far a float32 program may be from each of its arrays."""
-    exact = differentiated(layer_of(keras.layers.LSTM, dtype="float64", **options))
+    exact = program(keras.layers.LSTM, "float64", **options)
     rng = np.random.default_rng(9)
 
     def moved(array):
@@ -106,7 +113,7 @@ def assert_as_exact_as_float32_allows(x, values, mask, **options):
     """Ours against float64, with bounds that Keras's own float32 layer keeps as well."""
     found, bounds = exact_and_bounds(x, values, mask, **options)
     for kind in (LSTM, keras.layers.LSTM):
-        mine_all = differentiated(layer_of(kind, **options))(x, values, mask)
+        mine_all = program(kind, **options)(x, values, mask)
         for mine, exact, bound in zip(mine_all, found, bounds, strict=True):
             assert np.abs(exact).max() > 0.01
             np.testing.assert_allclose(mine, exact, rtol=0, atol=bound, err_msg=kind.__module__)

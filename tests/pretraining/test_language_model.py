@@ -52,7 +52,7 @@ def test_learning_that_was_killed_goes_on_to_the_same_bytes(tmp_path):
     found = learn_language_model(
         texts(60), VECTORS, SETTINGS, checkpoint=checkpoint, say=said.append
     )
-    assert said[0] == "language model: going on after epoch 3, which was kept"
+    assert said[0] == "language model: resuming after epoch 3"
     assert len(said) == 3
     assert found.losses == expected.losses
     for one, other in zip(

@@ -42,10 +42,10 @@ def network(workspace, model="bilstm_attention", **changed):
         1,
         settings.recipe(model).model_copy(update=changed),
         data=workspace.encoded,
-        start=workspace.vectors,
+        pretrained=workspace.vectors,
         libraries=workspace.libraries,
         threads=settings.threads,
-    ).build()
+    ).build_network()
 
 
 def test_vectors_are_made_where_they_are_wanted(project):
@@ -102,7 +102,7 @@ def test_word_vectors_are_not_learnt_twice(project, monkeypatch, capsys):
     monkeypatch.setattr("pipeline.pretraining.word_vectors.word_vectors", stop)
     keras.backend.clear_session()
     pretrain.run(project)
-    assert "already learned" in capsys.readouterr().out
+    assert "word vectors: restored" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in project.vectors.iterdir()} == files
     change(project.root, {"datasets.demo.encode.vectors.epochs": 3})
     with pytest.raises(KeyboardInterrupt):
@@ -111,7 +111,7 @@ def test_word_vectors_are_not_learnt_twice(project, monkeypatch, capsys):
 
 def test_a_language_model_of_another_width_is_refused(project):
     """With both figures and what to do."""
-    with pytest.raises(ParamsError, match=r"has 4 units each way .* bilstm_attention 5"):
+    with pytest.raises(ParamsError, match=r"has 4 units per direction .* bilstm_attention has 5"):
         network(project, units=5)
 
 

@@ -23,7 +23,7 @@ def test_no_test_row_takes_part_in_training_or_early_stopping(workspace, capsys)
         )
 
     files, before = trained()
-    assert capsys.readouterr().out.count("Training goes on without it") == 1
+    assert capsys.readouterr().out.count("Training continues without it") == 1
     path = workspace.encoded / "test.parquet"
     test = read_sequences(path)
     write_sequences(path, replace(test, targets=1 - test.targets))

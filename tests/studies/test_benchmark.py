@@ -105,7 +105,7 @@ def loss_and_gradients(implementation, sequences):
     return float(loss), [tf.convert_to_tensor(each).numpy() for each in gradients]
 
 
-class TestArms:
+class TestImplementations:
     """Every implementation computes the same function of the same weights."""
 
     @pytest.mark.parametrize("name", ["keras", "pytorch", "packed", "onnx"])

@@ -239,7 +239,7 @@ def test_predictions_of_other_rows_are_refused():
     fewer = simulated(falling(baseline=0.9, attention=0.9), rows=50)
     place = (LONGEST, "end")
     results[place] = [results[place][0], *fewer[place][1:]]
-    with pytest.raises(ArtifactError, match="not about the rows"):
+    with pytest.raises(ArtifactError, match="are for other rows"):
         summary.summary_document(results, QUICK)
 
 

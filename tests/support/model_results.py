@@ -58,7 +58,7 @@ def regressor(name, error, *, seeds=(1, 2, 3), rows=200):
 
 
 def histories(results, score="val_accuracy"):
-    """A history of three epochs of every fit."""
+    """A history of three epochs of every run."""
     return {
         (one.name, seed): pd.DataFrame(
             {
@@ -75,7 +75,7 @@ def histories(results, score="val_accuracy"):
 
 
 def tables(results, task="binary", classes=("neg", "pos")):
-    """The comparison of arms, and its tables."""
+    """The comparison of models, and its tables."""
     rows = len(results[0].test[0])
     comparison = comparison_document(
         results,

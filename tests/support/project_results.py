@@ -11,6 +11,7 @@ from pipeline.evaluation import comparison, metrics
 from pipeline.evaluation.results import ModelResult
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.workspace import Workspace
+from tests.support.paths import PARAMS
 
 CLASSES = ["neg", "pos"]
 MODELS, SEEDS = ("bilstm", "bilstm_attention"), (1, 2)
@@ -19,8 +20,8 @@ ACCURACY = {"bilstm": 0.8, "bilstm_attention": 0.9, TFIDF: 0.75}
 
 
 def settings(**changes):
-    """The repository's own parameters, with two seeds and a quick bootstrap."""
-    loaded = params.load_params(Workspace.current().params)
+    """The tests' own parameters, with two seeds and a quick bootstrap."""
+    loaded = params.load_params(PARAMS)
     evaluate = loaded.evaluate.model_copy(update={"resamples": 100})
     return loaded.model_copy(
         update={"models": MODELS, "seeds": SEEDS, "evaluate": evaluate, **changes}

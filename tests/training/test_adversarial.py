@@ -74,7 +74,7 @@ def test_a_shift_has_its_share_of_the_rows_norm_and_leaves_padding():
     seen, slopes = rng.normal(size=(2, 3, 4, 2)).astype(np.float32)
     slopes[2] = 0
     mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 1, 1]], bool)
-    shift = adversarial.worst_shift(seen, slopes, mask, share=0.1).numpy()
+    shift = adversarial.worst_perturbation(seen, slopes, mask, share=0.1).numpy()
     assert not shift[1, 2:].any()
     assert not shift[2].any()
     for row, real in ((0, 4), (1, 2)):

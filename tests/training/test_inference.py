@@ -131,7 +131,7 @@ def test_no_rows_give_no_outputs(network):
 
 def test_a_network_without_attention_has_no_weights_to_show():
     """It says so."""
-    with pytest.raises(ValueError, match="pooling is attention"):
+    with pytest.raises(ValueError, match="attention pooling"):
         predict_with_weights(text_network(pooling="mean"), TEXTS)
 
 

@@ -21,21 +21,21 @@ NAMES = {
 
 
 def measure(workspace: Workspace, options: Options, say: Callable[[str], object]) -> dict[str, Any]:
-    """Train three implementations on the encoded training rows, with each seed.
+    """Train three implementations with each seed on the encoded training rows.
 
-    All are judged on its validation rows. Stock Keras gets the network alone,
-    neither word vectors nor the recipe's other aids.
+    All are measured on the validation rows. Stock Keras gets the network alone, without word
+    vectors or the recipe's other aids.
 
     Args:
-        workspace: where two classes of texts are encoded, such as IMDB.
+        workspace: where texts of two classes are encoded, such as IMDB.
         options: seeds, epochs of stock Keras, threads.
-        say: where progress goes.
+        say: prints progress.
 
     Returns:
-        By implementation and seed the epochs' val_loss, val_accuracy and seconds so far.
+        By implementation and seed: each epoch's val_loss, val_accuracy and seconds so far.
 
     Raises:
-        ParamsError: another dataset is encoded, or it is not two classes of texts.
+        ParamsError: another dataset is encoded, or it is not texts of two classes.
     """
     settings = params.load_params(workspace.params)
     encoding = workspace.encoded / "encoding.json"

@@ -79,7 +79,7 @@ def padding_share(order: Order, lengths: NDArray[np.int64]) -> float:
 
 
 def ratios(rates: Mapping[str, Sequence[float]], *, of: str) -> dict[str, Spread]:
-    """How many times as fast as the others one implementation is, repeat by repeat.
+    """How many times as fast as each other implementation one is, repeat by repeat.
 
     Args:
         rates: implementation → its rate in each repeat; a repeat has the same rows for all.

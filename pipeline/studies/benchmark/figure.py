@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import COLOURS, SOFT, Pen, canvas, percent, png
+from pipeline.evaluation.figure_style import COLORS, SOFT, ModelStyles, percent, png, titled_panels
 from pipeline.studies.benchmark import accuracy
 from pipeline.studies.benchmark.settings import NAMES
 from pipeline.studies.benchmark.table import MEMORY_LIMIT
@@ -33,7 +33,7 @@ def _figure(
     document: Mapping[str, Any], shown: Mapping[str, Callable[[Axes, Any], None]]
 ) -> Figure:
     machine = document["machine"]
-    figure, axes = canvas(
+    figure, axes = titled_panels(
         "How fast, and in how much memory",
         f"{machine['processor']}, {machine['threads']} threads; {document['corpus']}",
         panels=len(shown),
@@ -77,9 +77,7 @@ def _bars(axes: Axes, rates: Mapping[str, Sequence[float]]) -> None:
     middles = [median(values) for values in rates.values()]
     low = [middle - min(values) for middle, values in zip(middles, rates.values(), strict=True)]
     high = [max(values) - middle for middle, values in zip(middles, rates.values(), strict=True)]
-    colors = [
-        COLOURS[1] if implementation == "spotlight" else COLOURS[0] for implementation in rates
-    ]
+    colors = [COLORS[1] if implementation == "spotlight" else COLORS[0] for implementation in rates]
     bars = axes.barh(
         [NAMES[implementation] for implementation in rates],
         middles,
@@ -97,11 +95,11 @@ def _bars(axes: Axes, rates: Mapping[str, Sequence[float]]) -> None:
 
 
 def _rows(axes: Axes, found: Sequence[Mapping[str, Any]]) -> None:
-    pen = Pen(["", "encode", "train"])
+    styles = ModelStyles(["", "encode", "train"])
     rows = [each["rows"] for each in found]
     for stage in ("encode", "train"):
         peaks = [each[f"{stage}_peak_mb"] / 1024 for each in found]
-        axes.plot(rows, peaks, label=stage, **pen.marked(stage))
+        axes.plot(rows, peaks, label=stage, **styles.marked(stage))
     axes.axhline(MEMORY_LIMIT / 1024, color=SOFT, linewidth=0.9, linestyle=(0, (3, 2)))
     axes.set_title("peak memory against rows")
     axes.set_xlabel("rows")
@@ -114,10 +112,10 @@ def _rows(axes: Axes, found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _length(axes: Axes, found: Sequence[Mapping[str, Any]]) -> None:
-    pen = Pen(["", "spotlight"])
+    styles = ModelStyles(["", "spotlight"])
     lengths = [each["length"] for each in found]
     seconds = [1000 * each["seconds_per_step"] for each in found]
-    axes.plot(lengths, seconds, **pen.marked("spotlight"))
+    axes.plot(lengths, seconds, **styles.marked("spotlight"))
     axes.set_title("a training step against length")
     axes.set_xlabel("tokens a row")
     axes.set_ylabel("ms")
@@ -126,7 +124,7 @@ def _length(axes: Axes, found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _losses(axes: Axes, found: Mapping[str, Any]) -> None:
-    pen = Pen(["keras", "spotlight"])
+    styles = ModelStyles(["keras", "spotlight"])
     for implementation, by_epoch in found["val_loss"].items():
         epochs = range(1, len(by_epoch) + 1)
         means = [each["mean"] for each in by_epoch]
@@ -138,7 +136,7 @@ def _losses(axes: Axes, found: Mapping[str, Any]) -> None:
             label=NAMES[implementation],
             elinewidth=1,
             capsize=2,
-            **pen.marked(implementation),
+            **styles.marked(implementation),
         )
     axes.set_title("validation loss, from the same weights")
     axes.set_xlabel("epoch")
@@ -147,14 +145,14 @@ def _losses(axes: Axes, found: Mapping[str, Any]) -> None:
 
 
 def _accuracy(axes: Axes, found: Mapping[str, Any]) -> None:
-    pen = Pen(["keras", "recipe", "example"])
+    styles = ModelStyles(["keras", "recipe", "example"])
     for implementation, runs in found["runs"].items():
         for number, epochs in enumerate(runs.values()):
             axes.plot(
                 [epoch["seconds"] for epoch in epochs],
                 [epoch["val_accuracy"] for epoch in epochs],
                 label=None if number else accuracy.NAMES[implementation],
-                **pen.marked(implementation),
+                **styles.marked(implementation),
             )
     for target in accuracy.TARGETS:
         axes.axhline(target, color=SOFT, linewidth=0.9, linestyle=(0, (3, 2)))

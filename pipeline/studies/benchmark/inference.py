@@ -17,20 +17,20 @@ MANY, SINGLE = 2000, 40  # reviews, spread over all lengths
 def measure(
     rows: Sequences, options: Options, implementations: Sequence[str], say: Callable[[str], object]
 ) -> dict[str, Any]:
-    """Time the answers to the same reviews, many in batches and some one by one, in turn.
+    """Time predictions for the same reviews, many in batches and some one by one, in turn.
 
     Args:
-        rows: to choose them from.
+        rows: to choose reviews from.
         options: sizes, repeats, threads.
         implementations: which ones; all get the first one's weights and are compared with it.
-        say: where progress goes.
+        say: prints progress.
     """
     many = _spread_over_lengths(rows, MANY)
     single = [rows.take(np.array([index])) for index in _spread_over_lengths(rows, SINGLE)]
     together = rows.take(many)
     rates: dict[str, list[float]] = {implementation: [] for implementation in implementations}
     alone: dict[str, list[float]] = {implementation: [] for implementation in implementations}
-    answers = {}
+    outputs = {}
     with ExitStack() as stack:
         workers = {
             implementation: stack.enter_context(start(implementation, rows, options))
@@ -40,7 +40,7 @@ def measure(
         for implementation in implementations:
             workers[implementation].call("load", weights)
             # also traces its graph
-            answers[implementation] = workers[implementation].call("predict", together).result
+            outputs[implementation] = workers[implementation].call("predict", together).result
         for repeat in range(1, options.repeats + 1):
             for implementation in implementations:
                 seconds = workers[implementation].call("predict", together).seconds
@@ -52,14 +52,14 @@ def measure(
                     f"{rates[implementation][-1]:>7,.0f} reviews/s  "
                     f"{alone[implementation][-1]:7.1f} ms for one"
                 )
-    first = answers[implementations[0]]
+    first = outputs[implementations[0]]
     return {
         "reviews": len(together),
         "implementations": {
             implementation: {
                 "reviews_per_second": rates[implementation],
                 "milliseconds_for_one": alone[implementation],
-                "largest_difference": float(np.abs(answers[implementation] - first).max()),
+                "largest_difference": float(np.abs(outputs[implementation] - first).max()),
             }
             for implementation in implementations
         },

@@ -42,12 +42,12 @@ def recipe(workspace: Workspace, train: Sequences, validation: Sequences, seed: 
         seed,
         settings.recipe("bilstm_attention"),
         data=workspace.encoded,
-        start=workspace.vectors,
+        pretrained=workspace.vectors,
         libraries=workspace.libraries,
         threads=settings.threads,
     )
     return _epochs(
-        train_model(run.build(), train, validation, run.recipe, task="binary", seed=seed)
+        train_model(run.build_network(), train, validation, run.recipe, task="binary", seed=seed)
     )
 
 
@@ -86,11 +86,11 @@ def example(options: Options, train: Sequences, validation: Sequences, seed: int
     )
 
 
-def _epochs(fitted: TrainingResult) -> Epochs:
-    seconds = np.cumsum(fitted.seconds).tolist()
+def _epochs(result: TrainingResult) -> Epochs:
+    seconds = np.cumsum(result.seconds).tolist()
     return [
         {"val_loss": epoch["val_loss"], "val_accuracy": epoch["val_accuracy"], "seconds": after}
-        for epoch, after in zip(fitted.history, seconds, strict=True)
+        for epoch, after in zip(result.history, seconds, strict=True)
     ]
 
 

@@ -98,9 +98,7 @@ _ABOUT = {
 def _installed(implementations: Sequence[str]) -> list[str]:
     for implementation in implementations:
         if not IMPLEMENTATIONS[implementation].installed:
-            progress.say(
-                f"  {NAMES[implementation]} is left out: it is not installed. Run make bench."
-            )
+            progress.say(f"  {NAMES[implementation]} is left out: not installed. Run `make bench`.")
     return [
         implementation
         for implementation in implementations

@@ -45,7 +45,7 @@ def train(root: str, libraries: str, steps: int) -> dict[str, float]:
         libraries=Path(libraries),
         threads=settings.threads,
     )
-    network = run.build()
+    network = run.build_network()
     batch = run.recipe.batch_size
     some = {
         name: rows.take(np.arange(0, len(rows), ceil(len(rows) / (steps * batch))))
@@ -59,7 +59,7 @@ def train(root: str, libraries: str, steps: int) -> dict[str, float]:
     )
     seconds = time.perf_counter() - begun
     with tempfile.TemporaryDirectory() as folder:
-        run.write(Path(folder), network, result, {"test": some["test"]})
+        run.write_model(Path(folder), network, result, {"test": some["test"]})
     taken = ceil(len(some["train"]) / batch)
     return {
         "seconds_until_first_step": loaded,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from pipeline.evaluation.wording import mean_and_sd
 from pipeline.studies.benchmark import accuracy
 from pipeline.studies.benchmark.settings import NAMES
 
@@ -90,7 +91,13 @@ def _throughput(found: Mapping[str, Any]) -> Iterator[str]:
 def _inference(found: Mapping[str, Any]) -> Iterator[str]:
     first = next(iter(found["implementations"]))
     yield from _table(
-        ["answers", "reviews/s", f"{NAMES[first]} is as fast", "one review", "differs by at most"],
+        [
+            "inference",
+            "reviews/s",
+            f"{NAMES[first]} is as fast",
+            "one review",
+            "differs by at most",
+        ],
         [
             [
                 NAMES[implementation],
@@ -231,8 +238,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _deviating(each: Mapping[str, float | None]) -> str:
-    shown = f"{each['mean']:.3f}"
-    return shown if each["deviation"] is None else f"{shown} ± {each['deviation']:.3f}"
+    return mean_and_sd(each["mean"], each["deviation"], "{:.3f}".format)
 
 
 def _listed(p_values: Sequence[float]) -> str:

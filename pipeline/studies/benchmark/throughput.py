@@ -1,4 +1,4 @@
-"""Training with each implementation in turn, repeatedly, on the same rows."""
+"""Training speed: the implementations take turns on the same rows, several times."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack

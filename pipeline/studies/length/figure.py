@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.core.predictions import TFIDF
-from pipeline.evaluation.figure_style import SOFT, Pen, percent, png, titled
+from pipeline.evaluation.figure_style import SOFT, ModelStyles, percent, png, titled_figure
 from pipeline.studies.length.settings import POSITIONS, words
 
 _TITLES = {
@@ -27,7 +27,7 @@ def draw(document: Mapping[str, Any]) -> bytes:
 
 def _figure(document: Mapping[str, Any]) -> Figure:
     method = document["method"]
-    figure = titled(
+    figure = titled_figure(
         "Test accuracy against the length of the review",
         f"{method['rows']['test']:,} reviews each, mean of {len(method['seeds'])} seeds; bars: "
         f"{100 * method['confidence']:g} % interval over reviews and seeds",
@@ -74,7 +74,7 @@ def _panel(axes: Axes, accuracy: Mapping[str, Mapping[str, Mapping[str, float]]]
     """
     places = np.array([np.mean(words(length)) for length in accuracy])
     models = list(next(iter(accuracy.values())))
-    pen = Pen([TFIDF, *models])  # the styles that these models have in the other plots
+    styles = ModelStyles([TFIDF, *models])  # the styles that these models have in the other plots
     # Beside each other, so that no bar hides another.
     step = 0.012 * float(np.ptp(places))
     for number, model in enumerate(models):
@@ -86,7 +86,7 @@ def _panel(axes: Axes, accuracy: Mapping[str, Mapping[str, Mapping[str, float]]]
             yerr=[np.maximum(middle - low, 0), np.maximum(high - middle, 0)],
             label=model,
             elinewidth=1,
-            **pen.marked(model),
+            **styles.marked(model),
         )
     axes.set_xticks(places, [length.replace("-", "\N{EN DASH}") for length in accuracy])
 

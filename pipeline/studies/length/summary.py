@@ -1,4 +1,4 @@
-"""What every model said at every length and position → accuracies, advantages, and an answer."""
+"""Predictions at every length and position → accuracies, advantages, and an answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,6 +14,7 @@ from pipeline.evaluation.metrics import rounded
 from pipeline.evaluation.pairwise import Claim
 from pipeline.evaluation.results import ModelResult, check_same_rows, scores
 from pipeline.evaluation.significance import Bootstrap, Difference, holm, paired_difference
+from pipeline.evaluation.wording import signed_points
 from pipeline.studies.length.settings import ATTENTION, BASELINE, POSITIONS, Study, words
 
 Results = Mapping[tuple[str, Position], Sequence[ModelResult]]  # (length, position) → the models
@@ -28,11 +29,11 @@ def summary_document(results: Results, study: Study) -> dict[str, Any]:
     """The content of `results/summary.json`.
 
     Args:
-        results: at each (length, position) the models, with what they said there on `test`.
+        results: (length, position) → the models, with their predictions there as `test`.
         study: the study's parameters.
 
     Raises:
-        ArtifactError: models were asked other rows.
+        ArtifactError: models predicted different rows.
     """
     for models in results.values():
         check_same_rows(models)
@@ -79,7 +80,7 @@ def summary_document(results: Results, study: Study) -> dict[str, Any]:
 
 
 def accuracy_table(document: Mapping[str, Any]) -> pd.DataFrame:
-    """Accuracy by length, evidence anywhere: a row for each length, a column for each model."""
+    """Accuracy by length, evidence anywhere: a row per length, a column per model."""
     return pd.DataFrame(
         [
             {
@@ -92,7 +93,7 @@ def accuracy_table(document: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _right(result: ModelResult) -> NDArray[np.float64]:
-    """<float64>[seeds, n]: 1 where a fit is right."""
+    """<float64>[seeds, n]: 1 where a prediction is right."""
     return scores(result.test, "binary")
 
 
@@ -101,7 +102,7 @@ def _named(models: Sequence[ModelResult], name: str) -> ModelResult:
 
 
 def _from_zero(values: NDArray[np.float64], bootstrap: Bootstrap) -> Difference:
-    """A mean over fits and rows with its interval: the difference from what is always 0."""
+    """The mean over seeds and rows with its interval: a difference from constant 0."""
     return paired_difference(values, np.zeros((1, values.shape[1])), bootstrap)
 
 
@@ -196,7 +197,7 @@ LIMIT = (
 def _answer(
     advantages: Sequence[Mapping[str, Any]], changes: Mapping[str, Any], study: Study
 ) -> tuple[str, str]:
-    """The claim's verdict, and what is found, whichever way it falls."""
+    """The verdict on the claim, and the findings in words."""
     longest = {
         (one["against"], one["position"]): one
         for one in advantages
@@ -205,7 +206,7 @@ def _answer(
     growth = changes["advantages"][0]
     verdict, head = _verdict(longest[BASELINE, "anywhere"]["verdict"], growth["verdict"])
     by_position = [
-        f"{_points(longest[BASELINE, position]['difference'])} {where}"
+        f"{signed_points(longest[BASELINE, position]['difference'])} {where}"
         for position, where in (
             ("start", "with the evidence at the start"),
             ("middle", "in the middle"),
@@ -215,10 +216,10 @@ def _answer(
     model = changes["models"]
     change = (
         f"From {_range(changes['from'])} to {_range(changes['to'])} words the accuracy of "
-        f"{BASELINE} changes by {_points(model[BASELINE]['change'])} points and that of "
-        f"{ATTENTION} by {_points(model[ATTENTION]['change'])}; the advantage changes by "
-        f"{_points(growth['difference'])} ({100 * study.evaluate.confidence:g} % interval "
-        f"{_points(growth['low'])} to {_points(growth['high'])})."
+        f"{BASELINE} changes by {signed_points(model[BASELINE]['change'])} points and that of "
+        f"{ATTENTION} by {signed_points(model[ATTENTION]['change'])}; the advantage changes by "
+        f"{signed_points(growth['difference'])} ({100 * study.evaluate.confidence:g} % interval "
+        f"{signed_points(growth['low'])} to {signed_points(growth['high'])})."
     )
     sentences = [
         head,
@@ -233,7 +234,7 @@ def _answer(
 
 
 def _verdict(longest: str, growth: str) -> tuple[str, str]:
-    """What becomes of the claim, by the verdicts on the longest reviews and on the growth."""
+    """The verdict on the claim, from those on the longest reviews and on the growth."""
     match longest, growth:
         case (pairwise.TOO_FEW_SEEDS, _):
             return pairwise.TOO_FEW_SEEDS, (
@@ -263,11 +264,6 @@ def _verdict(longest: str, growth: str) -> tuple[str, str]:
         "The claim is not borne out: on the longest reviews attention and the last state are not "
         "told apart by this data."
     )
-
-
-def _points(value: float) -> str:
-    """A share with its sign, in percentage points."""
-    return f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _range(length: str) -> str:

@@ -1,4 +1,4 @@
-"""The length study's files → MLflow: an experiment of its own."""
+"""The length study's files → MLflow, in its own experiment."""
 
 import json
 from collections.abc import Mapping
@@ -19,16 +19,16 @@ NAME = "length-study"
 
 
 def track_study(study: Workspace, wanted: Study) -> Summary:
-    """Make MLflow hold every run that the study's files tell of, and its summary.
+    """Record every run of the study's files in MLflow, and its summary.
 
     Args:
         study: the study's files.
-        wanted: which runs are looked for.
+        wanted: which runs to look for.
 
     Raises:
         ArtifactError: a file is damaged.
-        TrackingError: MLflow can't be reached or used. What it has got by then stays, and the
-            next call goes on from there.
+        TrackingError: MLflow can't be reached or used. What was recorded stays, and the next
+            call completes it.
     """
     found = {length: _trained(study, wanted, length) for length in wanted.lengths}
     place = store.locate(study.home)
@@ -49,12 +49,11 @@ def track_study(study: Workspace, wanted: Study) -> Summary:
 
 
 def _trained(study: Workspace, wanted: Study, length: str) -> list[Record]:
-    """The models of one length, each before its runs."""
+    """The models of one length, each followed by its runs."""
     runs = [(f"{length}-{model}", seed) for model in wanted.models for seed in wanted.seeds]
     note = (
-        f"Trained on reviews of {length} words, evidence anywhere. `test` has its evidence "
-        "anywhere too; `test_start`, `test_middle` and `test_end` are the same reviews with it "
-        "there."
+        f"Trained on reviews of {length} words with the evidence anywhere, as in `test`. In "
+        "`test_start`, `test_middle` and `test_end` the same reviews have it there."
     )
     return [
         replace(record, note=note) if record.kind == "run" else record
@@ -91,7 +90,7 @@ def _all(versions: list[DataVersion]) -> DataVersion:
 
 
 def _summary(study: Workspace, document: Mapping[str, Any], compared: list[Record]) -> Record:
-    """The answer, with its figure and its table."""
+    """The run that holds the answer, its figure and its table."""
     ended = records.milliseconds(study.summary)
     return Record(
         name="summary",
@@ -117,7 +116,7 @@ def _summary(study: Workspace, document: Mapping[str, Any], compared: list[Recor
 
 
 def _curve(document: Mapping[str, Any]) -> dict[int, dict[str, float]]:
-    """Every accuracy, with the length as its step: MLflow draws it against that."""
+    """Every accuracy, with the length as its step, so that MLflow plots it against length."""
     accuracy = document["accuracy"]
     return {
         sum(words(length)) // 2: {
@@ -130,7 +129,7 @@ def _curve(document: Mapping[str, Any]) -> dict[int, dict[str, float]]:
 
 
 def _advantages(document: Mapping[str, Any]) -> dict[str, float]:
-    """Attention's at each length, evidence anywhere."""
+    """Attention's advantage at each length, evidence anywhere."""
     return {
         f"advantage over {one['against']}/{one['length']}": one["difference"]
         for one in document["advantages"]

@@ -103,7 +103,7 @@ def _train(
         search.seed,
         recipe,
         data=workspace.encoded,
-        start=workspace.vectors if values.get("vectors") else None,
+        pretrained=workspace.vectors if values.get("vectors") else None,
         libraries=workspace.libraries,
         threads=settings.threads,
     )
@@ -115,8 +115,8 @@ def _train(
     }
     mark = fingerprint.digest([], [run.fingerprint, values])
     checkpoint = Checkpoint(workspace.recipe_search.checkpoint(model, search.seed), mark)
-    fitted = train_model(
-        run.build(),
+    result = train_model(
+        run.build_network(),
         splits["train"],
         splits["validation"],
         recipe,
@@ -126,12 +126,12 @@ def _train(
         checkpoint=checkpoint,
     )
     checkpoint.remove()
-    best = fitted.history[fitted.best_epoch - 1]
+    best = result.history[result.best_epoch - 1]
     return TrialResult(
         model,
         best["val_loss"],
         best["val_accuracy"],
-        fitted.best_epoch,
+        result.best_epoch,
         round(time.perf_counter() - begun, 1),
     )
 

@@ -1,9 +1,9 @@
-"""The implementations: the same function, written with different libraries.
+"""The implementations: the same network, written with different libraries.
 
 Embedding → Bi-LSTM → additive attention → dropout → sigmoid. An implementation's class takes
 (sizes, rows, batch size, threads) and has the methods
 
-- `train(order)`: one optimisation step on each batch of rows;
+- `train(order)`: one optimization step on each batch of rows;
 - `predict(rows)`: <float32>[n], the probability of class 1;
 - `weights()` and `load(weights)`: a list of arrays in the order of `WEIGHTS`, in Keras's layout.
 """

@@ -22,7 +22,7 @@ def run(workspace: Workspace, length: str, model: str, seed: int) -> None:
         for path in sorted((study.encoded / length).glob("*.parquet"))
     }
     train = splits.pop("train")
-    fit = TrainingRun.for_stage(
+    run = TrainingRun.for_stage(
         __name__,
         model,
         seed,
@@ -34,19 +34,19 @@ def run(workspace: Workspace, length: str, model: str, seed: int) -> None:
     name = f"{length}-{model}"
     number = 1 + wanted.runs.index((length, model, seed))
     progress.say(f"run {number} of {len(wanted.runs)}: {length} words, {model}, seed {seed}")
-    network = fit.build()
-    checkpoint = Checkpoint(study.checkpoint(name, seed), fit.fingerprint)
-    fitted = train_model(
+    network = run.build_network()
+    checkpoint = Checkpoint(study.checkpoint(name, seed), run.fingerprint)
+    result = train_model(
         network,
         train,
         splits["validation"],
-        fit.recipe,
+        run.recipe,
         task="binary",
         seed=seed,
         name=f"{name}-{seed}",
         checkpoint=checkpoint,
     )
     with new_folder(study.model(name, seed)) as folder:
-        fit.write(folder, network, fitted, splits)
-    fit.write_costs(study.costs(name, seed), fitted, begun=begun)
+        run.write_model(folder, network, result, splits)
+    run.write_costs(study.costs(name, seed), result, begun=begun)
     checkpoint.remove()

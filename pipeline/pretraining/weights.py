@@ -1,4 +1,4 @@
-"""What networks of a dataset begin with: word vectors, and a Bi-LSTM if its entry wants one."""
+"""Pretrained weights for a dataset: word vectors, and a Bi-LSTM if its entry asks for one."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -19,12 +19,12 @@ _BATCH = 1000
 Rows = Sequence[NDArray[np.int32]]  # token ids of each text
 
 
-class Start(NamedTuple):
-    """What was learned without labels.
+class PretrainedWeights(NamedTuple):
+    """Weights learned without labels.
 
     Attributes:
         vectors: <float32>[vocabulary, features].
-        bilstm: the weights of Keras's Bidirectional LSTM, in its order; None without one.
+        bilstm: the weights of Keras's bidirectional LSTM, in its order; None if there is none.
         report: the content of `vectors.json`.
     """
 
@@ -33,7 +33,7 @@ class Start(NamedTuple):
     report: dict[str, Any]
 
 
-def learn_start(
+def pretrain_weights(
     rows: Rows,
     vectors: Vectors,
     language_model: LanguageModel | None,
@@ -41,49 +41,49 @@ def learn_start(
     vocabulary_size: int,
     threads: int,
     checkpoints: tuple[Checkpoint, Checkpoint],
-) -> Start:
+) -> PretrainedWeights:
     """Learn word vectors, then a language model from them; the same bytes each time.
 
     Args:
         rows: token ids of each text.
         vectors: settings of the word vectors.
-        language_model: its settings; None for none.
-        vocabulary_size: of the tokenizer.
-        threads: that compute the language model.
-        checkpoints: of the word vectors and of the language model. Learning that was killed
-            resumes from them; the caller removes them once the result is safe.
+        language_model: settings of the language model; None for none.
+        vocabulary_size: the tokenizer's.
+        threads: number of threads for the language model.
+        checkpoints: of the word vectors and of the language model. An interrupted run resumes
+            from them; the caller removes them once the result is saved.
     """
     tokens = sum(len(row) for row in rows)
     report = {**vectors.model_dump(), "texts": len(rows), "tokens": tokens}
     kept = checkpoints[0].restore()
     if kept:
-        progress.say("word vectors: already learned, kept from the run before")
+        progress.say("word vectors: restored from the interrupted run")
         learned = kept["vectors"]
     else:
         learned = _word_vectors(rows, vectors, vocabulary_size=vocabulary_size, tokens=tokens)
     if language_model is None:
-        return Start(learned, None, report)
+        return PretrainedWeights(learned, None, report)
     checkpoints[0].save({"vectors": learned})
 
     with runtime.quiet_imports():
-        from pipeline.pretraining import language_model as module  # TensorFlow, where it is used
+        from pipeline.pretraining import language_model as module  # TensorFlow, only if needed
     runtime.pin_threads(threads)
     nothing = np.zeros(len(rows), np.int64)
     starts = starts_of([len(row) for row in rows])
     texts = Sequences(np.arange(len(rows)), nothing, starts, np.concatenate(rows))
     model = module.learn_language_model(texts, learned, language_model, checkpoint=checkpoints[1])
     report["language_model"] = {"held_out_losses": model.losses}
-    return Start(model.vectors, model.bilstm, report)
+    return PretrainedWeights(model.vectors, model.bilstm, report)
 
 
 def tokenize(texts: pa.ChunkedArray, tokenizer: Tokenizer, *, max_len: int, keep: Keep) -> Rows:
-    """Token ids of each text, truncated as the encoded splits are.
+    """Tokenize texts, truncating them as in the encoded splits.
 
     Args:
         texts: <string>[n].
-        tokenizer: that of the dataset.
-        max_len: tokens of a text at most.
-        keep: which end of a longer text is kept.
+        tokenizer: the dataset's tokenizer.
+        max_len: maximum number of tokens.
+        keep: which tokens of a longer text to keep.
     """
     rows = []
     for start in progress.bar(
@@ -100,7 +100,7 @@ def tokenize(texts: pa.ChunkedArray, tokenizer: Tokenizer, *, max_len: int, keep
 def _word_vectors(
     rows: Rows, settings: Vectors, *, vocabulary_size: int, tokens: int
 ) -> NDArray[np.float32]:
-    from pipeline.pretraining.word_vectors import word_vectors  # gensim, where it is used
+    from pipeline.pretraining.word_vectors import word_vectors  # gensim, only if needed
 
     progress.say(f"learning vectors from {len(rows):,} texts, {tokens:,} tokens")
     with progress.epoch_bar(what="epochs of word vectors", total=settings.epochs) as bar:

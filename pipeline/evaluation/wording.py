@@ -1,0 +1,52 @@
+"""Numbers and lists as a reader sees them, in the report, the tables and the terminal."""
+
+from collections.abc import Callable, Sequence
+
+METRIC_TITLES = {
+    "accuracy": "accuracy, %",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+    "log_loss": "log loss",
+    "ece": "ECE, %",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mse": "MSE",
+    "r2": "R²",
+}
+PERCENTAGES = {"accuracy", "ece"}  # metrics that are shown in percent
+
+
+def real_minus(number: str) -> str:
+    """A formatted number with a minus sign instead of a hyphen."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
+def signed_points(share: float) -> str:
+    """A difference of shares with its sign, in percentage points."""
+    return real_minus(f"{100 * share:+.1f}")
+
+
+def signed_difference(value: float, *, regression: bool) -> str:
+    """A difference with its sign: percentage points of accuracy, or plain for regression."""
+    return real_minus(f"{value:+.4g}") if regression else signed_points(value)
+
+
+def mean_and_sd(
+    mean: float | None, sd: float | None, write: Callable[[float], str], *, undefined: str = "–"
+) -> str:
+    """Mean ± standard deviation; the mean alone where there is no deviation.
+
+    Args:
+        mean: None where the metric is undefined.
+        sd: None for a single value.
+        write: how a number is written.
+        undefined: what stands for an undefined mean.
+    """
+    if mean is None:
+        return undefined
+    return write(mean) + ("" if sd is None else f" ± {write(sd)}")
+
+
+def listed(items: Sequence[str]) -> str:
+    """Items in words: "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)

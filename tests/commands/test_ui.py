@@ -1,0 +1,88 @@
+import http.server
+import threading
+
+import pytest
+
+from pipeline import __main__ as command_line
+from pipeline.commands import ui
+from pipeline.tracking import store
+from pipeline.workspace import Workspace
+
+PAGES = {"charts": "#/experiments/1/runs?charts", "table": "#/experiments/1/runs?table"}
+
+
+class Server:
+    """A server that runs, or has ended."""
+
+    def __init__(self, command=(), env=None, *, ended=None):
+        self.command, self.env, self.ended = command, env, ended
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Nothing to end."""
+
+    def poll(self):
+        return self.ended
+
+
+@pytest.fixture
+def opened(monkeypatch, tmp_path):
+    """The addresses that the browser opens, with an MLflow that holds runs and answers."""
+    addresses: list[str] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("pipeline.stages.track.run", lambda _: PAGES)
+    monkeypatch.setattr("subprocess.Popen", Server)
+    monkeypatch.setattr(ui, "_answers", lambda *_: True)
+    monkeypatch.setattr("webbrowser.open", addresses.append)
+    return addresses
+
+
+def test_the_browser_opens_the_first_page_once_the_server_answers(opened, capsys):
+    """The charts; every page is printed as well."""
+    assert command_line.main(["ui", "--port", "5055"]) == 0
+    assert opened == [f"http://127.0.0.1:5055/{PAGES['charts']}"]
+    shown = capsys.readouterr().out
+    assert all(page in shown for page in PAGES.values())
+
+
+@pytest.mark.parametrize("reason", ["asked not to", "no display", "no answer"])
+def test_no_browser_is_opened(opened, monkeypatch, reason):
+    """If the user says so, or where it would take over the terminal or show an error."""
+    monkeypatch.setattr("sys.platform", "linux")
+    if reason == "no display":
+        monkeypatch.delenv("DISPLAY")
+        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    if reason == "no answer":
+        monkeypatch.setattr(ui, "_answers", lambda *_: False)
+    command_line.main(["ui", *(["--no-browser"] if reason == "asked not to" else [])])
+    assert opened == []
+
+
+def test_a_remote_server_is_opened_and_none_is_started(opened, monkeypatch, tmp_path):
+    """Its address is the tracking URI."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example")
+    monkeypatch.setattr("subprocess.Popen", None)
+    ui.run(Workspace(tmp_path), port=5000, browser=True)
+    assert opened == [f"{store.locate(tmp_path)}/{PAGES['charts']}"]
+
+
+def test_waiting_ends_with_an_answer_or_with_the_server():
+    """Any answer counts; a server that ended never gives one."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Keeps quiet."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert ui._answers(Server(), f"http://127.0.0.1:{server.server_port}/")
+        server.shutdown()
+    assert not ui._answers(Server(ended=1), "http://127.0.0.1:9/")

@@ -1,0 +1,37 @@
+"""Numbers and lists in words, by example."""
+
+import pytest
+
+from pipeline.evaluation.wording import listed, mean_and_sd, signed_difference
+
+
+@pytest.mark.parametrize(
+    ("value", "regression", "shown"),
+    [
+        (0.0213, False, "+2.1"),
+        (-0.0213, False, "\N{MINUS SIGN}2.1"),
+        (-0.012345, True, "\N{MINUS SIGN}0.01235"),
+        (0.0, False, "+0.0"),
+    ],
+)
+def test_a_difference_has_its_sign(value, regression, shown):
+    """Points of accuracy, or four digits; a minus sign, not a hyphen."""
+    assert signed_difference(value, regression=regression) == shown
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "shown"),
+    [(0.5, 0.25, "0.50 ± 0.25"), (0.5, None, "0.50"), (None, None, "undefined")],
+)
+def test_a_mean_has_its_deviation_where_there_is_one(mean, sd, shown):
+    """A deterministic model has none, and a metric can be undefined."""
+    assert mean_and_sd(mean, sd, "{:.2f}".format, undefined="undefined") == shown
+
+
+@pytest.mark.parametrize(
+    ("items", "shown"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
+def test_items_are_listed_in_words(items, shown):
+    """With commas, and "and" before the last."""
+    assert listed(items) == shown

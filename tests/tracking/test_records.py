@@ -1,0 +1,63 @@
+import shutil
+
+import pytest
+
+from pipeline.core.files import read_json, write_json
+from pipeline.core.predictions import TFIDF
+from pipeline.tracking import records
+from tests.support.tracked import SETTINGS, connected, finish, history, paths, runs_of
+
+
+def test_a_runs_metrics_are_the_files(tracked):
+    """Epochs with their steps, both splits' metrics, and what it cost."""
+    workspace, _ = tracked
+    run = runs_of(workspace)["bilstm_attention-2"]
+    assert history(workspace, run, "epoch/val_loss") == [(1, 0.6), (2, 0.45), (3, 0.47)]
+    assert run.data.metrics["test/accuracy"] == 0.9
+    assert run.data.metrics["validation/accuracy"] == 0.9
+    assert run.data.metrics["usage/wall_seconds"] == 30.0
+    assert run.info.end_time - run.info.start_time == 30_000
+
+
+def test_a_models_run_holds_mean_and_spread(tracked):
+    """As `metrics.json` does."""
+    workspace, _ = tracked
+    document = read_json(workspace.metrics)["models"]["bilstm_attention"]["test"]
+    metrics = runs_of(workspace)["bilstm_attention"].data.metrics
+    for name, spread in document.items():
+        assert metrics[f"test/{name}"] == pytest.approx(spread["mean"], abs=2e-6)
+        assert metrics[f"test_sd/{name}"] == pytest.approx(spread["sd"], abs=2e-6)
+
+
+def test_artifacts_have_the_same_path_in_every_run(tracked):
+    """At the top, where Compare looks for what it shows side by side."""
+    workspace, _ = tracked
+    client, runs = connected(workspace), runs_of(workspace)
+    first, second = (set(paths(client, runs[f"bilstm_attention-{seed}"])) for seed in (1, 2))
+    assert first == second
+    assert first >= {
+        "attention.html",
+        "samples.json",
+        "history.csv",
+        "roc.png",
+        "predictions/test.parquet",
+        "summary.txt",
+    }
+    comparison = set(paths(client, runs["comparison"]))
+    assert comparison >= {"report.html", "comparison.json", "metrics.json", "plots/roc.csv"}
+
+
+def test_what_is_not_there_yet_is_left_out(tmp_path, untracked):
+    """Stopped halfway, MLflow has what was finished."""
+    untracked.comparison.unlink()
+    shutil.rmtree(untracked.model("bilstm_attention", 2))
+    assert finish(untracked).states.keys() == {"bilstm_attention", "bilstm_attention-1", TFIDF}
+
+
+def test_costs_of_another_run_are_not_taken(untracked):
+    """After `dvc checkout` the ignored file may be about another fingerprint."""
+    path = untracked.costs("bilstm_attention", 1)
+    write_json(path, {**read_json(path), "fingerprint": "another"})
+    (_, first, *_) = records.collect(untracked, SETTINGS.runs)
+    assert first.name == "bilstm_attention-1"
+    assert not any(key.startswith("usage/") for key in first.metrics)

@@ -1,0 +1,162 @@
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.core.predictions import Predictions, write_predictions
+from pipeline.evaluation.significance import Bootstrap
+from pipeline.tracking import registry
+from tests.support import project_results as results
+from tests.support.tracked import SETTINGS, aliases, connected, finish, runs_of
+
+
+def test_a_dvc_experiment_promotes_nothing(workspace, monkeypatch):
+    """It only tries something out: the registry stays as it is."""
+    client = connected(workspace)
+    client.delete_registered_model("spotlight-demo")
+    monkeypatch.setenv("DVC_EXP_NAME", "bold-idea")
+    assert "unchanged, because bold-idea is a DVC experiment" in finish(workspace).champion
+    assert client.search_registered_models() == []
+    monkeypatch.delenv("DVC_EXP_NAME")
+    assert "version 1" in finish(workspace).champion
+
+
+def judged(candidate, champion, minimum=0.7):
+    """The gate's verdict."""
+    return registry.judge(
+        candidate,
+        champion,
+        task="binary",
+        minimum=minimum,
+        naive={},
+        bootstrap=Bootstrap(0.95, resamples=200, seed=0),
+    )
+
+
+def test_the_gate_asks_for_a_minimum():
+    """And names both figures."""
+    assert judged(results.predictions(100, 0.8, 1), None).passed
+    refused = judged(results.predictions(100, 0.6, 1), None)
+    assert not refused.passed
+    assert "60.0%" in refused.reason
+    assert "70.0%" in refused.reason
+
+
+def test_the_gate_asks_for_more_than_the_champion_has():
+    """A little more may be luck, and is not better; much more is."""
+    champion = results.predictions(400, 0.8, 1)
+    assert judged(results.predictions(400, 0.9, 2), champion).passed
+    for accuracy in (0.81, 0.8, 0.75):
+        refused = judged(results.predictions(400, accuracy, 2), champion)
+        assert not refused.passed
+        assert "not better" in refused.reason
+    assert "-5.0 points" in refused.reason
+
+
+def test_predictions_of_other_rows_are_not_compared():
+    """After another split only the minimum decides."""
+    assert judged(results.predictions(100, 0.75, 1), results.predictions(90, 0.99, 1)).passed
+
+
+def forecast(error, shift=0.0):
+    """Predictions of a number that err by that much in the mean square."""
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=400).astype("f4") + np.float32(shift)
+    noise = rng.choice([-1, 1], 400) * error**0.5
+    return Predictions(np.arange(400), targets, (targets + noise).astype("f4"))
+
+
+def judged_forecast(candidate, champion=None):
+    """The gate's verdict on a regression, whose best naive forecast has a squared error of 0.09."""
+    return registry.judge(
+        candidate,
+        champion,
+        task="regression",
+        minimum=0.7,
+        naive={"mean": forecast(1.0), "last_value": forecast(0.09)},
+        bootstrap=Bootstrap(0.95, resamples=200, seed=0, block=5),
+    )
+
+
+def test_a_regression_must_beat_the_best_naive_forecast():
+    """By validation MSE: an accuracy it has none."""
+    passed, refused = judged_forecast(forecast(0.08)), judged_forecast(forecast(0.1))
+    assert passed.passed
+    assert "0.08 is below the best naive forecast's, last_value: 0.09" in passed.reason
+    assert not refused.passed
+    assert "0.1 is not below" in refused.reason
+
+
+def test_a_regression_must_be_better_than_the_champion():
+    """Lower is better there; predictions of other targets, as of another horizon, don't count."""
+    refused = judged_forecast(forecast(0.08), forecast(0.02))
+    assert not refused.passed
+    assert "+0.06 validation MSE" in refused.reason
+    assert judged_forecast(forecast(0.02), forecast(0.08)).passed
+    assert judged_forecast(forecast(0.08), forecast(0.02, shift=1.0)).passed
+
+
+def test_the_best_by_validation_is_registered_with_its_card(tracked):
+    """The version's page says what a user should know."""
+    workspace, summary = tracked
+    assert "spotlight-demo version 1, bilstm_attention-1" in summary.champion
+    assert aliases(workspace) == {"champion": 1}
+    card = connected(workspace).get_model_version("spotlight-demo", "1").description
+    for expected in (
+        "0123456789abcdef0123456789abcdef.dir",
+        "| accuracy | 0.9000 ± 0.0000 |",
+        "Limits",
+        "Intended use",
+    ):
+        assert expected in card
+
+
+def test_the_run_tells_what_its_model_is_registered_as(tracked):
+    """MLflow's page of the run shows it."""
+    workspace, _ = tracked
+    client, run = connected(workspace), runs_of(workspace)["bilstm_attention-1"]
+    model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [
+        {"name": "spotlight-demo", "version": 1}
+    ]
+
+
+def test_a_better_model_takes_over_and_the_former_stays_at_hand(workspace):
+    """`previous` is the way back."""
+    results.write(workspace.root, SETTINGS, accuracy={"bilstm_attention": 1.0}, code="2")
+    assert "version 2" in finish(workspace).champion
+    assert aliases(workspace) == {"champion": 2, "previous": 1}
+    assert "as before" in finish(workspace).champion
+    results.write(workspace.root, SETTINGS)  # git checkout of the former commit
+    assert "not better" in finish(workspace).champion
+    assert aliases(workspace) == {"champion": 2, "previous": 1}
+    assert "version 1" in finish(workspace, promote=True).champion  # but by a user's own will
+    assert aliases(workspace) == {"champion": 1, "previous": 2}
+
+
+def test_fewer_seeds_do_not_take_the_alias(workspace):
+    """However good they are: two seeds are a trial beside three."""
+    fewer = results.settings(models=SETTINGS.models, seeds=SETTINGS.seeds[:1])
+    results.write(workspace.root, fewer, accuracy={"bilstm_attention": 0.99}, code="2")
+    assert "rests on 1 seed(s), the current champion on 2" in finish(workspace, fewer).champion
+    assert aliases(workspace) == {"champion": 1}
+
+
+@pytest.mark.parametrize(("accuracy", "why"), [(0.3, "below the minimum"), (0.72, "not better")])
+def test_what_the_gate_refuses_is_not_registered(workspace, accuracy, why):
+    """The champion stays, and the reason is said."""
+    results.write(workspace.root, SETTINGS, accuracy={"bilstm_attention": accuracy}, code="2")
+    said = finish(workspace).champion
+    assert why in said
+    assert "version 1 stays" in said
+    assert aliases(workspace) == {"champion": 1}
+    assert len(connected(workspace).search_model_versions("name = 'spotlight-demo'")) == 1
+
+
+def test_no_test_row_takes_part_in_the_gate(workspace):
+    """Its decision and its words are the same with every test prediction wrong."""
+    results.write(workspace.root, SETTINGS, accuracy={"bilstm_attention": 1.0}, code="2")
+    for seed in SETTINGS.seeds:
+        path = workspace.model("bilstm_attention", seed) / "test.parquet"
+        write_predictions(path, results.predictions(60, 0.0, seed))
+    assert "version 2" in finish(workspace).champion
