@@ -14,6 +14,7 @@ from pipeline.core.files import read_table
 Task = Literal["binary", "multiclass", "regression"]
 SPLITS = ("train", "validation", "test")
 TFIDF = "tfidf_logistic_regression"
+NAIVE_BAYES = "nb_logistic_regression"
 
 
 # A float32 sigmoid saturates to 0 or 1, and the logarithm of 0 is not finite.

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipeline import fingerprint, progress
 from pipeline.baselines.baseline import Baseline, series_baselines, text_baselines
-from pipeline.baselines.tfidf import Texts
+from pipeline.baselines.ngrams import Texts
 from pipeline.core import params
 from pipeline.core.files import new_folder, read_json, read_table, write_json
 from pipeline.core.predictions import SPLITS, write_predictions

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.baselines.tfidf import Texts, fit_tfidf
+from pipeline.baselines.linear import fit_tfidf
+from pipeline.baselines.ngrams import Texts
 from pipeline.core import params
 from pipeline.core.predictions import TFIDF
 from pipeline.data import demo, splitting
@@ -62,5 +63,6 @@ def test_the_committed_reference_is_this_corpuss(models):
         test=texts(test, np.arange(test.num_rows)),
         classes=list(demo.CLASSES),
     )
-    accuracy = float(np.mean(fitted.test.labels == fitted.test.targets))
+    tested = fitted.predictions["test"]
+    accuracy = float(np.mean(tested.labels == tested.targets))
     assert accuracy == pytest.approx(models[TFIDF]["test"]["accuracy"]["mean"], abs=0.002)

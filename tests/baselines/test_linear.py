@@ -2,15 +2,10 @@ import re
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
-from pipeline.baselines.tfidf import (
-    GRID,
-    Texts,
-    _normalized,
-    _token_pattern,
-    fit_tfidf,
-    telling_ngrams,
-)
+from pipeline.baselines.linear import TFIDF_GRID, fit_naive_bayes, fit_tfidf, log_count_ratios
+from pipeline.baselines.ngrams import Texts, normalized, telling_ngrams, token_pattern
 from pipeline.encoding.tokenizer import train_tokenizer
 from pipeline.errors import DataError
 
@@ -30,10 +25,10 @@ def texts(*lists, copies=3, first=0):
     return Texts(np.arange(len(rows)) + first, list(strings), np.array(labels))
 
 
-def fit(*lists, classes=("neg", "pos"), class_weight="none", **changes):
-    """The reference fitted on and asked about the same texts."""
+def fit(*lists, classes=("neg", "pos"), class_weight="none", method=fit_tfidf, **changes):
+    """A baseline fitted on these texts; it predicts the same ones."""
     splits = {name: texts(*lists) for name in ("train", "validation", "test")}
-    return fit_tfidf(**(splits | changes), classes=classes, class_weight=class_weight)
+    return method(**(splits | changes), classes=classes, class_weight=class_weight)
 
 
 def test_balanced_weights_let_a_rare_class_count_as_much():
@@ -44,17 +39,17 @@ def test_balanced_weights_let_a_rare_class_count_as_much():
         fitted = fit(
             many, ["a film x"], test=unseen, validation=validation, class_weight=class_weight
         )
-        assert fitted.test.outputs[:, 1] == pytest.approx(expected, abs=0.12)
+        assert fitted.predictions["test"].outputs[:, 1] == pytest.approx(expected, abs=0.12)
 
 
 def test_it_learns_what_words_tell():
     """It is right on what a word gives away, and keeps rows, targets and probabilities apart."""
     fitted = fit(BAD, GOOD, test=texts(BAD, GOOD, first=100))
-    assert (fitted.test.labels == fitted.test.targets).all()
-    assert fitted.test.rows[0] == 100
-    assert fitted.test.outputs.shape == (24, 2)
-    assert fitted.test.outputs.dtype == np.float32
-    np.testing.assert_allclose(fitted.test.outputs.sum(axis=1), 1, rtol=1e-6)
+    assert (fitted.predictions["test"].labels == fitted.predictions["test"].targets).all()
+    assert fitted.predictions["test"].rows[0] == 100
+    assert fitted.predictions["test"].outputs.shape == (24, 2)
+    assert fitted.predictions["test"].outputs.dtype == np.float32
+    np.testing.assert_allclose(fitted.predictions["test"].outputs.sum(axis=1), 1, rtol=1e-6)
     assert "dreadful" in [word["ngram"] for word in fitted.words["neg"]]
     assert "wonderful" in [word["ngram"] for word in fitted.words["pos"]]
 
@@ -64,13 +59,13 @@ def test_pairs_of_words_are_features():
     fitted = fit(["bad", "bad at best"], ["not bad", "not bad at best"])
     coefficients = {word["ngram"]: word["coefficient"] for word in fitted.words["pos"]}
     assert "not bad" in coefficients
-    assert (fitted.test.labels == fitted.test.targets).all()
+    assert (fitted.predictions["test"].labels == fitted.predictions["test"].targets).all()
 
 
 def test_it_is_deterministic():
     """The same texts give the same bytes."""
     one, other = fit(BAD, GOOD), fit(BAD, GOOD)
-    assert one.test.outputs.tobytes() == other.test.outputs.tobytes()
+    assert one.predictions["test"].outputs.tobytes() == other.predictions["test"].outputs.tobytes()
     assert one.words == other.words
 
 
@@ -78,12 +73,14 @@ def test_regularisation_is_chosen_on_validation_alone():
     """The C of the least log loss; test texts and labels don't matter."""
     fitted = fit(BAD, GOOD)
     losses = fitted.validation_loss
-    assert list(losses) == list(GRID)
+    assert set(TFIDF_GRID) <= set(losses)
     assert fitted.inverse_regularization == min(losses, key=losses.__getitem__)
     turned = fit(BAD, GOOD, test=texts(GOOD, BAD))
     assert turned.inverse_regularization == fitted.inverse_regularization
     assert turned.words == fitted.words
-    np.testing.assert_array_equal(turned.validation.outputs, fitted.validation.outputs)
+    np.testing.assert_array_equal(
+        turned.predictions["validation"].outputs, fitted.predictions["validation"].outputs
+    )
 
 
 def test_predictions_are_those_of_the_chosen_regularisation():
@@ -101,18 +98,20 @@ def test_predictions_are_those_of_the_chosen_regularisation():
 
     validation = split(60)
     fitted = fit_tfidf(split(60), validation, validation, classes=["neg", "pos"])
-    given = fitted.test.outputs[np.arange(60), validation.labels]
+    given = fitted.predictions["test"].outputs[np.arange(60), validation.labels]
     chosen = fitted.validation_loss[fitted.inverse_regularization]
     assert chosen == min(fitted.validation_loss.values())
     assert float(-np.log(given).mean()) == pytest.approx(chosen, rel=1e-6)
-    np.testing.assert_array_equal(fitted.test.outputs, fitted.validation.outputs)
+    np.testing.assert_array_equal(
+        fitted.predictions["test"].outputs, fitted.predictions["validation"].outputs
+    )
 
 
 def test_more_classes_have_their_own_words():
     """One column and one list of words for each."""
     lists = (["red apple"], ["green pear"], ["yellow lemon"])
     fitted = fit(*lists, classes=("a", "b", "c"))
-    assert fitted.test.outputs.shape == (9, 3)
+    assert fitted.predictions["test"].outputs.shape == (9, 3)
     assert fitted.words["c"][0]["ngram"] in {"yellow", "lemon", "yellow lemon"}
     assert fitted.parameters == 3 * (fitted.features + 1)
 
@@ -120,14 +119,14 @@ def test_more_classes_have_their_own_words():
 def test_a_class_without_training_rows_is_never_predicted():
     """Its probability is 0, and the columns stay in order."""
     fitted = fit(["red apple"], ["green pear"], [], classes=("a", "b", "c"))
-    assert fitted.test.outputs.shape == (6, 3)
-    assert (fitted.test.outputs[:, 2] == 0).all()
+    assert fitted.predictions["test"].outputs.shape == (6, 3)
+    assert (fitted.predictions["test"].outputs[:, 2] == 0).all()
 
 
 def test_chinese_is_split_into_characters():
     """No blanks between the words, and yet the telling characters are found."""
     fitted = fit(["这部电影很差", "剧情太差了"], ["这部电影很好", "剧情太好了"])
-    assert (fitted.test.labels == fitted.test.targets).all()
+    assert (fitted.predictions["test"].labels == fitted.predictions["test"].targets).all()
     assert "差" in [word["ngram"] for word in fitted.words["neg"]]
     assert "好" in [word["ngram"] for word in fitted.words["pos"]]
 
@@ -150,7 +149,7 @@ def test_tokens_are_those_that_the_networks_see(sentence):
     """The same text falls into the same tokens, whatever its script."""
     tokenizer = train_tokenizer([sentence], vocabulary=1000)
     [encoded] = tokenizer.encode([sentence], max_len=1000)
-    ours = re.findall(_token_pattern(), _normalized(sentence))
+    ours = re.findall(token_pattern(), normalized(sentence))
     assert len(ours) == encoded.total
     assert len(set(ours)) == len(set(encoded.ids.tolist()))
 
@@ -170,3 +169,44 @@ def test_texts_without_a_token_are_refused():
     blank = Texts(np.arange(2), [" ", "\n"], np.array([0, 1]))
     with pytest.raises(DataError, match="no words in the 2 training texts"):
         fit_tfidf(blank, blank, blank, classes=["neg", "pos"])
+
+
+def test_log_count_ratios_by_hand():
+    """Counts of texts that have the n-gram, plus 1, as shares of the class, as a log ratio."""
+    has = csr_matrix(np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1]], np.float32))
+    ratios = log_count_ratios(has, np.array([True, True, False]))
+    p, q = np.array([3, 2, 1]) / 6, np.array([1, 2, 2]) / 5
+    np.testing.assert_allclose(ratios, np.log(p / q), rtol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [("a", "b"), ("a", "b", "c"), ("a", "none", "c", "d")])
+@pytest.mark.parametrize("method", [fit_tfidf, fit_naive_bayes])
+def test_both_baselines_tell_two_and_more_classes(method, classes):
+    """Probabilities sum to 1; the telling words are each class's; a class without rows gets 0."""
+    lists = [[] if name == "none" else [f"the {name}{name} thing"] for name in classes]
+    fitted = fit(*lists, classes=classes, method=method)
+    predictions = fitted.predictions["test"]
+    np.testing.assert_allclose(predictions.outputs.sum(axis=1), 1, rtol=1e-5)
+    assert (predictions.labels == predictions.targets).all()
+    for name in set(classes) - {"none"}:
+        assert f"{name}{name}" in fitted.words[name][0]["ngram"]
+    if "none" in classes:
+        assert (predictions.outputs[:, classes.index("none")] == 0).all()
+        assert "none" not in fitted.words
+
+
+@pytest.mark.parametrize("method", [fit_tfidf, fit_naive_bayes])
+def test_the_chosen_regularization_is_not_at_an_end_of_the_grid(method):
+    """Clean classes ask for less of it than the grid has: the grid grows until that is no gain."""
+    rng = np.random.default_rng(0)
+
+    def split(rows):
+        labels = np.arange(rows) % 2
+        lines = [f"{'ab'[label]} {rng.choice(['x', 'y', 'z'])}" for label in labels]
+        return Texts(np.arange(rows), lines, np.where(rng.random(rows) < 0.003, 1 - labels, labels))
+
+    fitted = method(split(1000), split(1000), split(10), classes=["a", "b"])
+    strengths = list(fitted.validation_loss)
+    assert len(strengths) > 5
+    assert strengths == sorted(strengths)
+    assert strengths[0] < fitted.inverse_regularization < strengths[-1]
