@@ -6,14 +6,25 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 
-from pipeline.commands import bench, data, docs, length_study, promote, repro, search, stages, ui
+from pipeline.commands import (
+    advise,
+    bench,
+    data,
+    docs,
+    length_study,
+    promote,
+    repro,
+    search,
+    stages,
+    ui,
+)
 from pipeline.errors import SpotlightError
 from pipeline.workspace import Workspace
 
-COMMANDS = (stages, repro, ui, data, promote, length_study, search, bench, docs)
+COMMANDS = (stages, repro, advise, ui, data, promote, length_study, search, bench, docs)
 # As --help lists them; the stages that are not named here follow.
 GROUPS = {
-    "everyday commands": ("repro", "report", "ui", "data", "promote", "docs"),
+    "everyday commands": ("repro", "report", "advise", "ui", "data", "promote", "docs"),
     "studies": ("length-study", "search", "bench"),
 }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
 from pipeline.commands import Subparsers
+from pipeline.commands.advise import advice
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
 from pipeline.evaluation.wording import listed, mean_and_sd
@@ -56,6 +57,8 @@ def run(workspace: Workspace, dvc: list[str]) -> None:
     metrics = read_json(workspace.metrics)
     progress.say("\n" + "\n".join(_table(metrics)))
     progress.say("\n" + read_json(workspace.comparison)["headline"])
+    if suggestions := advice(workspace):
+        progress.say("\nWhat to try:\n" + "\n".join(f"- {one}" for one in suggestions))
     if before is not None and before["dataset"] == metrics["dataset"]:
         baselines = read_baseline_names(workspace)
         progress.say("\n" + _agreement(gaps(before, metrics, baselines=baselines)))

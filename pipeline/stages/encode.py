@@ -40,13 +40,24 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
         for split in corpus.splits:
             write_sequences(folder / f"{split.name}.parquet", split.sequences, totals=split.totals)
             reports[split.name] = split.report
-            progress.say(f"encoded {split.name}: {len(split.sequences):,} rows")
+            progress.say(f"encoded {split.name}: {_described(split.report, settings)}")
             if split.bigrams is not None:
                 bigrams = len(split.bigrams)
                 write_array(folder / "bigrams.npy", split.bigrams)
         write_text(folder / "tokenizer.json", corpus.tokenizer.to_json())
         report = corpus_report(corpus, reports, settings, bigrams=bigrams)
         write_json(folder / "encoding.json", _from_card(card) | report)
+
+
+def _described(report: dict[str, Any], settings: params.TextEncode) -> str:
+    """Rows, and how much of the texts is not read."""
+    rows = f"{report['rows']:,} rows"
+    if not report["truncated_rows"]:
+        return rows
+    return (
+        f"{rows}; {100 * report['tokens_cut_share']:.1f} % of their tokens are not read: "
+        f"{report['truncated_rows']:,} texts have more than {settings.max_len}"
+    )
 
 
 def _encode_series(

@@ -1,0 +1,42 @@
+"""`advise`: what the last run suggests to change."""
+
+from pipeline import progress
+from pipeline.commands import Subparsers
+from pipeline.workspace import Workspace
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    about = "say what the learning curves and the data suggest to change"
+    parser = commands.add_parser("advise", description=about)
+    parser.set_defaults(run=run)
+
+
+def run(workspace: Workspace) -> None:
+    """Say it for the runs that `params.yaml` lists.
+
+    Raises:
+        ArtifactError: a run is missing.
+    """
+    suggestions = advice(workspace)
+    progress.say("\n".join(f"- {one}" for one in suggestions) or "Nothing stands out.")
+
+
+def advice(workspace: Workspace) -> list[str]:
+    """The suggestions, a sentence or two each."""
+    import pandas as pd
+
+    from pipeline.core.files import read_json, read_text
+    from pipeline.core.params import load_params
+    from pipeline.evaluation.advice import Curve, advise
+
+    settings = load_params(workspace.params)
+    curves: dict[str, list[Curve]] = {}
+    for model, seed in settings.runs:
+        folder = workspace.model(model, seed)
+        read_text(folder / "history.csv")  # its error names the file and the remedy
+        curve = Curve(
+            pd.read_csv(folder / "history.csv"), read_json(folder / "model.json")["recipe"]
+        )
+        curves.setdefault(model, []).append(curve)
+    return advise(read_json(workspace.encoded / "encoding.json"), curves)
