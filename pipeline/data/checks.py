@@ -158,7 +158,7 @@ def without_leaks(
 ) -> Separated:
     """Drop the rows whose content also occurs in a later one of train, validation and test.
 
-    Nothing else is changed: rows that an unlabeled split shares are counted, but kept.
+    Unlabeled rows are learned from too, so those that occur in validation or test are dropped.
 
     Args:
         tables: split → its rows.
@@ -171,7 +171,11 @@ def without_leaks(
     kept = dict(tables)
     dropped: dict[str, dict[str, int]] = {}
     left = dict(identities)
-    for name, later in combinations([name for name in tables if name != "unsupervised"], 2):
+    labeled = [name for name in tables if name != "unsupervised"]
+    pairs = list(combinations(labeled, 2))
+    if "unsupervised" in tables:
+        pairs += [("unsupervised", name) for name in labeled if name != "train"]
+    for name, later in pairs:
         also = np.isin(left[name], identities[later])
         if also.any():
             dropped.setdefault(name, {})[later] = int(also.sum())

@@ -1,8 +1,9 @@
 """`pretrain`: data/raw, data/encoded → data/vectors."""
 
 import numpy as np
+import pyarrow as pa
 
-from pipeline import fingerprint
+from pipeline import fingerprint, progress
 from pipeline.core import params
 from pipeline.core.files import (
     new_folder,
@@ -14,6 +15,7 @@ from pipeline.core.files import (
     write_json,
 )
 from pipeline.core.sequences import read_sequences
+from pipeline.data import splitting
 from pipeline.encoding.tokenizer import load_tokenizer
 from pipeline.errors import ParamsError
 from pipeline.pretraining.weights import Rows, pretrain_weights, tokenize
@@ -81,5 +83,21 @@ def _read_rows(workspace: Workspace, wanted: params.Vectors) -> Rows:
         )
     about = read_json(workspace.encoded / "encoding.json")
     tokenizer = load_tokenizer(read_text(workspace.encoded / "tokenizer.json"))
-    texts = read_table(path, ["text"])["text"]
+    texts = _without_validation(workspace, read_table(path, ["text"])["text"])
     return [*rows, *tokenize(texts, tokenizer, max_len=about["max_len"], keep=about["keep"])]
+
+
+def _without_validation(workspace: Workspace, texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Drop unlabeled texts that `encode` held out of train for validation.
+
+    `download` has dropped those of a split that the source itself has.
+    """
+    if (workspace.raw / "validation.parquet").exists():
+        return texts
+    rows = read_sequences(workspace.encoded / "validation.parquet", spans=False).rows
+    held = read_table(workspace.raw / "train.parquet", ["text"])["text"].take(pa.array(rows))
+    numbers = splitting.identities({"texts": texts, "held": held})
+    shared = np.isin(numbers["texts"], numbers["held"])
+    if shared.any():
+        progress.say(f"{shared.sum():,} unlabeled texts are also in validation: not learned from")
+    return texts.filter(pa.array(~shared))

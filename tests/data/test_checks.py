@@ -24,14 +24,17 @@ CORPUS = Corpus(
         "train": table(TRAIN),
         "validation": table([("d", 1), ("h", 0), ("i", 1)]),
         "test": table([("b", 0), ("h", 1), ("j\ufffd", 1), ("j\ufffd", 1)]),
-        "unsupervised": pa.table({"text": ["a", "k"]}),
+        "unsupervised": pa.table({"text": ["a", "k", "h", "b"]}),
     },
     origin={"kind": "files", "path": "own.csv", "files": {"own.csv": "0" * 64}},
 )
 
 
 def test_rows_that_a_later_split_shares_are_left_out_and_counted() -> None:
-    """Train gives way to validation and test, validation to test; test stays whole."""
+    """Train gives way to validation and test, validation to test; test stays whole.
+
+    Unlabeled texts that are measured on go too.
+    """
     findings = checks.check_corpus(CORPUS)
     kept = {name: split["text"].to_pylist() for name, split in findings.corpus.splits.items()}
     assert kept == {
@@ -40,14 +43,18 @@ def test_rows_that_a_later_split_shares_are_left_out_and_counted() -> None:
         "test": ["b", "h", "j\ufffd", "j\ufffd"],
         "unsupervised": ["a", "k"],
     }
-    assert findings.dropped == {"train": {"validation": 1, "test": 1}, "validation": {"test": 1}}
+    assert findings.dropped == {
+        "train": {"validation": 1, "test": 1},
+        "validation": {"test": 1},
+        "unsupervised": {"validation": 1, "test": 1},
+    }
     assert findings.shared == {
         "train/validation": 1,
         "train/test": 1,
-        "train/unsupervised": 1,
+        "train/unsupervised": 2,
         "validation/test": 1,
-        "validation/unsupervised": 0,
-        "test/unsupervised": 0,
+        "validation/unsupervised": 1,
+        "test/unsupervised": 2,
     }
 
 

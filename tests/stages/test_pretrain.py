@@ -1,9 +1,20 @@
 import keras
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core import params
-from pipeline.core.files import ArtifactError, read_array, read_arrays, read_json
+from pipeline.core.files import (
+    ArtifactError,
+    read_array,
+    read_arrays,
+    read_json,
+    write_json,
+    write_text,
+)
+from pipeline.core.sequences import read_sequences
+from pipeline.encoding.tokenizer import train_tokenizer
 from pipeline.errors import ParamsError
 from pipeline.stages import pretrain
 from pipeline.training.run import TrainingRun
@@ -62,6 +73,33 @@ def test_unlabeled_texts_have_to_be_there(project):
     with pytest.raises(ParamsError, match="no unlabeled texts"):
         learn(project, vectors={**VECTORS, "corpus": "all"})
     assert (project.vectors / "vectors.npy").exists()
+
+
+def test_unlabeled_texts_of_validation_are_not_learned_from(workspace, monkeypatch, capsys):
+    """Word for word the same text, held out of train by `encode`; the others are read."""
+    texts = [f"w{n}" for n in range(96)]
+    held = read_sequences(workspace.encoded / "validation.parquet").rows
+    workspace.raw.mkdir(parents=True)
+    pq.write_table(pa.table({"text": texts}), workspace.raw / "train.parquet")
+    unlabeled = [texts[held[0]], "another", texts[held[1]], "more"]
+    pq.write_table(pa.table({"text": unlabeled}), workspace.raw / "unsupervised.parquet")
+    about = read_json(workspace.encoded / "encoding.json")
+    write_json(workspace.encoded / "encoding.json", {**about, "keep": "head"})
+    tokenizer = train_tokenizer(["another more"], vocabulary=20)
+    write_text(workspace.encoded / "tokenizer.json", tokenizer.to_json())
+    read = []
+    weights = pretrain.pretrain_weights
+    monkeypatch.setattr(
+        pretrain,
+        "pretrain_weights",
+        lambda rows, *rest, **options: read.append(rows) or weights(rows, *rest, **options),
+    )
+    learn(workspace, vectors={**VECTORS, "corpus": "all"})
+    labeled = len(read_sequences(workspace.encoded / "train.parquet"))
+    assert [row.tolist() for row in read[0][labeled:]] == [
+        row.ids.tolist() for row in tokenizer.encode(["another", "more"], max_len=9)
+    ]
+    assert "2 unlabeled texts are also in validation" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("layers", [1, 2])
