@@ -55,8 +55,9 @@ def run(workspace: Workspace, dvc: list[str]) -> None:
     dvc_repro(workspace.root, *dvc)
     _track(workspace)
     metrics = read_json(workspace.metrics)
-    progress.say("\n" + "\n".join(_table(metrics)))
-    progress.say("\n" + read_json(workspace.comparison)["headline"])
+    comparison = read_json(workspace.comparison)
+    progress.say("\n" + "\n".join(_table(metrics, comparison["use"])))
+    progress.say("\n" + comparison["headline"])
     if suggestions := advice(workspace):
         progress.say("\nWhat to try:\n" + "\n".join(f"- {one}" for one in suggestions))
     if before is not None and before["dataset"] == metrics["dataset"]:
@@ -109,15 +110,16 @@ def _committed(workspace: Workspace) -> Mapping[str, Any] | None:
     return committed
 
 
-def _table(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """The metrics on test, a line per model."""
+def _table(metrics: Mapping[str, Any], use: str) -> Iterator[str]:
+    """The metrics on test, a line per model; ✓ marks the one to use."""
     models = metrics["models"]
     names = list(next(iter(models.values()))["test"])
-    width = max(map(len, models)) + 2
+    width = max(map(len, models)) + 4
     yield "test".ljust(width) + "seeds " + "".join(name.rjust(18) for name in names)
     for model, about in models.items():
         cells = "".join(_cell(about["test"][name]).rjust(18) for name in names)
-        yield model.ljust(width) + str(about["seeds"]).rjust(5) + " " + cells
+        marked = f"{model} ✓" if model == use else model
+        yield marked.ljust(width) + str(about["seeds"]).rjust(5) + " " + cells
 
 
 def _cell(value: Mapping[str, float | None]) -> str:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pipeline.core.predictions import Task
 from pipeline.evaluation.calibration import describe_calibration
 from pipeline.evaluation.champion import choose_champion
+from pipeline.evaluation.headline import Unit, conclude
 from pipeline.evaluation.metrics import per_class, rounded, summarize
-from pipeline.evaluation.pairwise import MINIMUM_SEEDS, compare_pairs, headline
+from pipeline.evaluation.pairwise import MINIMUM_SEEDS, compare_pairs
 from pipeline.evaluation.results import ModelResult, check_same_rows
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.evaluation.subgroups import by_length, by_position, disagreements
@@ -62,7 +63,7 @@ def comparison_document(
             "higher_is_better": not regression,
             "rows": {"validation": len(results[0].validation[0]), "test": len(results[0].test[0])},
             "method": {**asdict(bootstrap), "minimum_seeds": MINIMUM_SEEDS},
-            "headline": headline(champion["model"], pairs),
+            **conclude(results, champion, pairs, Unit(regression, bootstrap.confidence)),
             "champion": champion,
             "models": {
                 result.name: {

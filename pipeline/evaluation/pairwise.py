@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.core.predictions import Task
 from pipeline.evaluation.results import ModelResult, scores
 from pipeline.evaluation.significance import Bootstrap, Difference, holm, mcnemar, paired_difference
-from pipeline.evaluation.wording import listed, signed_difference
+from pipeline.evaluation.wording import signed_difference
 
 MINIMUM_SEEDS = 3
 BETTER, WORSE = "better", "worse"
@@ -161,30 +161,3 @@ def _mcnemar(first: ModelResult, second: ModelResult, seed: int | None) -> dict[
         "only_second_right": result.only_second,
         "p_value": result.p_value,
     }
-
-
-def headline(champion: str, pairs: Sequence[dict[str, Any]]) -> str:
-    """The champion and how it compares with every other model, in one or two sentences."""
-    opposite = {BETTER: WORSE, WORSE: BETTER}
-    against: dict[str, list[str]] = {}
-    for pair in pairs:
-        if pair["first"] == champion:
-            against.setdefault(pair["verdict"], []).append(pair["second"])
-        elif pair["second"] == champion:
-            verdict = opposite.get(pair["verdict"], pair["verdict"])
-            against.setdefault(verdict, []).append(pair["first"])
-    chosen = f"{champion} is the best trained model on validation."
-    if not against:
-        return chosen
-    wording = {
-        BETTER: "better than {}",
-        WORSE: "worse than {}",
-        NOT_TOLD_APART: "not told apart from {}",
-        TOO_FEW_SEEDS: "compared with {} on too few seeds for a claim",
-    }
-    phrases = [
-        phrase.format(listed(against[verdict]))
-        for verdict, phrase in wording.items()
-        if verdict in against
-    ]
-    return f"{chosen} On the test rows it is {listed(phrases)}."

@@ -13,6 +13,9 @@ from pipeline.core.predictions import Predictions, Task, read_predictions
 from pipeline.errors import ArtifactError
 from pipeline.workspace import Workspace
 
+# The kinds of `Recipe.pooling` that weigh the steps.
+ATTENTION = frozenset({"additive", "dot", "dot_last"})
+
 
 def read_baseline_names(workspace: Workspace) -> list[str]:
     """The names of the baselines, in order.
@@ -35,6 +38,7 @@ class ModelResult:
         parameters: trainable numbers in the model.
         validation: one per run, in the order of `seeds`.
         test: likewise; nothing may be chosen by it.
+        attention: whether it weighs its steps.
     """
 
     name: str
@@ -42,6 +46,7 @@ class ModelResult:
     parameters: int
     validation: tuple[Predictions, ...]
     test: tuple[Predictions, ...]
+    attention: bool = False
 
     @property
     def deterministic(self) -> bool:
@@ -120,10 +125,12 @@ def read_result(
         folders: one for each run, as its stage wrote it.
         test: the name of the test rows.
     """
+    card = read_json(folders[0] / "model.json")
     return ModelResult(
         name=name,
         seeds=tuple(seeds),
-        parameters=read_json(folders[0] / "model.json")["parameters"],
+        parameters=card["parameters"],
         validation=tuple(read_predictions(folder / "validation.parquet") for folder in folders),
         test=tuple(read_predictions(folder / f"{test}.parquet") for folder in folders),
+        attention=card.get("recipe", {}).get("pooling") in ATTENTION,
     )

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.evaluation.pairwise import BETTER, NOT_TOLD_APART, TOO_FEW_SEEDS, WORSE
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
     PERCENTAGES,
     mean_and_sd,
+    model_title,
     real_minus,
     signed_difference,
 )
@@ -26,27 +26,12 @@ Curves = Mapping[str, Sequence[tuple[float, float]]]
 WORDS = 15  # of a class, in each list
 _PAIRS_AT_ONCE = 6
 
-_ANSWERS = {
-    BETTER: "Yes, on this data.",
-    WORSE: "No: on this data it is worse.",
-    NOT_TOLD_APART: "Undecided on this data.",
-    TOO_FEW_SEEDS: "Too few seeds to tell.",
-}
-_OPPOSITE = {BETTER: WORSE, WORSE: BETTER}
-
 
 class Run(NamedTuple):
     """One run: its `model.json`, and its `history.csv` as one mapping per epoch."""
 
     card: Document
     history: Sequence[Mapping[str, float]]
-
-
-class Answer(NamedTuple):
-    """Whether attention helps: a few words, and the pair of models they are based on."""
-
-    words: str
-    pair: Document
 
 
 class Dispute(NamedTuple):
@@ -104,6 +89,7 @@ def build_report(
     templates = environment(__package__ or "")
     templates.filters.update(
         zip=zip,
+        title=model_title,
         signed=partial(signed_difference, regression=comparison["task"] == "regression"),
         spread=_spread,
         fixed=_fixed,
@@ -121,7 +107,7 @@ def build_report(
         style=style,
         metric_names=METRIC_TITLES,
         word_count=WORDS,
-        answer=_answer(comparison, _attended(samples, faithfulness)),
+        attention_pair=_attention_pair(comparison),
         pair_tables=_pair_tables(comparison),
         scale=_scale(comparison["pairs"]),
         curve_style={
@@ -149,28 +135,12 @@ def build_report(
 # ── the verdict ──────────────────────────────────────────────────────────────────────────
 
 
-def _attended(samples: Sequence[Document], faithfulness: Document | None) -> set[str]:
-    """The models that have attention weights."""
-    shown = {document["model"] for document in samples if document["has_weights"]}
-    return shown | set(faithfulness["models"] if faithfulness else ())
-
-
-def _answer(comparison: Document, attended: set[str]) -> Answer | None:
-    """Does attention help? The best model with it against the best one without, by validation.
-
-    None if only one of the two kinds was trained.
-    """
-    candidates = comparison["champion"]["candidates"]
-    ranked = sorted(candidates, key=lambda name: candidates[name]["mean"])  # by loss
-    best_with = next((name for name in ranked if name in attended), None)
-    best_without = next((name for name in ranked if name not in attended), None)
-    for pair in comparison["pairs"]:
-        if {pair["first"], pair["second"]} == {best_with, best_without}:
-            verdict = pair["verdict"]
-            if pair["first"] == best_without:
-                verdict = _OPPOSITE.get(verdict, verdict)
-            return Answer(_ANSWERS[verdict], pair)
-    return None
+def _attention_pair(comparison: Document) -> Document | None:
+    """The pair of models that tells whether attention helps; None if there is none."""
+    found = comparison["attention"]
+    names = {found["model"], found["rival"]} if found else set()
+    pairs = (pair for pair in comparison["pairs"] if {pair["first"], pair["second"]} == names)
+    return next(pairs, None)
 
 
 def _pair_tables(comparison: Document) -> list[tuple[str, Sequence[Document]]]:

@@ -15,11 +15,12 @@ def metrics(accuracy, *, model="bilstm", sd=0.01):
 
 
 def test_the_table_has_a_line_for_each_model_with_its_spread():
-    """Mean ± sd; a dash for what is undefined; no ± for a single fit."""
-    head, line = repro._table(metrics(0.91234))
+    """Mean ± sd; a dash for what is undefined; no ± for a single fit; ✓ for the one to use."""
+    head, line = repro._table(metrics(0.91234), "tfidf")
     assert head.split() == ["test", "seeds", "accuracy", "roc_auc"]
     assert line.split() == ["bilstm", "3", "0.9123", "±", "0.0100", "–"]
-    assert "±" not in "".join(repro._table(metrics(0.9, sd=None)))
+    (_, line) = repro._table(metrics(0.9, sd=None), "bilstm")
+    assert line.split() == ["bilstm", "✓", "3", "0.9000", "–"]
 
 
 def test_what_agrees_with_the_committed_metrics_says_how_closely():

@@ -41,7 +41,8 @@ def test_document_is_complete_and_ready_for_json():
     assert len(document["pairs"]) == len(document["disagreements"]) == 3
     assert len(document["by_length"]["bins"]) == 4
     assert len(document["by_position"]["bins"]) == 5
-    assert document["champion"]["model"] in document["headline"]
+    assert document["use"] in document["models"]
+    assert document["reason"] in document["headline"]
 
 
 def test_same_values_give_the_same_document():

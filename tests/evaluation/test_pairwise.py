@@ -13,7 +13,6 @@ from pipeline.evaluation.pairwise import (
     Claim,
     compare_pairs,
     compared,
-    headline,
     mcnemar_tests,
 )
 from pipeline.evaluation.results import ModelResult
@@ -164,21 +163,6 @@ def test_mcnemar_is_made_per_seed_and_corrected_over_pairs():
     assert of_seed_2[2]["only_first_right"] == np.count_nonzero(right[0] & ~right[1])
 
 
-def test_headline_tells_how_the_champion_stands():
-    """Against everything else, seen from the champion, whichever side of a pair it is on."""
-    pairs = [
-        {"first": "last", "second": "tfidf", "verdict": WORSE},
-        {"first": "mean", "second": "last", "verdict": WORSE},
-        {"first": "last", "second": "max", "verdict": NOT_TOLD_APART},
-        {"first": "mean", "second": "tfidf", "verdict": BETTER},
-    ]
-    assert headline("last", pairs) == (
-        "last is the best trained model on validation. On the test rows it is better than mean, "
-        "worse than tfidf and not told apart from max."
-    )
-    assert headline("last", []) == "last is the best trained model on validation."
-
-
 # ── the champion ─────────────────────────────────────────────────────────────────────────
 
 
@@ -188,6 +172,7 @@ def test_champion_is_the_best_on_validation():
     champion = choose_champion(results, "binary")
     assert champion["model"] == "attention"
     assert set(champion["candidates"]) == {"last", "attention"}
+    assert set(champion["baselines"]) == {"reference"}
     losses = [
         -np.log(run.outputs[np.arange(len(run)), run.targets]).mean()
         for run in results[2].validation

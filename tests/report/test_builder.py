@@ -71,8 +71,9 @@ def many_classes():
 
 
 def test_report_answers_first(page):
-    """The question, the answer, the interval and the certainty stand before everything else."""
+    """What to use, whether attention helps, and how certain that is, before everything else."""
     top = page.text[: page.text.index("Mean ± standard deviation")]
+    assert "Use bilstm_attention It is better than TF-IDF with logistic regression by" in top
     assert "Does attention help? Yes, on this data." in top
     assert "bilstm_attention is better than bilstm: +" in top
     assert "after Holm’s correction for 3 pairs" in top
@@ -104,7 +105,20 @@ def test_report_compares_with_the_best_model_without_attention(inputs):
     shown = build_report(
         **{**inputs, "comparison": comparison(results), "roc": None, "precision_recall": None}
     )
-    assert "bilstm_attention is better than bilstm_max" in Page(shown).text.split("Overall")[0]
+    top = Page(shown).text.split("How certain")[0]
+    assert "bilstm_attention is better than bilstm_max" in top
+    assert "On test, bilstm_attention is better than bilstm." in Page(shown).text
+
+
+def test_report_says_to_use_a_baseline_that_beats_every_network(inputs):
+    """In the headline and by the mark in the table."""
+    results = [result(BASELINE, 4.0, seeds=()), result("bilstm", 1.0)]
+    results.append(result("bilstm_attention", 1.0))
+    compared = comparison(results)
+    page = Page(build_report(**{**inputs, "comparison": compared}))
+    assert "Use TF-IDF with logistic regression It is better than every network here;" in page.text
+    assert f"{BASELINE} ✓" in page.text
+    assert f"the best network on validation is {compared['champion']['model']}" in page.text
 
 
 def test_report_shows_every_model_with_mean_and_spread(page, inputs):
@@ -210,7 +224,7 @@ def test_report_without_attention_evidence_or_baseline(inputs):
     expected = ["results", "differences", "curves", "length", "calibration", "data", "reproduce"]
     assert names == expected
     assert "Does attention help?" not in page.text
-    assert compared["headline"] in page.text
+    assert compared["others"] in page.text
     assert "None" not in page.text
 
 

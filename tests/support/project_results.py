@@ -185,4 +185,4 @@ def _model_name(model, accuracy, seeds):
     validation, test = (
         tuple(predictions(rows, accuracy, seed) for seed in seeds or [0]) for rows in ROWS.values()
     )
-    return ModelResult(model, seeds, 1234, validation, test)
+    return ModelResult(model, seeds, 1234, validation, test, attention="attention" in model)

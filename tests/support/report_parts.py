@@ -31,7 +31,8 @@ def result(name, skill, *, seeds=(1, 2, 3), classes=2):
             kept = targets if classes else targets.astype(np.float32)
             made.append(Predictions(np.arange(ROWS), kept, outputs.astype(np.float32)))
         runs[split] = tuple(made)
-    return ModelResult(name, seeds, 1000, runs["validation"], runs["test"])
+    splits = (runs["validation"], runs["test"])
+    return ModelResult(name, seeds, 1000, *splits, attention="attention" in name)
 
 
 def comparison(results, *, task="binary", classes=("neg", "pos"), positions=True, dataset="demo"):
