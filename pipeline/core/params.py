@@ -347,14 +347,12 @@ class Explain(Section):
 
 
 class Registry(Section):
-    """What a model must reach to become the champion.
-
-    For regression, which has no accuracy, its squared error must be below the best naive
-    forecast's.
-    """
+    """What a model must reach on validation to become the champion."""
 
     minimum_validation_accuracy: Annotated[float, Field(ge=0, le=1)]
-    """Accuracy on validation that a champion must reach."""
+    """Accuracy that a champion must reach; a regression has none."""
+    require_baseline: bool = True
+    """Whether a champion must beat every baseline: by log loss, or for regression by MSE."""
 
 
 class TextEntry(Section):

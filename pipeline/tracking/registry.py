@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from pipeline.core.files import read_json
 from pipeline.core.params import Params
 from pipeline.core.predictions import Predictions, Task, read_predictions
+from pipeline.evaluation.champion import validation_loss
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference
 from pipeline.tracking import runs
@@ -25,7 +26,7 @@ from pipeline.tracking.runs import Experiment
 from pipeline.workspace import Workspace
 
 CHAMPION, PREVIOUS = "champion", "previous"
-_DATA, _SEEDS = "data", "seeds"
+_DATA, _SEEDS, _GATE = "data", "seeds", "gate"
 _VALIDATION = "predictions/validation.parquet"
 
 
@@ -42,8 +43,9 @@ def judge(
     champion: Predictions | None,
     *,
     task: Task,
+    loss: float,
     minimum: float,
-    naive: Mapping[str, Predictions],
+    baselines: Mapping[str, Predictions] | None,
     bootstrap: Bootstrap,
 ) -> Verdict:
     """Whether a model passes the gate, by validation rows alone.
@@ -53,13 +55,20 @@ def judge(
         champion: the current champion's; None if there is none, or it saw other data. If they
             are of other rows, they are ignored too, and the entry condition alone decides.
         task: what is predicted.
+        loss: the new model's on validation, by which it was chosen: the mean over its seeds.
         minimum: the accuracy that a classifier needs to enter.
-        naive: the baselines' predictions; to enter, a regression model needs a lower mean
-            squared error than each of them.
+        baselines: their predictions on validation; to enter, a model needs a smaller loss than
+            each of them. None if that is not required.
         bootstrap: for the interval of the difference.
     """
-    entry = _beats(candidate, naive) if task == "regression" else _reaches(candidate, minimum)
-    if not entry.passed or champion is None or not _same_rows(champion, candidate):
+    conditions = [] if task == "regression" else [_reaches(candidate, minimum)]
+    if baselines is not None:
+        same = {name: one for name, one in baselines.items() if _same_rows(one, candidate)}
+        conditions.append(_beats(loss, same, task))
+    failed = [condition for condition in conditions if not condition.passed]
+    reasons = [condition.reason for condition in failed or conditions]
+    entry = Verdict(not failed, " and ".join(reasons) or "nothing is required of it")
+    if failed or champion is None or not _same_rows(champion, candidate):
         return entry
     difference = paired_difference(scores([candidate], task), scores([champion], task), bootstrap)
     ends = (difference.estimate, difference.low, difference.high)
@@ -85,23 +94,19 @@ def _reaches(candidate: Predictions, minimum: float) -> Verdict:
     )
 
 
-def _beats(candidate: Predictions, naive: Mapping[str, Predictions]) -> Verdict:
-    error = float(scores([candidate], "regression").mean())
-    errors = {
-        name: float(scores([predictions], "regression").mean())
-        for name, predictions in naive.items()
-        if _same_rows(predictions, candidate)
-    }
-    if not errors:
-        return Verdict(
-            False, "there is no naive forecast of its validation rows to compare it with"
-        )
-    best = min(errors, key=errors.__getitem__)
-    passed = error < errors[best]
+def _beats(loss: float, baselines: Mapping[str, Predictions], task: Task) -> Verdict:
+    measure = "MSE" if task == "regression" else "log loss"
+    losses = {name: validation_loss(one, task) for name, one in baselines.items()}
+    if not losses:
+        return Verdict(False, "there is no baseline of its validation rows to compare it with")
+    best = min(losses, key=losses.__getitem__)
+    relation, remedy = "below", ""
+    if not (passed := loss < losses[best]):
+        relation, remedy = "not below", " (required by registry.require_baseline in params.yaml)"
     return Verdict(
         passed,
-        f"its validation MSE {error:.4g} is {'below' if passed else 'not below'} the best naive "
-        f"forecast's, {best}: {errors[best]:.4g}",
+        f"its mean validation {measure} {loss:.4g} is {relation} the best baseline's, "
+        f"{best}: {losses[best]:.4g}{remedy}",
     )
 
 
@@ -153,11 +158,14 @@ def promote(
         read_predictions(record.files[_VALIDATION]),
         None if present is None else _validation(client, present, experiment.data),
         task=document["task"],
+        loss=chosen["validation"]["mean"],
         minimum=settings.registry.minimum_validation_accuracy,
-        naive={
+        baselines={
             name: read_predictions(workspace.reference(name) / "validation.parquet")
             for name in read_baseline_names(workspace)
-        },
+        }
+        if settings.registry.require_baseline
+        else None,
         bootstrap=Bootstrap(
             confidence=settings.evaluate.confidence,
             resamples=settings.evaluate.resamples,
@@ -168,6 +176,8 @@ def promote(
     if present is not None and seeds < int(present.tags.get(_SEEDS, 0)):
         fewer = f"it rests on {seeds} seed(s), the current champion on {present.tags[_SEEDS]}"
         verdict = Verdict(False, fewer)
+    outcome = "passed" if verdict.passed else "refused"
+    client.set_tag(run.info.run_id, _GATE, f"{outcome}: {verdict.reason}")
     if not verdict.passed:
         stays = "there is none yet" if champion is None else f"version {champion.version} stays"
         return f"Champion: {stays}. {record.name} was not registered: {verdict.reason}."
@@ -182,7 +192,7 @@ def promote(
             runs.FINGERPRINT: record.fingerprint,
             _DATA: experiment.data.digest,
             _SEEDS: str(seeds),
-            "gate": verdict.reason,
+            _GATE: verdict.reason,
         },
         card=model_card(
             record,

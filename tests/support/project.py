@@ -37,6 +37,7 @@ def copy_project(target):
             "explain.samples": 6,
             "explain.faithfulness_rows": 30,
             "registry.minimum_validation_accuracy": 0.1,
+            "registry.require_baseline": False,
         },
     )
 

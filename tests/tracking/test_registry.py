@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.predictions import Predictions, write_predictions
+from pipeline.evaluation.champion import validation_loss
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.tracking import registry
 from tests.support import project_results as results
@@ -21,14 +22,15 @@ def test_a_dvc_experiment_promotes_nothing(workspace, monkeypatch):
     assert "version 1" in finish(workspace).champion
 
 
-def judged(candidate, champion, minimum=0.7):
+def judged(candidate, champion, *, loss=0.4, baselines=None):
     """The gate's verdict."""
     return registry.judge(
         candidate,
         champion,
         task="binary",
-        minimum=minimum,
-        naive={},
+        loss=loss,
+        minimum=0.7,
+        baselines=baselines,
         bootstrap=Bootstrap(0.95, resamples=200, seed=0),
     )
 
@@ -66,34 +68,61 @@ def forecast(error, shift=0.0):
     return Predictions(np.arange(400), targets, (targets + noise).astype("f4"))
 
 
-def judged_forecast(candidate, champion=None):
+def judged_forecast(error, champion=None):
     """The gate's verdict on a regression, whose best naive forecast has a squared error of 0.09."""
     return registry.judge(
-        candidate,
+        forecast(error),
         champion,
         task="regression",
+        loss=error,
         minimum=0.7,
-        naive={"mean": forecast(1.0), "last_value": forecast(0.09)},
+        baselines={"mean": forecast(1.0), "last_value": forecast(0.09)},
         bootstrap=Bootstrap(0.95, resamples=200, seed=0, block=5),
     )
 
 
 def test_a_regression_must_beat_the_best_naive_forecast():
     """By validation MSE: an accuracy it has none."""
-    passed, refused = judged_forecast(forecast(0.08)), judged_forecast(forecast(0.1))
+    passed, refused = judged_forecast(0.08), judged_forecast(0.1)
     assert passed.passed
-    assert "0.08 is below the best naive forecast's, last_value: 0.09" in passed.reason
+    assert "0.08 is below the best baseline's, last_value: 0.09" in passed.reason
     assert not refused.passed
-    assert "0.1 is not below" in refused.reason
+    assert "MSE 0.1 is not below" in refused.reason
 
 
 def test_a_regression_must_be_better_than_the_champion():
     """Lower is better there; predictions of other targets, as of another horizon, don't count."""
-    refused = judged_forecast(forecast(0.08), forecast(0.02))
+    refused = judged_forecast(0.08, forecast(0.02))
     assert not refused.passed
     assert "+0.06 validation MSE" in refused.reason
-    assert judged_forecast(forecast(0.02), forecast(0.08)).passed
-    assert judged_forecast(forecast(0.08), forecast(0.02, shift=1.0)).passed
+    assert judged_forecast(0.02, forecast(0.08)).passed
+    assert judged_forecast(0.08, forecast(0.02, shift=1.0)).passed
+
+
+def test_a_classifier_must_beat_the_best_baseline():
+    """By the mean validation log loss that it was chosen by; both conditions are named."""
+    candidate = results.predictions(100, 0.8, 1)
+    baselines = {"weak": results.predictions(100, 0.6, 0), "strong": results.predictions(100, 1, 0)}
+    best = validation_loss(baselines["strong"], "binary")
+    passed = judged(candidate, None, loss=best - 0.01, baselines=baselines)
+    assert passed.passed
+    assert (
+        "80.0% is at least the minimum of 70.0% and its mean validation log loss" in passed.reason
+    )
+    refused = judged(candidate, None, loss=best, baselines=baselines)
+    assert not refused.passed
+    assert refused.reason.startswith(f"its mean validation log loss {best:.4g} is not below")
+    assert "strong" in refused.reason
+    assert "registry.require_baseline" in refused.reason
+    assert judged(candidate, None, loss=best, baselines=None).passed
+
+
+def test_a_baseline_of_other_rows_beats_nothing_and_is_beaten_by_nothing():
+    """There is nothing to compare with, so the gate stays closed."""
+    other = {"strong": results.predictions(90, 1, 0)}
+    refused = judged(results.predictions(100, 0.8, 1), None, baselines=other)
+    assert not refused.passed
+    assert "no baseline of its validation rows" in refused.reason
 
 
 def test_the_best_by_validation_is_registered_with_its_card(tracked):
@@ -101,6 +130,8 @@ def test_the_best_by_validation_is_registered_with_its_card(tracked):
     workspace, summary = tracked
     assert "spotlight-demo version 1, bilstm_attention-1" in summary.champion
     assert aliases(workspace) == {"champion": 1}
+    gate = runs_of(workspace)["bilstm_attention-1"].data.tags["gate"]
+    assert gate.startswith("passed: its validation accuracy 90.0%")
     card = connected(workspace).get_model_version("spotlight-demo", "1").description
     for expected in (
         "0123456789abcdef0123456789abcdef.dir",
@@ -142,13 +173,19 @@ def test_fewer_seeds_do_not_take_the_alias(workspace):
     assert aliases(workspace) == {"champion": 1}
 
 
-@pytest.mark.parametrize(("accuracy", "why"), [(0.3, "below the minimum"), (0.72, "not better")])
+@pytest.mark.parametrize(
+    ("accuracy", "why"),
+    [(0.3, "below the minimum"), (0.72, "not below the best baseline's"), (0.88, "not better")],
+)
 def test_what_the_gate_refuses_is_not_registered(workspace, accuracy, why):
-    """The champion stays, and the reason is said."""
+    """The champion stays, and the reason is said, in MLflow too."""
     results.write(workspace.root, SETTINGS, accuracy={"bilstm_attention": accuracy}, code="2")
     said = finish(workspace).champion
     assert why in said
     assert "version 1 stays" in said
+    gates = [run.data.tags.get("gate", "") for run in runs_of(workspace).values()]
+    (refused,) = (gate for gate in gates if gate.startswith("refused: "))
+    assert why in refused
     assert aliases(workspace) == {"champion": 1}
     assert len(connected(workspace).search_model_versions("name = 'spotlight-demo'")) == 1
 
