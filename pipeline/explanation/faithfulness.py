@@ -1,5 +1,7 @@
-"""How far attention weights can be trusted: three tests, and a verdict in words.
+"""How far attention weights can be trusted: four tests, and a verdict in words.
 
+0. Evenness: do the weights differ at all, and does that change the predictions? If they are
+   even they say nothing, whatever the other tests find.
 1. Evidence: do the weights fall on the deciding passages, where those are known?
 2. Deletion: does removing the tokens with the most weight change the prediction more than
    removing as many random ones, and are they enough by themselves? Comprehensiveness and
@@ -33,8 +35,15 @@ DIGITS = 6
 
 CLEARLY_ON_EVIDENCE = 2.0  # times an even share
 CLEAR_AGREEMENT = 0.5  # Spearman's rho
+# Weights are even if, by their entropy, they are spread over more than this share of the steps.
+# They then have at least 77 % of their mass in common with equal weights (Pinsker's inequality).
+EVEN_ABOVE = 0.9
+# Weights make no difference if equal ones in their place change the predictions by less than a
+# point of probability, or for regression by less than 1 % of the predictions' standard deviation.
+NO_CHANGE = 0.01
 
 SUPPORTED, PARTLY, UNSUPPORTED = "supported", "partly supported", "not supported"
+EVEN = "the weights say nothing: they are even"
 
 LIMITS = (
     "A sequence with steps taken out is unlike anything the model was trained on, and part of the "
@@ -59,6 +68,7 @@ def measure(
     weights: Weights,
     predict: Predict,
     *,
+    predict_evenly: Predict,
     evidence: NDArray[np.bool_] | None,
     confidence: float,
     seed: int,
@@ -67,17 +77,18 @@ def measure(
 
     Args:
         predict: the run's outputs for sequences: <float32>[n, classes] probabilities, or [n].
+        predict_evenly: the same with equal weights in place of the run's own.
         evidence: <bool>[total], whether each step belongs to the evidence (`evidence_steps`,
             `marked_steps`).
         confidence: of every interval, over rows.
         seed: of the random deletions.
 
     Returns:
-        `evenness` (normalized entropy, 1 = all weights equal), `deletion` and `evidence`.
+        `evenness`, `deletion` and `evidence`.
     """
     return {
         "rows": len(sequences),
-        "evenness": _over_rows([_evenness(row) for row in weights], confidence),
+        "evenness": _evenness(sequences, weights, predict, predict_evenly, confidence),
         "deletion": _deletion(sequences, weights, predict, confidence=confidence, seed=seed),
         "evidence": None
         if evidence is None
@@ -107,8 +118,47 @@ def marked_steps(sequences: Sequences, steps: Sequence[Sequence[int]]) -> NDArra
     return marked
 
 
-def _evenness(weights: NDArray[np.float32]) -> float:
-    return float(stats.entropy(weights) / np.log(len(weights))) if len(weights) > 1 else 1.0
+def _evenness(
+    sequences: Sequences,
+    weights: Weights,
+    predict: Predict,
+    predict_evenly: Predict,
+    confidence: float,
+) -> Document:
+    """How even the weights are, and how far equal ones would change the predictions.
+
+    Returns:
+        `entropy`: normalized, 1 if all weights are equal. `effective`: the share of the steps
+        that equal weights of the same entropy would be spread over. `heaviest`: the largest
+        weight, in even shares. `change`: of the prediction, as `NO_CHANGE` counts it.
+    """
+    several = np.flatnonzero(sequences.lengths > 1)
+    if len(several):  # the others have nothing to spread
+        sequences, weights = sequences.take(several), [weights[row] for row in several.tolist()]
+    lengths = sequences.lengths
+    entropy = np.array([float(stats.entropy(row)) for row in weights])
+    full, even = predict(sequences), predict_evenly(sequences)
+    change = np.abs(_of_predicted(full, even) - _of_predicted(full, full))
+    if full.ndim == 1:
+        change /= float(full.std()) or 1.0
+    return {
+        "entropy": _over_rows(entropy / np.log(lengths) if len(several) else [1.0], confidence),
+        "effective": _over_rows(np.exp(entropy) / lengths, confidence),
+        "heaviest": _over_rows([float(row.max() * len(row)) for row in weights], confidence),
+        "change": _over_rows(change, confidence),
+    }
+
+
+def _of_predicted(full: NDArray[np.float32], outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """<float64>[…, n]: the probability of the class that `full` gives, or for regression the value.
+
+    Args:
+        full: the outputs for all steps, <float32>[n, classes] or [n].
+        outputs: some outputs for the same rows, <float32>[…, n, classes] or […, n].
+    """
+    if full.ndim > 1:
+        outputs = outputs[..., np.arange(len(full)), full.argmax(axis=1)]
+    return outputs.astype(np.float64)
 
 
 def _on_evidence(
@@ -208,14 +258,11 @@ def _changes(
         top = ranks < np.repeat(size, sequences.lengths)
         without.append(_keep(sequences, ~top))
         alone.append(_keep(sequences, top))
-    outputs = predict(Sequences.concatenate([*without, *alone])).astype(np.float64)
+    outputs = predict(Sequences.concatenate([*without, *alone]))
     outputs = outputs.reshape(2, len(SHARES), *full.shape)
+    change = _of_predicted(full, full) - _of_predicted(full, outputs)  # <float64>[2, shares, n]
     if full.ndim == 1:
-        change = np.abs(full - outputs)
-    else:
-        # <float64>[2, shares, n]: probability of the class that the full row gets
-        rows, predicted = np.arange(len(full)), full.argmax(axis=1)
-        change = full[rows, predicted] - outputs[:, :, rows, predicted]
+        change = np.abs(change)
     return change[0], change[1]
 
 
@@ -353,17 +400,38 @@ def verdict(runs: Sequence[Document], agreed: Document | None) -> tuple[str, lis
     """How far to trust a model's weights, and a sentence for each test that was made.
 
     Supported: every test that could be made passed clearly, for every seed. Not supported:
-    none did for any seed. Partly supported: anything in between.
+    none did for any seed. Partly supported: anything in between. Weights that are even say
+    nothing, and those that make no difference are at best partly supported: to differ is no
+    merit by itself, since random weights do.
     """
     tests = (_say_deletion(runs), _say_evidence(runs), _say_agreement(agreed))
     made = [test for test in tests if test is not None]
     passed = [share for share, _ in made]
-    level = PARTLY
-    if not passed or max(passed) == 0:
+    effective, change = (
+        fmean(run["evenness"][of]["mean"] for run in runs) for of in ("effective", "change")
+    )
+    if effective > EVEN_ABOVE:
+        level = EVEN
+    elif not passed or max(passed) == 0:
         level = UNSUPPORTED
-    elif min(passed) == 1:
+    elif min(passed) == 1 and change >= NO_CHANGE:
         level = SUPPORTED
-    return level, [sentence for _, sentence in made]
+    else:
+        level = PARTLY
+    return level, [_say_evenness(runs), *(sentence for _, sentence in made)]
+
+
+def _say_evenness(runs: Sequence[Document]) -> str:
+    effective, heaviest, change = (
+        fmean(run["evenness"][of]["mean"] for run in runs)
+        for of in ("effective", "heaviest", "change")
+    )
+    even = "The weights are even: they" if effective > EVEN_ABOVE else "The weights"
+    return (
+        f"{even} are spread over {100 * effective:.0f} % of the steps, the heaviest has "
+        f"{heaviest:.1f} times an even share, and with equal weights the prediction would change "
+        f"by {change:.3f}{'' if change >= NO_CHANGE else ': they make no difference'}."
+    )
 
 
 def _say_deletion(runs: Sequence[Document]) -> tuple[float, str] | None:

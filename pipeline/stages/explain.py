@@ -20,6 +20,7 @@ from pipeline.core.predictions import read_predictions
 from pipeline.core.sequences import read_sequences
 from pipeline.explanation import faithfulness, page, rows, samples
 from pipeline.explanation.documents import MeasuredRun, faithfulness_document, samples_document
+from pipeline.explanation.equal_weights import with_equal_weights
 from pipeline.training import inference
 from pipeline.workspace import Workspace
 
@@ -59,6 +60,9 @@ def run(workspace: Workspace) -> None:
                     tested.sequences,
                     of_tested,
                     partial(inference.predict, network.predictor),
+                    predict_evenly=partial(
+                        inference.predict, with_equal_weights(network.predictor)
+                    ),
                     evidence=tested.marked,
                     confidence=confidence,
                     seed=chance,

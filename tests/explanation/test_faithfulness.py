@@ -47,9 +47,8 @@ def spots_good(sequences):
 
 def measured(sequences, weights, predict, **rest):
     """The findings, without evidence unless it is given."""
-    return faithfulness.measure(
-        sequences, weights, predict, **{"evidence": None, "confidence": 0.95, "seed": 0, **rest}
-    )
+    given = {"predict_evenly": predict, "evidence": None, "confidence": 0.95, "seed": 0, **rest}
+    return faithfulness.measure(sequences, weights, predict, **given)
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_deletion_finds_nothing_in_even_weights(corpus):
     sequences, importance = corpus
     even = [np.full(30, 1 / 30, np.float32)] * 300
     found = measured(sequences, even, bag(importance))
-    assert found["evenness"]["mean"] == pytest.approx(1)
+    assert found["evenness"]["entropy"]["mean"] == pytest.approx(1)
     for name in ("comprehensiveness", "sufficiency"):
         gain = found["deletion"][name]["gain"]
         assert gain["low"] < 0 < gain["high"]
@@ -197,12 +196,14 @@ def estimate(mean, low, high):
     return {"mean": mean, "low": low, "high": high}
 
 
-def run(*, believable, evidence=False):
+def run(*, believable, evidence=False, effective=0.3, change=0.2):
     """One run's findings, clear or not."""
+    evenness = {"effective": effective, "heaviest": 12.0, "change": change}
     gain = (0.2, 0.1, 0.3) if believable else (0.01, -0.1, 0.1)
     loss = tuple(-number for number in (gain[0], gain[2], gain[1]))
     mass = 0.6 if believable else 0.22
     return {
+        "evenness": {name: estimate(value, value, value) for name, value in evenness.items()},
         "deletion": {
             "comprehensiveness": {
                 "attention": estimate(0.25, 0.2, 0.3),
@@ -243,7 +244,9 @@ def test_verdict_follows_from_every_test_and_every_seed(runs, rho, level):
 def test_verdict_says_its_numbers():
     """Each sentence holds what it rests on."""
     runs = [run(believable=True, evidence=True), run(believable=False, evidence=True)]
-    deletion, evidence, agreement = faithfulness.verdict(runs, agreeing(0.31))[1]
+    evenness, deletion, evidence, agreement = faithfulness.verdict(runs, agreeing(0.31))[1]
+    for part in ("over 30 %", "12.0 times an even share", "change by 0.200."):
+        assert part in evenness
     for part in ("by 0.250", "by 0.050", "1 of 2 seeds"):
         assert part in deletion
     for part in ("41 %", "2.0 times", "1 of 2 seeds"):
@@ -255,7 +258,108 @@ def test_verdict_says_its_numbers():
 def test_verdict_of_a_single_fit_rests_on_the_tests_that_could_be_made():
     """Without evidence and with one seed, deletion alone decides."""
     level, sentences = faithfulness.verdict([run(believable=True)], None)
-    assert (level, len(sentences)) == ("supported", 1)
+    assert (level, len(sentences)) == ("supported", 2)
+
+
+@pytest.mark.parametrize(
+    ("effective", "change", "level", "said"),
+    [
+        (0.95, 0.2, faithfulness.EVEN, "The weights are even: they are spread over 95 %"),
+        (0.95, 0.0, faithfulness.EVEN, "change by 0.000: they make no difference."),
+        (0.89, 0.005, "partly supported", "change by 0.005: they make no difference."),
+        (0.89, 0.01, "supported", "change by 0.010."),
+    ],
+)
+def test_even_weights_and_those_that_make_no_difference_are_never_supported(
+    effective, change, level, said
+):
+    """However clear the other tests are."""
+    runs = [run(believable=True, evidence=True, effective=effective, change=change)] * 3
+    found, sentences = faithfulness.verdict(runs, agreeing(0.9))
+    assert found == level
+    assert said in sentences[0]
+
+
+def attending(scores, values):
+    """A network that attends by token, from each token's score and value: predictions, weights."""
+
+    def weigh(sequences):
+        parts = np.split(np.exp(scores[sequences.values]), sequences.starts[1:-1])
+        return [np.float32(part / part.sum()) for part in parts]
+
+    def predict(sequences):
+        parts = np.split(values[sequences.values], sequences.starts[1:-1])
+        logits = [row @ part for row, part in zip(weigh(sequences), parts, strict=True)]
+        one = 1 / (1 + np.exp(-np.array(logits)))
+        return np.stack([1 - one, one], axis=1).astype(np.float32)
+
+    return predict, weigh
+
+
+SCORES = np.concatenate([np.linspace(-1, 1, 45), [4.0, 4.0, 4.0, 4.0, 4.0]])
+VALUES = np.concatenate([np.zeros(45), [9.0, 8.0, 7.0, -8.0, -9.0]])
+ROWS = rows_of(*np.random.default_rng(0).integers(0, 50, (300, 30)))
+
+
+def judged(scores, runs):
+    """The verdict on a network that attends with these scores, whose runs show these weights."""
+    predict, _ = attending(scores, VALUES)
+    evenly, _ = attending(0 * scores, VALUES)
+    found = [measured(ROWS, weights, predict, predict_evenly=evenly) for weights in runs]
+    return faithfulness.verdict(found, agreed(*runs))
+
+
+def test_weights_on_what_decides_are_supported():
+    """Peaked where the values are, alike in each run."""
+    level, sentences = judged(SCORES, [attending(SCORES, VALUES)[1](ROWS)] * 3)
+    assert level == "supported"
+    assert "they make no difference" not in sentences[0]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_even_weights_say_nothing(spread):
+    """Equal ones, and nearly equal ones, even if what little differs points the right way."""
+    level, sentences = judged(spread * SCORES, [attending(spread * SCORES, VALUES)[1](ROWS)] * 3)
+    assert level == "the weights say nothing: they are even"
+    assert sentences[0].startswith("The weights are even")
+
+
+def test_random_weights_are_not_supported():
+    """They are far from even, but each run's are others, and they point at nothing."""
+    rng = np.random.default_rng(1)
+    runs = [list(rng.dirichlet(np.full(30, 0.3), 300).astype(np.float32)) for _ in range(3)]
+    level, sentences = judged(SCORES, runs)
+    assert level == "not supported"
+    assert not sentences[0].startswith("The weights are even")
+
+
+def test_evenness_by_hand():
+    """Half the weight on each of two of four steps: two effective steps, twice an even share."""
+    weights = [np.float32([0.5, 0.5, 0, 0]), np.float32([1])]
+    evenly, _ = attending(np.zeros(9), np.arange(9.0))
+    found = measured(rows_of([1, GOOD, 2, 3], [1]), weights, spots_good, predict_evenly=evenly)[
+        "evenness"
+    ]
+    assert found["entropy"]["mean"] == pytest.approx(0.5)
+    assert found["effective"]["mean"] == pytest.approx(0.5)
+    assert found["heaviest"]["mean"] == pytest.approx(2)
+    one = 1 / (1 + np.exp(-(1 + GOOD + 2 + 3) / 4))
+    assert found["change"]["mean"] == pytest.approx(one - 0.9, abs=1e-6)
+
+
+def test_a_row_of_one_step_is_even():
+    """There is nothing to spread."""
+    found = measured(rows_of([1]), [np.float32([1])], spots_good)["evenness"]
+    assert [found[name]["mean"] for name in ("entropy", "effective", "heaviest")] == [1, 1, 1]
+
+
+def test_a_regressions_change_is_in_standard_deviations_of_its_predictions():
+    """Predictions 0 and 2 deviate by 1 from their mean; equal weights move each by a half."""
+    sequences = rows_of([0, 0], [2, 2])
+    weights = [np.float32([0.5, 0.5])] * 2
+    first = lambda rows: rows.values[rows.starts[:-1]].astype(np.float32)  # noqa: E731
+    found = measured(sequences, weights, first, predict_evenly=lambda rows: first(rows) + 0.5)
+    assert found["evenness"]["change"]["mean"] == pytest.approx(0.5)
 
 
 def test_document_gathers_models_with_verdict_and_limits():

@@ -92,7 +92,12 @@ def believed(model="bilstm_attention", *, evidence=True):
     }
     run = {
         "rows": 40,
-        "evenness": estimate(0.5),
+        "evenness": {
+            "entropy": estimate(0.5),
+            "effective": estimate(0.25),
+            "heaviest": estimate(7.0),
+            "change": estimate(0.4),
+        },
         "deletion": {"shares": [0.1, 0.5], "comprehensiveness": measure, "sufficiency": measure},
         "evidence": {name: estimate(0.4) for name in ("mass", "expected", "precision")} | {"top": 5}
         if evidence
