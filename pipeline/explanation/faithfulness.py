@@ -400,37 +400,43 @@ def verdict(runs: Sequence[Document], agreed: Document | None) -> tuple[str, lis
     """How far to trust a model's weights, and a sentence for each test that was made.
 
     Supported: every test that could be made passed clearly, for every seed. Not supported:
-    none did for any seed. Partly supported: anything in between. Weights that are even say
-    nothing, and those that make no difference are at best partly supported: to differ is no
-    merit by itself, since random weights do.
+    none did for any seed. Partly supported: anything in between. Weights that are even for every
+    seed say nothing. Those that are even for some, or make no difference, are at best partly
+    supported; to differ is no merit by itself, since random weights do.
     """
     tests = (_say_deletion(runs), _say_evidence(runs), _say_agreement(agreed))
     made = [test for test in tests if test is not None]
     passed = [share for share, _ in made]
-    effective, change = (
-        fmean(run["evenness"][of]["mean"] for run in runs) for of in ("effective", "change")
-    )
-    if effective > EVEN_ABOVE:
+    even = _even(runs)
+    if all(even):
         level = EVEN
     elif not passed or max(passed) == 0:
         level = UNSUPPORTED
-    elif min(passed) == 1 and change >= NO_CHANGE:
+    elif min(passed) == 1 and not any(even) and _change(runs) >= NO_CHANGE:
         level = SUPPORTED
     else:
         level = PARTLY
     return level, [_say_evenness(runs), *(sentence for _, sentence in made)]
 
 
+def _even(runs: Sequence[Document]) -> list[bool]:
+    return [run["evenness"]["effective"]["mean"] > EVEN_ABOVE for run in runs]
+
+
+def _change(runs: Sequence[Document]) -> float:
+    return fmean(run["evenness"]["change"]["mean"] for run in runs)
+
+
 def _say_evenness(runs: Sequence[Document]) -> str:
-    effective, heaviest, change = (
-        fmean(run["evenness"][of]["mean"] for run in runs)
-        for of in ("effective", "heaviest", "change")
+    even, change = _even(runs), _change(runs)
+    effective, heaviest = (
+        fmean(run["evenness"][of]["mean"] for run in runs) for of in ("effective", "heaviest")
     )
-    even = "The weights are even: they" if effective > EVEN_ABOVE else "The weights"
     return (
-        f"{even} are spread over {100 * effective:.0f} % of the steps, the heaviest has "
-        f"{heaviest:.1f} times an even share, and with equal weights the prediction would change "
-        f"by {change:.3f}{'' if change >= NO_CHANGE else ': they make no difference'}."
+        f"The weights are{'' if any(even) else ' not'} even{f' {_for_seeds(even)}' * any(even)}: "
+        f"they are spread over {100 * effective:.0f} % of the steps, the heaviest has "
+        f"{heaviest:.1f} times an even share, and equal weights would change the prediction by "
+        f"{change:.3f}{'' if change >= NO_CHANGE else ', which is no difference'}."
     )
 
 

@@ -245,7 +245,7 @@ def test_verdict_says_its_numbers():
     """Each sentence holds what it rests on."""
     runs = [run(believable=True, evidence=True), run(believable=False, evidence=True)]
     evenness, deletion, evidence, agreement = faithfulness.verdict(runs, agreeing(0.31))[1]
-    for part in ("over 30 %", "12.0 times an even share", "change by 0.200."):
+    for part in ("are not even", "over 30 %", "12.0 times an even share", "prediction by 0.200."):
         assert part in evenness
     for part in ("by 0.250", "by 0.050", "1 of 2 seeds"):
         assert part in deletion
@@ -264,10 +264,10 @@ def test_verdict_of_a_single_fit_rests_on_the_tests_that_could_be_made():
 @pytest.mark.parametrize(
     ("effective", "change", "level", "said"),
     [
-        (0.95, 0.2, faithfulness.EVEN, "The weights are even: they are spread over 95 %"),
-        (0.95, 0.0, faithfulness.EVEN, "change by 0.000: they make no difference."),
-        (0.89, 0.005, "partly supported", "change by 0.005: they make no difference."),
-        (0.89, 0.01, "supported", "change by 0.010."),
+        (0.95, 0.2, faithfulness.EVEN, "are even for every seed: they are spread over 95 %"),
+        (0.95, 0.0, faithfulness.EVEN, "prediction by 0.000, which is no difference."),
+        (0.89, 0.005, "partly supported", "prediction by 0.005, which is no difference."),
+        (0.89, 0.01, "supported", "prediction by 0.010."),
     ],
 )
 def test_even_weights_and_those_that_make_no_difference_are_never_supported(
@@ -278,6 +278,14 @@ def test_even_weights_and_those_that_make_no_difference_are_never_supported(
     found, sentences = faithfulness.verdict(runs, agreeing(0.9))
     assert found == level
     assert said in sentences[0]
+
+
+def test_weights_that_are_even_for_some_seeds_are_at_best_partly_supported():
+    """And it says for how many."""
+    runs = [run(believable=True, effective=share) for share in (0.95, 0.3)]
+    level, sentences = faithfulness.verdict(runs, agreeing(0.9))
+    assert level == "partly supported"
+    assert sentences[0].startswith("The weights are even for 1 of 2 seeds: ")
 
 
 def attending(scores, values):
@@ -313,7 +321,7 @@ def test_weights_on_what_decides_are_supported():
     """Peaked where the values are, alike in each run."""
     level, sentences = judged(SCORES, [attending(SCORES, VALUES)[1](ROWS)] * 3)
     assert level == "supported"
-    assert "they make no difference" not in sentences[0]
+    assert "no difference" not in sentences[0]
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.1])
@@ -321,7 +329,7 @@ def test_even_weights_say_nothing(spread):
     """Equal ones, and nearly equal ones, even if what little differs points the right way."""
     level, sentences = judged(spread * SCORES, [attending(spread * SCORES, VALUES)[1](ROWS)] * 3)
     assert level == "the weights say nothing: they are even"
-    assert sentences[0].startswith("The weights are even")
+    assert sentences[0].startswith("The weights are even for")
 
 
 def test_random_weights_are_not_supported():
@@ -330,7 +338,7 @@ def test_random_weights_are_not_supported():
     runs = [list(rng.dirichlet(np.full(30, 0.3), 300).astype(np.float32)) for _ in range(3)]
     level, sentences = judged(SCORES, runs)
     assert level == "not supported"
-    assert not sentences[0].startswith("The weights are even")
+    assert not sentences[0].startswith("The weights are even for")
 
 
 def test_evenness_by_hand():
