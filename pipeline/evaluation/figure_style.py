@@ -15,15 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
 
+from pipeline.evaluation.fonts import families
+
 # In the order in which models are compared, baselines first; the report uses the same.
 COLORS = ("#6a7178", "#1c69b0", "#c9660a", "#1f8a63", "#8d46a8", "#b53b45", "#7b7420")
 DASHES = ((0, (4, 2)), "-", (0, (7, 1)), "-.", ":", (0, (5, 1, 1, 1)), (0, (2, 1)))
 MARKERS = ("D", "o", "s", "^", "v", "P", "X")
 INK, SOFT, LINE = "#1d2126", "#5b636d", "#dcdfe3"
-FONT = "DejaVu Sans"  # comes with matplotlib
 _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
-    "font.family": FONT,
     "font.size": 9,
     "text.color": INK,
     "axes.edgecolor": SOFT,
@@ -49,7 +49,7 @@ def png(draw: Callable[[], Figure]) -> bytes:
     """A figure as PNG, drawn with our settings."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
+        mpl.rcParams.update({**_STYLE, "font.family": families()})
         content = io.BytesIO()
         draw().savefig(content, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
     return content.getvalue()

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.evaluation import fonts
 from pipeline.evaluation.figure_style import (
-    FONT,
     INK,
     LINE,
     SOFT,
@@ -83,9 +82,8 @@ def _seeds(comparison: Mapping[str, Any]) -> str:
 
 
 def _writable(name: str, number: int) -> str:
-    """A class's name, or its number where the font lacks a letter of it."""
-    letters = get_font(findfont(FontProperties(family=FONT))).get_charmap()
-    return name if all(ord(letter) in letters for letter in name) else f"class {number}"
+    """A class's name, or its number where no font has a letter of it."""
+    return f"class {number}" if fonts.missing(name) else name
 
 
 # ── the plots ────────────────────────────────────────────────────────────────────────────

@@ -2,36 +2,24 @@
 
 import io
 import itertools
+import math
 import re
 import unicodedata
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jinja2
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from pipeline.core.texts import LINE_BREAK
+from pipeline.evaluation.fonts import drawable, families, missing
 
-# A token is in full color when it has at least this many times an even share of the weight;
-# so weights that are spread evenly look pale instead of all being "the heaviest".
-FULL_COLOR = 5.0
-
-_FALLBACK_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Source Han Sans SC",
-    "WenQuanYi Zen Hei",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Noto Sans Arabic",
-    "Noto Sans Thai",
-    "Noto Emoji",
-)
+# A token is in full color when it has at least this many times an even share of the weight, and
+# has no color up to an even share, in every text: so even weights show no contrast.
+FULL_COLOR = 16.0
 
 
 class Piece(NamedTuple):
@@ -80,14 +68,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}\u202f%"
 
 
-def shades(weights: Sequence[float | None]) -> list[float]:
-    """How strongly to color each token: its weight, relative to the heaviest of its row.
+def shade(shares: float) -> float:
+    """How strongly to color a weight of that many even shares.
 
-    If not even the heaviest has `FULL_COLOR` even shares, relative to that many shares.
+    Not at all up to 1, fully from `FULL_COLOR` on, and by the logarithm between.
     """
-    present = [weight or 0.0 for weight in weights]
-    full = max([*present, FULL_COLOR * sum(present) / max(len(present), 1)])
-    return [round(weight / full, 2) if full else 0.0 for weight in present]
+    return round(min(math.log(shares) / math.log(FULL_COLOR), 1.0), 2) if shares > 1 else 0.0
 
 
 def pieces(sample: Mapping[str, Any]) -> list[Piece]:
@@ -99,17 +85,18 @@ def pieces(sample: Mapping[str, Any]) -> list[Piece]:
     text, tokens = sample["text"], sample["tokens"]
     owner: list[int | None] = [None] * len(text)  # of each character, the token
     weights: list[float | None] = []
+    merged = [1] * len(tokens)  # tokens in each
     for number, token in enumerate(tokens):
         start, end, weight = token["start"], token["end"], token["weight"]
         shared = owner[start] if start < end else None
         weights.append(weight)
         if shared is not None and weight is not None:
             weights[shared], weights[number] = (weights[shared] or 0.0) + weight, 0.0
+            merged[shared] += 1
         for character in range(start, end):
             if owner[character] is None:
                 owner[character] = number
     evidence, unread = (_mask(len(text), sample[name]) for name in ("evidence", "unread"))
-    shade = shades(weights)
     cut = []
     position = 0
     for (token_number, is_evidence, is_unread), run in itertools.groupby(
@@ -121,8 +108,9 @@ def pieces(sample: Mapping[str, Any]) -> list[Piece]:
         if token_number is None:
             cut.append(Piece(re.sub(LINE_BREAK, "\n", stretch), None, 0.0, is_evidence, is_unread))
         else:
-            weight, strength = weights[token_number], shade[token_number]
-            cut.append(Piece(stretch, weight, strength, is_evidence, is_unread))
+            weight = weights[token_number]
+            shares = (weight or 0.0) * len(tokens) / merged[token_number]
+            cut.append(Piece(stretch, weight, shade(shares), is_evidence, is_unread))
     return cut
 
 
@@ -159,10 +147,12 @@ def window(sample: Mapping[str, Any], features: Sequence[str]) -> dict[str, Any]
     steps = len(values)
     width = WIDTH / steps
     bars = [
-        {"x": round(step * width, 2), "height": round(shade * BAND, 2), "weight": weight}
-        for step, (weight, shade) in enumerate(
-            zip(sample["weights"], shades(sample["weights"]), strict=True)
-        )
+        {
+            "x": round(step * width, 2),
+            "height": round(shade(weight * steps) * BAND, 2),
+            "weight": weight,
+        }
+        for step, weight in enumerate(sample["weights"])
         if weight is not None
     ]
     lines = []
@@ -188,20 +178,28 @@ def draw(document: Mapping[str, Any], *, count: int = 4) -> bytes:
     Texts are cut after a few lines: the picture is for comparing runs side by side, the page
     for reading.
     """
-    with warnings.catch_warnings():
-        # A letter that no installed font has becomes a box.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        samples = document["samples"][:count]
-        picture = _draw_series if document["kind"] == "series" else _draw_texts
-        figure = picture(document, samples)
-        file = io.BytesIO()
-        figure.savefig(file, format="png", metadata={"Software": None})
+    samples = document["samples"][:count]
+    picture = _draw_series if document["kind"] == "series" else _draw_texts
+    figure = picture(document, samples)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 
-def _families() -> list[str]:
-    installed = set(font_manager.fontManager.get_font_names())
-    return ["DejaVu Sans", *(name for name in _FALLBACK_FONTS if name in installed)]
+def undrawable(document: Mapping[str, Any]) -> str:
+    """The letters of a `samples.json` that no installed font has."""
+    names = [*document["classes"], *document.get("features", ())]
+    return missing("".join([*names, *(one.get("text", "") for one in document["samples"])]))
+
+
+def _notes(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What stands above the picture: the scale, and whether letters are missing."""
+    mark = "bars" if document["kind"] == "series" else "color"
+    scale = f"{mark}: none up to an even share of the weight, full from {FULL_COLOR:g} times that"
+    notes = [f"{scale} (logarithmic)"] if document["has_weights"] else []
+    if undrawable({**document, "samples": samples}):
+        notes.append("a box is a letter that no installed font has: see attention.html")
+    return notes
 
 
 def _right_to_left(text: str) -> bool:
@@ -221,20 +219,23 @@ def _title(document: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
 
 def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> Figure:
     width, line_height, margin, most_lines = 1000, 22, 20, 6
-    font = FontProperties(family=_families(), size=10)
+    font = FontProperties(family=families(), size=10)
     # Matplotlib's method has no types.
     renderer = FigureCanvasAgg(Figure(dpi=100)).get_renderer()  # type: ignore[no-untyped-call]
 
     y = 0.0
     words: list[tuple[float, float, str, dict[str, Any]]] = []  # x, y, text, style
+    for note in _notes(document, samples):
+        y += line_height
+        words.append((margin, y, note, {"color": "#888888"}))
     for sample in samples:
         y += line_height
-        words.append((margin, y, _title(document, sample), {"color": "#555555"}))
+        words.append((margin, y, drawable(_title(document, sample)), {"color": "#555555"}))
         leftwards = _right_to_left(sample["text"])
         x, last = float(margin), y + most_lines * line_height
         y += line_height
         for piece in pieces(sample):
-            word = " ".join(piece.text.split())
+            word = drawable(" ".join(piece.text.split()))
             if not word:
                 x += 4
                 continue
@@ -263,17 +264,21 @@ def _draw_series(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any
     bands = 1 + len(document["features"])
     figure = Figure(figsize=(10, 0.7 * bands * len(samples) + 0.4), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
+    figure.suptitle(
+        "\n".join(_notes(document, samples)), x=0.01, ha="left", size=8, color="#888888"
+    )
     axes = figure.subplots(bands * len(samples), 1, squeeze=False)[:, 0]
     for number, sample in enumerate(samples):
         weight_axis, *feature_axes = axes[number * bands : (number + 1) * bands]
         values = np.array(sample["values"], float)
-        weights = [weight or 0.0 for weight in sample["weights"]]
-        weight_axis.bar(range(len(values)), weights, width=1.0, color="#d98200")
-        weight_axis.set_title(_title(document, sample), fontsize=9, loc="left")
+        heights = [shade((weight or 0.0) * len(values)) for weight in sample["weights"]]
+        weight_axis.bar(range(len(values)), heights, width=1.0, color="#d98200")
+        weight_axis.set_ylim(0, 1)
+        weight_axis.set_title(drawable(_title(document, sample)), fontsize=9, loc="left")
         weight_axis.set_ylabel("weight", fontsize=8, rotation=0, ha="right")
         for column, axis in enumerate(feature_axes):
             axis.plot(values[:, column], color="#3b6ea5", linewidth=1)
-            name = document["features"][column]
+            name = drawable(document["features"][column])
             axis.set_ylabel(name, fontsize=8, rotation=0, ha="right", parse_math=False)
         for axis in (weight_axis, *feature_axes):
             axis.set_xlim(-0.5, len(values) - 0.5)

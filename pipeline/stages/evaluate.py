@@ -17,6 +17,7 @@ from pipeline.core.files import (
     write_bytes,
     write_json,
 )
+from pipeline.evaluation import fonts
 from pipeline.evaluation.outputs import evaluate
 from pipeline.evaluation.results import ModelResult, read_baseline_names, read_result
 from pipeline.evaluation.significance import Bootstrap
@@ -56,6 +57,8 @@ def run(workspace: Workspace) -> None:
     remove_unlisted(
         workspace.models, [workspace.model(model, seed) for model, seed in settings.runs]
     )
+    if lacking := fonts.missing("".join(about["classes"])):
+        progress.say(fonts.notice(lacking, "the plots number these classes, from 0"))
     progress.say(outputs.comparison["headline"])
 
 

@@ -18,6 +18,7 @@ from pipeline.core.files import (
 )
 from pipeline.core.predictions import read_predictions
 from pipeline.core.sequences import read_sequences
+from pipeline.evaluation import fonts
 from pipeline.explanation import faithfulness, page, rows, samples
 from pipeline.explanation.documents import MeasuredRun, faithfulness_document, samples_document
 from pipeline.explanation.equal_weights import with_equal_weights
@@ -47,6 +48,7 @@ def run(workspace: Workspace) -> None:
 
     with new_folder(workspace.explanations) as folder:
         attended: dict[str, dict[int, MeasuredRun]] = {}
+        lacking = ""
         for model, seed in progress.bar(
             settings.runs, what="explaining", total=len(settings.runs), unit="run"
         ):
@@ -79,6 +81,7 @@ def run(workspace: Workspace) -> None:
                 seed=seed,
                 disputed=disputed,
             )
+            lacking = page.undrawable(document)  # the rows are the same for every run
             own = folder / f"{model}-{seed}"
             write_json(own / "samples.json", document)
             write_text(own / "attention.html", page.render(document))
@@ -89,6 +92,8 @@ def run(workspace: Workspace) -> None:
                 attended, tested, about["classes"], confidence=confidence, seed=chance
             ),
         )
+    if lacking:
+        progress.say(fonts.notice(lacking, "attention.png has boxes for them; see attention.html"))
     progress.say(f"explained {len(positions)} test rows by {len(settings.runs)} runs")
 
 

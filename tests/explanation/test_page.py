@@ -98,14 +98,24 @@ def test_tokens_that_share_a_character_are_one():
     assert weights == [pytest.approx(0.5), None, 0.5]
 
 
-def test_shades_are_relative_to_the_heaviest():
-    """The heaviest token has full color, half its weight half of it."""
-    assert page.shades([0.8, 0.4, 0.0] + [0.0] * 20) == [1.0, 0.5] + [0.0] * 21
+@pytest.mark.parametrize(
+    ("shares", "shade"),
+    [(0, 0), (0.5, 0), (1, 0), (2, 0.25), (4, 0.5), (8, 0.75), (16, 1), (40, 1)],
+)
+def test_a_shade_has_the_same_meaning_in_every_text(shares, shade):
+    """White up to an even share, full from 16 times that, by the logarithm between."""
+    assert page.shade(shares) == shade
 
 
-def test_shades_of_even_weights_are_pale():
-    """Nothing stands out, so nothing has more than a fifth of the colour."""
-    assert set(page.shades([0.01] * 100)) == {0.2}
+@given(st.integers(1, 60), st.integers(1, 4))
+def test_even_weights_show_no_contrast(length, bytes_of_emoji):
+    """Whatever the length, and though a letter of several tokens has all their weight."""
+    spans = [(0, 1)] * bytes_of_emoji + [(at, at + 1) for at in range(1, length)]
+    even = sample("😀" + "x" * length, spans, [round(1 / len(spans), 6)] * len(spans))
+    assert {piece.shade for piece in page.pieces(even)} == {0.0}
+    values = [[0.0]] * length
+    drawn = page.window({"weights": [round(1 / length, 6)] * length, "values": values}, ["value"])
+    assert {bar["height"] for bar in drawn["bars"]} == {0.0}
 
 
 def test_render_keeps_markup_of_a_review_as_text():
@@ -119,13 +129,14 @@ def test_render_keeps_markup_of_a_review_as_text():
     assert not Page(page.render(SERIES)).all("mark")
 
 
-def test_render_highlights_in_proportion_and_gives_the_exact_weight():
-    """The heaviest word has full color; every token has its weight as title."""
+def test_render_highlights_by_even_shares_and_gives_the_exact_weight():
+    """0.8 of three tokens is 2.4 even shares; every token has its weight as title."""
     read = Page(page.render(document(GOOD_FILM)))
     tokens = [span for span in read.all("span") if "title" in span]
     assert [token["title"] for token in tokens] == ["0.1000", "0.8000", "0.1000"]
-    assert [token.get("style") for token in tokens] == ["--w:0.06", "--w:0.48", "--w:0.06"]
+    assert [token.get("style") for token in tokens] == [None, "--w:0.32", None]
     assert "Heaviest: good 0.800" in read.text
+    assert "16 times an even share or more, in every text" in read.text
 
 
 def test_render_tells_right_from_wrong_in_words():
@@ -170,7 +181,7 @@ def test_render_draws_a_series_with_a_bar_per_step_and_a_line_per_feature():
     """Heights follow the weights; a constant feature is a level line."""
     read = Page(page.render(SERIES))
     heights = [float(bar["height"]) for bar in read.all("rect", cls="bar")]
-    assert heights[1] > heights[2] > heights[0]
+    assert heights[1] > heights[2] == heights[0] == 0  # 2.1 even shares, and less than one
     value, mark = (line["points"] for line in read.all("polyline"))
     assert len(value.split()) == 3
     assert len({point.split(",")[1] for point in mark.split()}) == 1
