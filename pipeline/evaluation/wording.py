@@ -64,3 +64,13 @@ def mean_and_sd(
 def listed(items: Sequence[str]) -> str:
     """Items in words: "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def seeds_named(seeds: Sequence[int]) -> str:
+    """Seeds in words: "seed 4", "seeds 1-3", "seeds 1, 2, 5"."""
+    first, last = min(seeds), max(seeds)
+    if first == last:
+        return f"seed {first}"
+    if sorted(seeds) == list(range(first, last + 1)):
+        return f"seeds {first}-{last}"
+    return f"seeds {', '.join(map(str, seeds))}"

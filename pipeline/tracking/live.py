@@ -47,6 +47,7 @@ class EpochLogger:
         self._workspace, self._patience, self._say = workspace, patience, say
         self._dataset = settings.dataset
         self._card = {
+            "dataset": settings.dataset,
             "model": model,
             "seed": seed,
             "recipe": settings.recipe(model).model_dump(),

@@ -43,6 +43,11 @@ class DataVersion:
     columns: Mapping[str, str]
 
 
+def dvc_experiment() -> str | None:
+    """The name of the DVC experiment that is running; None outside `dvc exp run`."""
+    return os.environ.get("DVC_EXP_NAME") or None
+
+
 def origin(root: Path, *, stage: str) -> dict[str, str]:
     """Tags that say where a run comes from; they are set once, when it is created."""
     tags = {
@@ -53,7 +58,7 @@ def origin(root: Path, *, stage: str) -> dict[str, str]:
         **_commit(root),
         **_versions(),
     }
-    if experiment := os.environ.get("DVC_EXP_NAME"):
+    if experiment := dvc_experiment():
         tags["dvc.experiment"] = experiment
     return tags
 

@@ -14,12 +14,13 @@ from pipeline.core.predictions import Task, read_predictions
 from pipeline.core.sequences import NETWORK_INPUTS
 from pipeline.evaluation.metrics import DIGITS, measure
 from pipeline.evaluation.results import aggregate, read_baseline_names
-from pipeline.tracking.provenance import origin
+from pipeline.evaluation.wording import seeds_named
+from pipeline.tracking.provenance import dvc_experiment, origin
 from pipeline.workspace import Workspace
 
 _SPLITS = ("validation", "test")  # what models are measured on
-# MLflow groups charts by what is before the slash, in alphabetical order: epoch/, test/, test_sd/,
-# usage/, validation/, validation_sd/, versus/
+# MLflow groups charts by what is before the slash, in alphabetical order: accuracy/ or mse/,
+# epoch/, test/, test_sd/, usage/, validation/, validation_sd/, versus/ with its _high, _low and _p
 
 Kind = Literal["run", "model", "reference", "comparison", "search", "trial"]
 
@@ -38,7 +39,7 @@ class Record:
     """What one MLflow run should hold.
 
     Attributes:
-        name: the run's name in the UI.
+        name: a short name, unique within a workspace.
         kind: a model with one seed ("run"), all its seeds ("model"), a baseline ("reference"), the
             comparison, a recipe search, or one of its trials.
         fingerprint: its identity, unique within an experiment.
@@ -52,6 +53,8 @@ class Record:
         started: milliseconds since 1970.
         ended: likewise.
         servable: the model in it.
+        title: the run's name in the UI, which it gets when it is created; empty: `name`.
+        shown: those of its metrics that the table of all runs shows.
     """
 
     name: str
@@ -67,6 +70,13 @@ class Record:
     started: int = 0
     ended: int = 0
     servable: Servable | None = None
+    title: str = ""
+    shown: Sequence[str] = ()
+
+
+def titled(dataset: str, *parts: str) -> str:
+    """A run's name in the UI: the DVC experiment that made it, else the dataset, then `parts`."""
+    return " · ".join([dvc_experiment() or dataset, *parts])
 
 
 # ── one model and seed ──────────────────────────────────────────────────────────────────
@@ -87,6 +97,7 @@ def head(workspace: Workspace, card: Mapping[str, Any]) -> Record:
             "threads": str(card["threads"]),
             **origin(workspace.root, stage=f"train@{name}"),
         },
+        title=titled(card["dataset"], _model_name(card), seeds_named([card["seed"]])),
     )
 
 
@@ -102,12 +113,9 @@ def trained(
     metrics = {**_measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
     pages = workspace.explanations / f"{model}-{seed}"
     known = head(workspace, card)
-    return Record(
-        name=known.name,
-        kind="run",
-        fingerprint=known.fingerprint,
+    return replace(
+        known,
         params={**known.params, "parameters": str(card["parameters"])},
-        tags=known.tags,
         metrics=metrics,
         history=history,
         note=f"`{model}`, seed {seed}. Its attention page, samples, plots and predictions are "
@@ -219,6 +227,7 @@ def model(runs: Sequence[Record], card: Mapping[str, Any], seeds: Sequence[int])
         "under `test_sd` and `validation_sd`.",
         started=min(run.started for run in runs),
         ended=max(run.ended for run in runs),
+        title=titled(card["dataset"], _model_name(card), seeds_named(seeds)),
     )
 
 
@@ -266,6 +275,7 @@ def reference(workspace: Workspace, name: str) -> Record:
         },
         started=ended,
         ended=ended,
+        title=titled(card["dataset"], name),
     )
 
 
@@ -290,7 +300,7 @@ def comparison(
             **{f"method/{key}": _text(value) for key, value in document["method"].items()},
         },
         tags={"kind": "comparison", **origin(workspace.root, stage="evaluate")},
-        metrics=_differences(document),
+        metrics=_compared(document),
         note="\n\n".join([document["headline"], *(pair["sentence"] for pair in document["pairs"])]),
         files={
             **named("", [path for path in files if path.exists()]),
@@ -299,16 +309,48 @@ def comparison(
         },
         started=ended,
         ended=ended,
+        title=titled(document["dataset"], "comparison"),
+        shown=_telling(document),
     )
 
 
-def _differences(document: Mapping[str, Any]) -> dict[str, float]:
-    """Each pair's difference on test; the note and the report give its interval."""
-    return {
-        f"versus/{pair['first']} - {pair['second']}": pair["difference"]
-        for pair in document["pairs"]
-        if pair["difference"] is not None
+_FIGURES = {
+    "versus": "difference",
+    "versus_low": "low",
+    "versus_high": "high",
+    "versus_p": "p_value_holm",
+}
+
+
+def _compared(document: Mapping[str, Any]) -> dict[str, float]:
+    """Each model's mean score on test; each pair's difference, its interval, and p after Holm."""
+    metric = document["metric"]
+    found = {
+        f"{metric}/{name}": model["test"][metric]["mean"]
+        for name, model in document["models"].items()
     }
+    for pair in document["pairs"]:
+        found |= {f"{of}/{_versus(pair)}": pair[key] for of, key in _FIGURES.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _telling(document: Mapping[str, Any]) -> list[str]:
+    """The metrics of the pair that tells whether attention helps."""
+    found = document.get("attention") or {}
+    names = {found.get("model"), found.get("rival")}
+    return [
+        name
+        for pair in document["pairs"]
+        if {pair["first"], pair["second"]} == names
+        for name in (
+            *(f"{document['metric']}/{pair[side]}" for side in ("first", "second")),
+            *(f"{of}/{_versus(pair)}" for of in _FIGURES),
+        )
+    ]
+
+
+def _versus(pair: Mapping[str, Any]) -> str:
+    return f"{pair['first']} - {pair['second']}"
 
 
 # ── all of it ───────────────────────────────────────────────────────────────────────────

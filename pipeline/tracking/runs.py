@@ -72,7 +72,9 @@ def find(client: mlflow.MlflowClient, experiment: str, fingerprint: str) -> Run 
 def start(client: mlflow.MlflowClient, experiment: str, record: Record, began: int) -> Run:
     """Create a record's run, with what is known at its start."""
     tags = {**record.tags, FINGERPRINT: record.fingerprint}
-    run = client.create_run(experiment, start_time=began, tags=tags, run_name=record.name)
+    run = client.create_run(
+        experiment, start_time=began, tags=tags, run_name=record.title or record.name
+    )
     _log(client, run, params=record.params)
     return run
 

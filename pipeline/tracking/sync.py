@@ -1,6 +1,5 @@
 """Record the workspace's runs in MLflow from its files: each once, and only what is missing."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from typing import get_args
 from pipeline import progress
 from pipeline.core.params import Params
 from pipeline.tracking import records, registry, runs, store
-from pipeline.tracking.provenance import data_version
+from pipeline.tracking.provenance import data_version, dvc_experiment
 from pipeline.tracking.records import Record
 from pipeline.tracking.runs import Experiment, Pack, State
 from pipeline.workspace import Workspace
@@ -65,7 +64,7 @@ def sync_runs(
     with store.readable_errors(place):
         experiment = Experiment(client, store.experiment(client, place, data.name), data)
         states = hold(experiment, found, pack=pack)
-        trial = os.environ.get("DVC_EXP_NAME")
+        trial = dvc_experiment()
         if trial and not promote:
             champion = f"Champion: unchanged, because {trial} is a DVC experiment."
         else:
@@ -81,6 +80,7 @@ def sync_runs(
                 "metrics.`usage/wall_seconds`",
                 "params.`parameters`",
                 "attributes.`Dataset`",
+                *(f"metrics.`{name}`" for record in found for name in record.shown),
             ],
             group="model",
         )

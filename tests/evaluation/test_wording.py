@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.evaluation.wording import listed, mean_and_sd, signed_difference
+from pipeline.evaluation.wording import listed, mean_and_sd, seeds_named, signed_difference
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,12 @@ def test_a_mean_has_its_deviation_where_there_is_one(mean, sd, shown):
 def test_items_are_listed_in_words(items, shown):
     """With commas, and "and" before the last."""
     assert listed(items) == shown
+
+
+@pytest.mark.parametrize(
+    ("seeds", "shown"),
+    [((4,), "seed 4"), ((1, 2, 3), "seeds 1-3"), ((3, 1, 2), "seeds 1-3"), ((1, 5), "seeds 1, 5")],
+)
+def test_seeds_in_a_row_are_a_range(seeds, shown):
+    """Short enough for a table."""
+    assert seeds_named(seeds) == shown

@@ -370,6 +370,6 @@ def test_mlflow_holds_every_run_once(finished, monkeypatch):
     client = mlflow.MlflowClient(tracking_uri=first.store)
     experiment = client.get_experiment_by_name("length-study").experiment_id
     runs = {run.info.run_name: run for run in client.search_runs([experiment])}
-    assert runs[f"60-70-{BASELINE}-1"].data.params["length"] == "60-70"
+    assert runs[f"demo · 60-70-{BASELINE} · seed 1"].data.params["length"] == "60-70"
     curve = client.get_metric_history(runs["summary"].info.run_id, f"accuracy anywhere/{ATTENTION}")
     assert [point.step for point in curve] == [45, 65]

@@ -10,6 +10,7 @@ import mlflow
 from ruamel.yaml import YAML
 
 from tests.support.paths import PARAMS, PROJECT
+from tests.support.short_names import short_name
 
 PARTS = (".dvcignore", ".gitignore", "dvc.yaml", "pipeline", "locks", "data/own")
 
@@ -90,6 +91,6 @@ def tracked_runs(project):
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{project / 'mlflow.db'}")
     (experiment,) = [e for e in client.search_experiments() if e.name == "demo"]
     runs = client.search_runs([experiment.experiment_id])
-    names = [run.info.run_name for run in runs]
+    names = [short_name(run) for run in runs]
     assert len(names) == len(set(names)), f"a run twice: {names}"
     return dict(zip(names, runs, strict=True))

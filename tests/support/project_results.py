@@ -137,6 +137,7 @@ def write_reference(workspace, accuracy):
     write_json(workspace.references / "references.json", [TFIDF])
     card = {
         "model": TFIDF,
+        "dataset": "demo",
         "C": 1.0,
         "ngrams": [1, 2],
         "features": 500,

@@ -3,6 +3,7 @@
 from pipeline.core.predictions import TFIDF
 from pipeline.tracking.sync import sync_runs
 from tests.support import project_results as results
+from tests.support.short_names import short_name
 
 from mlflow.models import Model  # isort: skip  (after pipeline.tracking: it keeps MLflow quiet)
 from pipeline.tracking import store  # isort: skip
@@ -34,13 +35,13 @@ def connected(workspace):
 
 
 def runs_of(workspace, dataset="demo"):
-    """Name → run, of the runs that MLflow shows; of one name the latest, of one identity one."""
+    """Short name → run, of those that MLflow shows; of one name the latest, of one identity one."""
     client = connected(workspace)
     experiment = client.get_experiment_by_name(dataset)
     found = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
     identities = [run.data.tags["fingerprint"] for run in found]
     assert len(set(identities)) == len(identities), "a run is there twice"
-    return {run.info.run_name: run for run in found}
+    return {short_name(run): run for run in found}
 
 
 def history(workspace, run, key):

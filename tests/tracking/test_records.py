@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from pipeline.core.files import read_json, write_json
 from pipeline.core.predictions import TFIDF
 from pipeline.tracking import records
+from tests.support import project_results as results
 from tests.support.tracked import SETTINGS, connected, finish, history, paths, runs_of
 
 
@@ -61,3 +63,42 @@ def test_costs_of_another_run_are_not_taken(untracked):
     (_, first, *_) = records.collect(untracked, SETTINGS.runs)
     assert first.name == "bilstm_attention-1"
     assert not any(key.startswith("usage/") for key in first.metrics)
+
+
+def test_a_run_is_named_after_experiment_model_and_seeds(tracked, monkeypatch):
+    """Of two experiments in one table, each row says whose it is."""
+    workspace, _ = tracked
+    names = {name: run.info.run_name for name, run in runs_of(workspace).items()}
+    assert names == {
+        "bilstm_attention": "demo · bilstm_attention · seeds 1-2",
+        "bilstm_attention-1": "demo · bilstm_attention · seed 1",
+        "bilstm_attention-2": "demo · bilstm_attention · seed 2",
+        TFIDF: f"demo · {TFIDF}",
+        "comparison": "demo · comparison",
+    }
+    monkeypatch.setenv("DVC_EXP_NAME", "bold-idea")
+    assert {
+        record.title.split(" · ")[0] for record in records.collect(workspace, SETTINGS.runs)
+    } == {"bold-idea"}
+
+
+def test_the_comparison_has_its_figures_as_metrics(untracked):
+    """Each model's mean, each pair's difference, interval and p; the table has attention's."""
+    both = results.settings()
+    results.write(untracked.root, both)
+    finish(untracked, both)
+    document = read_json(untracked.comparison)
+    metrics = runs_of(untracked)["comparison"].data.metrics
+    for name, model in document["models"].items():
+        assert metrics[f"accuracy/{name}"] == pytest.approx(model["test"]["accuracy"]["mean"])
+    (pair,) = (pair for pair in document["pairs"] if pair["second"] == "bilstm")
+    telling = "bilstm_attention - bilstm"
+    figures = {"": "difference", "_low": "low", "_high": "high", "_p": "p_value_holm"}
+    for suffix, key in figures.items():
+        assert metrics[f"versus{suffix}/{telling}"] == pytest.approx(pair[key])
+    assert len(metrics) == 3 + 3 * 4
+    experiment = connected(untracked).get_experiment_by_name("demo")
+    table = json.loads(experiment.tags["mlflow.sharedViewState.table"])["selectedColumns"]
+    for metric in ("accuracy/bilstm", f"versus_low/{telling}", f"versus_p/{telling}"):
+        assert f"metrics.`{metric}`" in table
+    assert not any(TFIDF in column for column in table)

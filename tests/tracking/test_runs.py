@@ -40,7 +40,9 @@ def test_another_set_of_seeds_is_another_run_of_the_model(workspace):
     assert mean == pytest.approx(0.8)
     assert mean != kept
     children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{new}'")
-    assert {run.info.run_name for run in children} == {f"bilstm_attention-{n}" for n in (1, 2, 3)}
+    names = {f"demo · bilstm_attention · seed {seed}" for seed in (1, 2, 3)}
+    assert {run.info.run_name for run in children} == names
+    assert client.get_run(new).info.run_name == "demo · bilstm_attention · seeds 1-3"
 
 
 def test_other_code_makes_other_runs_and_keeps_the_old(workspace):
