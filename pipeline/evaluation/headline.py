@@ -137,7 +137,7 @@ def _advise(champion: Document, pairs: Sequence[Document], unit: Unit) -> tuple[
     if view.verdict == BETTER:
         than = baseline
         if len(against) > 1:
-            than = f"every baseline here; than {baseline}, the best of them on validation,"
+            than = f"every baseline here, and than the best of them ({baseline}, by validation)"
         return model, f"it is better than {than} by {unit.lead(view)}."
     use, other = model, baseline
     if losses[view.other]["mean"] <= champion["validation"]["mean"]:
@@ -154,7 +154,7 @@ def _beaten(baseline: str, champion: str, pairs: Sequence[Document]) -> str:
     if len(verdicts) == 1:
         return champion
     if set(verdicts) == {BETTER}:
-        return f"every network here; than {champion}, the best of them on validation,"
+        return f"every network here, and than the best of them ({champion}, by validation)"
     return f"{champion}, the best network on validation,"
 
 

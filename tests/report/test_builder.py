@@ -116,7 +116,7 @@ def test_report_says_to_use_a_baseline_that_beats_every_network(inputs):
     results.append(result("bilstm_attention", 1.0))
     compared = comparison(results)
     page = Page(build_report(**{**inputs, "comparison": compared}))
-    assert "Use TF-IDF with logistic regression It is better than every network here;" in page.text
+    assert "Use TF-IDF with logistic regression It is better than every network here," in page.text
     assert f"{BASELINE} ✓" in page.text
     assert f"the best network on validation is {compared['champion']['model']}" in page.text
 
