@@ -62,14 +62,17 @@ def run(model, seed, metric="val_accuracy"):
 def samples(compared, model, *, has_weights):
     """A samples document that holds every disputed row."""
     rows = {entry["row"] for pair in compared["disagreements"] for entry in pair["rows"]}
-    weight = 1.0 if has_weights else None
+    weight, rest = (1.0, 0.0) if has_weights else (None, None)
     return {
         "kind": "text", "model": model, "seed": 1, "classes": compared["classes"],
         "has_weights": has_weights,
         "samples": [
             {
                 "row": row, "text": f"Review {row}: <script>steal()</script> film", "tokens":
-                [{"start": 0, "end": 6, "weight": weight}], "evidence": [[0, 6]],
+                [
+                    {"start": 0, "end": 6, "weight": weight},
+                    {"start": 7, "end": 7, "weight": rest},
+                ], "evidence": [[0, 6]],
                 "unread": [], "truncated": False,
             }
             for row in sorted(rows)
