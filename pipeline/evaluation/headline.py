@@ -6,6 +6,7 @@ The terminal, the report and MLflow all quote these sentences.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline.core.predictions import TFIDF
 from pipeline.evaluation.pairwise import (
     BETTER,
     MINIMUM_SEEDS,
@@ -14,10 +15,17 @@ from pipeline.evaluation.pairwise import (
     WORSE,
 )
 from pipeline.evaluation.results import ModelResult
-from pipeline.evaluation.wording import listed, model_title, real_minus, signed_difference
+from pipeline.evaluation.wording import listed, real_minus, signed_difference
 
 Document = Mapping[str, Any]
 
+_BASELINE_TITLES = {
+    TFIDF: "TF-IDF with logistic regression",
+    "mean": "the mean of train",
+    "last_value": "the last value",
+    "seasonal": "the seasonal naive forecast",
+    "class_frequencies": "the class frequencies of train",
+}
 _OPPOSITE = {BETTER: WORSE, WORSE: BETTER}
 _ANSWERS = {
     BETTER: "Yes, on this data.",
@@ -76,6 +84,11 @@ class Unit(NamedTuple):
     def _sized(self, difference: str, low: str, high: str) -> str:
         metric = "of test MSE" if self.regression else "points of test accuracy"
         return f"{difference} {metric} ({100 * self.confidence:g} % interval {low} to {high})"
+
+
+def model_title(name: str) -> str:
+    """A baseline in words; a network has only its name."""
+    return _BASELINE_TITLES.get(name, name)
 
 
 def conclude(

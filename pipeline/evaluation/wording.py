@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from pipeline.core.predictions import TFIDF
-
 METRIC_TITLES = {
     "accuracy": "accuracy, %",
     "f1": "F1",
@@ -16,18 +14,6 @@ METRIC_TITLES = {
     "r2": "R²",
 }
 PERCENTAGES = {"accuracy", "ece"}  # metrics that are shown in percent
-_BASELINE_TITLES = {
-    TFIDF: "TF-IDF with logistic regression",
-    "mean": "the mean of train",
-    "last_value": "the last value",
-    "seasonal": "the seasonal naive forecast",
-    "class_frequencies": "the class frequencies of train",
-}
-
-
-def model_title(name: str) -> str:
-    """A baseline in words; a network has only its name."""
-    return _BASELINE_TITLES.get(name, name)
 
 
 def real_minus(number: str) -> str:

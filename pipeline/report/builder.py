@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
     PERCENTAGES,
     mean_and_sd,
-    model_title,
     real_minus,
     signed_difference,
 )
