@@ -329,6 +329,8 @@ class Evaluate(Section):
     """Confidence of every interval."""
     resamples: Annotated[int, Field(ge=100)] = 5000
     """Bootstrap samples."""
+    margin: Annotated[float, Field(gt=0, lt=1)] | None = 0.005
+    """Models whose accuracies differ by less are practically equal; null: that is not tested."""
     length_bins: Count = 5
     """Groups of test rows of similar length, for accuracy by length."""
     seed: int = 0

@@ -80,7 +80,7 @@ def pairs(comparison: Document) -> str:
     """Every pair's difference on test with its interval and verdict."""
     regression = comparison["task"] == "regression"
     confidence = f"{100 * comparison['method']['confidence']:g} % interval"
-    return markdown(
+    table = markdown(
         [
             "compared",
             "difference in MSE" if regression else "difference, points of accuracy",
@@ -99,6 +99,12 @@ def pairs(comparison: Document) -> str:
             for pair in comparison["pairs"]
         ],
     )
+    power = [
+        _quoted(f"`{pair['first']}` and `{pair['second']}`: {pair['power']}")
+        for pair in comparison["pairs"]
+        if pair.get("power")
+    ]
+    return "\n\n".join([table, *power])
 
 
 def mcnemar(comparison: Document) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pipeline.core.predictions import TFIDF
 from pipeline.evaluation.pairwise import (
     BETTER,
+    EQUAL,
     MINIMUM_SEEDS,
     NOT_TOLD_APART,
     TOO_FEW_SEEDS,
@@ -30,12 +31,14 @@ _OPPOSITE = {BETTER: WORSE, WORSE: BETTER}
 _ANSWERS = {
     BETTER: "Yes, on this data.",
     WORSE: "No: on this data it is worse.",
+    EQUAL: "No: on this data they are practically equal.",
     NOT_TOLD_APART: "Undecided on this data.",
     TOO_FEW_SEEDS: "Too few seeds to tell.",
 }
 _STANDINGS = {
     BETTER: "better than {}",
     WORSE: "worse than {}",
+    EQUAL: "practically equal to {}",
     NOT_TOLD_APART: "not told apart from {}",
     TOO_FEW_SEEDS: "compared with {} on too few seeds for a claim",
 }
@@ -140,7 +143,7 @@ def _advise(champion: Document, pairs: Sequence[Document], unit: Unit) -> tuple[
     against = [view for view in _views(model, pairs) if view.other in losses]
     if not against:
         return model, "it is the best on validation."
-    order = (WORSE, NOT_TOLD_APART, TOO_FEW_SEEDS, BETTER)  # the hardest to beat decides
+    order = (WORSE, EQUAL, NOT_TOLD_APART, TOO_FEW_SEEDS, BETTER)  # the hardest to beat decides
     view = min(against, key=lambda one: (order.index(one.verdict), losses[one.other]["mean"]))
     baseline = model_title(view.other)
     if view.verdict == WORSE:
@@ -156,6 +159,8 @@ def _advise(champion: Document, pairs: Sequence[Document], unit: Unit) -> tuple[
     if losses[view.other]["mean"] <= champion["validation"]["mean"]:
         use, other, view = view.other, model, view.turned(model)
     but = "on test it is not told apart from it"
+    if view.verdict == EQUAL:
+        but = "on test they are practically equal"
     if view.verdict == TOO_FEW_SEEDS:
         but = f"it takes {MINIMUM_SEEDS} seeds to tell them apart on test"
     return use, f"it is better than {other} on validation, but {but}: {unit.signed(view)}."
@@ -189,7 +194,7 @@ def _attention(
                 "model": model,
                 "rival": rival,
                 "answer": _ANSWERS[view.verdict],
-                "sentence": pair["sentence"],
+                "sentence": " ".join(filter(None, [pair["sentence"], pair["power"]])),
             }
     return None
 

@@ -6,12 +6,14 @@ from itertools import combinations
 from typing import Any
 
 from pipeline.core.predictions import Task
+from pipeline.evaluation.power import equality_p_value, seeds_to_find, smallest_found
 from pipeline.evaluation.results import ModelResult, scores
 from pipeline.evaluation.significance import Bootstrap, Difference, holm, mcnemar, paired_difference
 from pipeline.evaluation.wording import signed_difference
 
 MINIMUM_SEEDS = 3
 BETTER, WORSE = "better", "worse"
+EQUAL = "practically equal"
 NOT_TOLD_APART = "not told apart by this data"
 TOO_FEW_SEEDS = "too few seeds for a claim"
 
@@ -40,6 +42,8 @@ class Claim:
         pairs: how many pairs were compared.
         confidence: of the interval.
         task: decides whether a higher score is better.
+        margin: a smaller difference has no practical meaning; None where no margin is set.
+        p_equal: for the difference being within the margin, adjusted in the same way.
     """
 
     first: ModelResult
@@ -49,15 +53,17 @@ class Claim:
     pairs: int
     confidence: float
     task: Task
+    margin: float | None = None
+    p_equal: float = 1.0
 
     @property
     def verdict(self) -> str:
-        """Better, worse, not told apart, or too few seeds to say."""
+        """Better, worse, practically equal, not told apart, or too few seeds to say."""
         trained = [result for result in (self.first, self.second) if not result.deterministic]
         if any(len(result.seeds) < MINIMUM_SEEDS for result in trained):
             return TOO_FEW_SEEDS
         if self.p_value >= 1 - self.confidence:
-            return NOT_TOLD_APART
+            return EQUAL if self.p_equal < 1 - self.confidence else NOT_TOLD_APART
         higher_is_better = self.task != "regression"
         return BETTER if (self.difference.estimate > 0) == higher_is_better else WORSE
 
@@ -77,7 +83,29 @@ class Claim:
             if self.difference.p_value >= 1 - self.confidence:
                 return text
             return f"{text} Holm's correction for {self.pairs} pairs leaves p = {self.p_value:.2g}."
+        if verdict == EQUAL:
+            within = self._signed(self.margin or 0.0).lstrip("+")
+            return f"{first} and {second} are practically equal, within {within} points: {size}."
         return f"{first} is {verdict} than {second}: {size}."
+
+    @property
+    def power(self) -> str | None:
+        """What it would take to tell the models apart; None unless that is the question."""
+        if self.verdict != NOT_TOLD_APART:
+            return None
+        least = smallest_found(self.difference, confidence=self.confidence)
+        unit = "of test MSE" if self.task == "regression" else "points"
+        text = (
+            f"With 80 % power, these rows and seeds find a difference of "
+            f"{self._signed(least).lstrip('+')} {unit} or more."
+        )
+        seeds = max(len(self.first.seeds), len(self.second.seeds))
+        needed = seeds_to_find(self.difference, seeds=seeds, confidence=self.confidence)
+        if needed is None:
+            return f"{text} For the one observed, it takes more test rows."
+        if needed > seeds:
+            return f"{text} For the one observed, it takes {needed} seeds."
+        return text
 
     def _basis(self) -> str:
         low, high = self._signed(self.difference.low), self._signed(self.difference.high)
@@ -98,6 +126,7 @@ def compare_pairs(
     results: Sequence[ModelResult], task: Task, bootstrap: Bootstrap
 ) -> list[dict[str, Any]]:
     """Difference, interval, tests and verdict of every pair, on the same test rows."""
+    margin = None if task == "regression" else bootstrap.margin
     score = {result.name: scores(result.test, task) for result in results}
     pairs = compared(results)
     differences = [
@@ -105,12 +134,20 @@ def compare_pairs(
         for first, second in pairs
     ]
     adjusted = holm([difference.p_value for difference in differences])
+    equal = [
+        1.0 if margin is None else equality_p_value(difference, margin)
+        for difference in differences
+    ]
     tests = mcnemar_tests(pairs) if task != "regression" else [[] for _ in pairs]
     described = []
-    for (first, second), difference, p_value, of_seeds in zip(
-        pairs, differences, adjusted, tests, strict=True
+    for (first, second), difference, p_value, p_equal, of_seeds in zip(
+        pairs, differences, adjusted, holm(equal), tests, strict=True
     ):
-        claim = Claim(first, second, difference, p_value, len(pairs), bootstrap.confidence, task)
+        claim = Claim(
+            *(first, second, difference, p_value, len(pairs), bootstrap.confidence, task),
+            margin=margin,
+            p_equal=p_equal,
+        )
         described.append(
             {
                 "first": first.name,
@@ -121,8 +158,10 @@ def compare_pairs(
                 "p_value": difference.p_value,
                 "p_value_holm": p_value,
                 "mcnemar": of_seeds,
+                "p_equal_holm": p_equal,
                 "verdict": claim.verdict,
                 "sentence": claim.sentence,
+                "power": claim.power,
             }
         )
     return described

@@ -14,7 +14,7 @@ _CHUNK = 4_000_000  # counts held at a time while resampling: 32 MB
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How an interval is made.
+    """How a difference is judged.
 
     Attributes:
         confidence: of the interval, such as 0.95.
@@ -22,12 +22,14 @@ class Bootstrap:
         seed: of the draws.
         block: dependent rows, such as overlapping windows of a series, are drawn as
             blocks of about this many neighbors.
+        margin: accuracies that differ by less are practically equal; None: that is not tested.
     """
 
     confidence: float
     resamples: int
     seed: int
     block: int = 1
+    margin: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,17 @@ class Difference:
         estimate: mean of the first minus mean of the second.
         low, high: the interval's ends.
         p_value: two-sided, for no difference.
+        row_error, seed_error: standard errors that rows and seeds bring.
+        freedom: degrees of freedom of the latter.
     """
 
     estimate: float
     low: float
     high: float
     p_value: float
+    row_error: float = 0.0
+    seed_error: float = 0.0
+    freedom: float = float("inf")
 
 
 def paired_difference(
@@ -76,8 +83,7 @@ def paired_difference(
     random = np.random.default_rng(bootstrap.seed)
     differences = first.mean(axis=0) - second.mean(axis=0)
     deviations = _row_deviations(differences, bootstrap.resamples, random)
-    draws = estimate + deviations + _seed_draws(first, second, bootstrap.resamples, random)
-    return _difference(estimate, draws, bootstrap.confidence)
+    return _difference(estimate, deviations, _seed_error(first, second), bootstrap, random)
 
 
 def unpaired_difference(
@@ -95,33 +101,38 @@ def unpaired_difference(
     random = np.random.default_rng(bootstrap.seed)
     deviations = _row_deviations(first.mean(axis=0), bootstrap.resamples, random)
     deviations -= _row_deviations(second.mean(axis=0), bootstrap.resamples, random)
-    draws = estimate + deviations + _seed_draws(first, second, bootstrap.resamples, random)
-    return _difference(estimate, draws, bootstrap.confidence)
+    return _difference(estimate, deviations, _seed_error(first, second), bootstrap, random)
 
 
-def _seed_draws(
-    first: NDArray[np.float64],
-    second: NDArray[np.float64],
-    resamples: int,
+def _difference(
+    estimate: float,
+    deviations: NDArray[np.float64],
+    seeds: tuple[float, float],
+    bootstrap: Bootstrap,
     random: np.random.Generator,
-) -> NDArray[np.float64]:
-    """<float64>[resamples]: by how much other seeds would have moved the difference."""
-    error, freedom = _seed_error(first, second)
-    draws: NDArray[np.float64] = random.standard_t(freedom, size=resamples)
-    return error * draws if error > 0 else np.zeros(resamples)
+) -> Difference:
+    """Add what other seeds would have changed to the rows' deviations, and read off the interval.
 
-
-def _difference(estimate: float, draws: NDArray[np.float64], confidence: float) -> Difference:
-    """Read interval and p-value off the draws."""
+    Args:
+        estimate: the observed difference.
+        deviations: <float64>[resamples], of resampled rows.
+        seeds: what `_seed_error` returned.
+        bootstrap: confidence and number of resamples.
+        random: draws for the seeds.
+    """
+    error, freedom = seeds
+    moved = error * random.standard_t(freedom, size=bootstrap.resamples) if error > 0 else 0.0
+    draws = estimate + deviations + moved
     # Rounding noise must not decide on which side of zero a tie falls.
     draws = np.round(draws, 12)
-    tail = (1 - confidence) / 2
+    tail = (1 - bootstrap.confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
     # The share of draws on the far side of zero, doubled; never exactly 0 (Davison & Hinkley
     # 1997, 4.2.3).
     beyond = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
     p_value = min(1.0, 2 * (int(beyond) + 1) / (len(draws) + 1))
-    return Difference(estimate, float(low), float(high), p_value)
+    row_error = float(deviations.std())
+    return Difference(estimate, float(low), float(high), p_value, row_error, error, freedom)
 
 
 def _block_means(scores: NDArray[np.float64], block: int) -> NDArray[np.float64]:

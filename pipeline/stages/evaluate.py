@@ -46,6 +46,7 @@ def run(workspace: Workspace) -> None:
             resamples=settings.evaluate.resamples,
             seed=settings.evaluate.seed,
             block=about.get("block", 1),
+            margin=settings.evaluate.margin,
         ),
     )
     with new_folder(workspace.plots) as folder:

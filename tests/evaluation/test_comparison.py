@@ -36,6 +36,7 @@ def test_document_is_complete_and_ready_for_json():
         "resamples": 300,
         "seed": 0,
         "block": 1,
+        "margin": None,
         "minimum_seeds": 3,
     }
     assert len(document["pairs"]) == len(document["disagreements"]) == 3

@@ -26,6 +26,7 @@ def pair(first, second, verdict, sizes=(0.042, 0.029, 0.056)):
         "low": low,
         "high": high,
         "sentence": sentence,
+        "power": None,
     }
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from pipeline.core.predictions import Predictions
 from pipeline.evaluation.champion import choose_champion
 from pipeline.evaluation.pairwise import (
     BETTER,
+    EQUAL,
     NOT_TOLD_APART,
     TOO_FEW_SEEDS,
     WORSE,
@@ -59,6 +62,32 @@ def test_not_told_apart_is_no_claim_of_equality():
         "attention and last are not told apart by this data: +0.4 points of test accuracy "
         "(95 % interval −0.3 to +1.1, 3 and 5 seeds)."
     )
+
+
+def test_practically_equal_takes_a_test_of_its_own():
+    """A small difference is not enough: the tests must say that it is within the margin."""
+    near = replace(claim(0.001, 0.6, low=-0.002, high=0.004), margin=0.005)
+    assert near.verdict == NOT_TOLD_APART
+    found = replace(near, p_equal=0.01)
+    assert found.verdict == EQUAL
+    assert found.sentence.startswith(
+        "attention and last are practically equal, within 0.5 points: +0.1 points of test accuracy"
+    )
+    assert found.power is None
+    assert replace(claim(), margin=0.05, p_equal=0.01).verdict == BETTER
+
+
+def test_what_it_would_take_to_tell_them_apart_is_said():
+    """The smallest difference that is found with 80 % power, and the seeds for the observed one."""
+    found = claim(0.012, 0.3, low=-0.01, high=0.03)
+    seeds = replace(found, difference=replace(found.difference, seed_error=0.006, freedom=4))
+    assert seeds.power == (
+        "With 80 % power, these rows and seeds find a difference of 2.2 points or more. For the "
+        "one observed, it takes 7 seeds."
+    )
+    rows = replace(found, difference=replace(found.difference, row_error=0.006))
+    assert rows.power.endswith("1.7 points or more. For the one observed, it takes more test rows.")
+    assert claim().power is None
 
 
 def test_what_holms_correction_takes_back_is_explained():
