@@ -1,4 +1,4 @@
-"""An embedding for pairs of neighboring tokens."""
+"""Pairs of neighboring tokens."""
 
 from typing import Any
 
@@ -10,27 +10,23 @@ from numpy.typing import NDArray
 
 @keras.saving.register_keras_serializable(package="spotlight")
 class Bigrams(keras.layers.Layer):
-    """An embedding of each token together with the one after it.
+    """Looks up each token together with the one after it.
 
-    <int32>[batch, time_steps] -> (batch, time_steps, features). Unknown pairs and the last token
-    share the first row. All rows start at 0, so that at first only the words count.
+    <int32>[batch, time_steps] -> <int32>[batch, time_steps], the pair's number among the sorted
+    known ones, from 1; 0 for unknown pairs and the last token.
 
     Args:
         count: number of known pairs, which `pairs` sets.
-        features: features of the embedding.
     """
 
-    def __init__(self, count: int, features: int, **kwargs: Any) -> None:
+    def __init__(self, count: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.count, self.features = count, features
+        self.count = count
 
     def build(self, input_shape: Any) -> None:
-        """Create the embeddings and the array of known pairs."""
+        """Create the array of known pairs."""
         self._keys = self.add_weight(
             shape=(self.count,), dtype="int64", initializer="zeros", trainable=False, name="keys"
-        )
-        self.embeddings = self.add_weight(
-            shape=(self.count + 1, self.features), initializer="zeros", name="embeddings"
         )
         self.built = True
 
@@ -53,21 +49,12 @@ class Bigrams(keras.layers.Layer):
         keys = ops.convert_to_tensor(self._keys)
         place = ops.searchsorted(keys, ops.reshape(wanted, (-1,)))
         place = ops.minimum(ops.reshape(place, ops.shape(wanted)), self.count - 1)
-        row = ops.where(ops.take(keys, place) == wanted, place + 1, 0)
-        return ops.take(self.embeddings, row, axis=0)
-
-    def compute_mask(self, tokens: Any, mask: Any = None) -> Any:
-        """Mask padding as `Embedding(mask_zero=True)` does; `Add` needs a mask from each input."""
-        return ops.not_equal(tokens, 0)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Add the axis of features."""
-        return (*input_shape, self.features)
+        return ops.where(ops.take(keys, place) == wanted, ops.cast(place + 1, "int32"), 0)
 
     def compute_output_spec(self, tokens: Any) -> Any:
-        """The output's shape, and the layer's dtype."""
-        return keras.KerasTensor((*tokens.shape, self.features), self.compute_dtype)
+        """One number a step."""
+        return keras.KerasTensor(tokens.shape, "int32")
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "count": self.count, "features": self.features}
+        return {**super().get_config(), "count": self.count}

@@ -9,8 +9,9 @@ from pipeline.core.params import Recipe
 from pipeline.core.predictions import Task
 from pipeline.models.attention import AdditiveAttention, DotAttention
 from pipeline.models.bigrams import Bigrams
-from pipeline.models.lstm import LSTM
+from pipeline.models.lstm import BiLSTM
 from pipeline.models.masked_max import MaskedMax
+from pipeline.models.words import Distinct, Spread, WordDropout
 
 Kind = Literal["text", "series"]
 
@@ -67,21 +68,10 @@ def build_network(
     if recipe.widened:
         units = widened_units(recipe, inputs=width, outputs=outputs)
 
+    states: Any
     if kind == "text":
         inputs = keras.Input((None,), dtype="int32", name="tokens")
-        states = keras.layers.Embedding(vocabulary_size, width, mask_zero=True, name="embedding")(
-            inputs
-        )
-        if bigrams:
-            pairs = Bigrams(bigrams, width, name="bigrams")(inputs)
-            states = keras.layers.Add(name="words_and_bigrams")([states, pairs])
-        # drops whole words, then whole features in all words
-        states = keras.layers.Dropout(
-            recipe.word_dropout, noise_shape=(None, None, 1), name="word_dropout"
-        )(states)
-        states = keras.layers.SpatialDropout1D(recipe.spatial_dropout, name="spatial_dropout")(
-            states
-        )
+        states = _embed(recipe, inputs, vocabulary_size=vocabulary_size, bigrams=bigrams)
     else:
         states = inputs = keras.Input((None, features), dtype="float32", name="series")
 
@@ -128,6 +118,33 @@ def count_parameters(recipe: Recipe, units: int, *, inputs: int, outputs: int) -
     return encoder + normalization + pooling + (width + 1) * outputs
 
 
+def _embed(recipe: Recipe, tokens: Any, *, vocabulary_size: int, bigrams: int) -> Any:
+    """Look up each distinct word of a batch, with its bigram, and drop words.
+
+    Returns:
+        What the Bi-LSTM takes for scale · vectors[position]: these three. With spatial dropout,
+        in which a word has other features in each row, the product itself.
+    """
+    layers: Any = keras.layers
+    if bigrams:
+        pairs = Bigrams(bigrams, name="bigrams")(tokens)
+        words, pairs, position = Distinct(name="distinct")([tokens, pairs])
+    else:
+        words, position = Distinct(name="distinct")(tokens)
+    vectors = layers.Embedding(vocabulary_size, recipe.embedding, name="embedding")(words)
+    if bigrams:
+        # All start at 0, so that at first only the words count.
+        of_pairs = layers.Embedding(
+            bigrams + 1, recipe.embedding, embeddings_initializer="zeros", name="bigram_embedding"
+        )(pairs)
+        vectors = layers.Add(name="words_and_bigrams")([vectors, of_pairs])
+    scale = WordDropout(recipe.word_dropout, name="word_dropout")(position)
+    if not recipe.spatial_dropout:
+        return [vectors, position, scale]
+    steps = Spread(name="steps")([vectors, position, scale])
+    return layers.SpatialDropout1D(recipe.spatial_dropout, name="spatial_dropout")(steps)
+
+
 def _encode(recipe: Recipe, units: int, states: Any) -> Any:
     """Apply Bi-LSTM and normalization.
 
@@ -136,8 +153,8 @@ def _encode(recipe: Recipe, units: int, states: Any) -> Any:
     """
     for number in range(1, recipe.layers + 1):
         ends = number == recipe.layers and recipe.pooling == "last"
-        states = keras.layers.Bidirectional(
-            LSTM(units, return_sequences=not ends),
+        states = BiLSTM(
+            keras.layers.LSTM(units, return_sequences=not ends),
             merge_mode=recipe.merge,
             name="bilstm" if recipe.layers == 1 else f"bilstm_{number}",
         )(states)

@@ -18,7 +18,8 @@ from pipeline import progress
 from pipeline.core.params import LanguageModel
 from pipeline.core.sequences import Sequences
 from pipeline.encoding.batching import batches, pad
-from pipeline.models.lstm import LSTM
+from pipeline.models.lstm import BiLSTM
+from pipeline.models.words import WordDropout, distinct
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.optimizer import Adam
 
@@ -50,7 +51,7 @@ class _Model:
         self.embedding = layers.Embedding(vocabulary, features)
         self.embedding.build(None)
         self.embedding.embeddings.assign(vectors)
-        self.bilstm = layers.Bidirectional(LSTM(settings.units, return_sequences=True))
+        self.bilstm = BiLSTM(layers.LSTM(settings.units, return_sequences=True))
         self.bilstm.build((None, None, features))
         self.heads = [layers.Dense(features), layers.Dense(features)]  # next, previous
         for head in self.heads:
@@ -58,7 +59,7 @@ class _Model:
         self.output = layers.Embedding(vocabulary, features)
         self.output.build(None)
         self.output.embeddings.assign(OUTPUT_SCALE * vectors)
-        self.dropout = layers.Dropout(settings.word_dropout, noise_shape=(None, None, 1))
+        self.dropout = WordDropout(settings.word_dropout)
 
     @property
     def variables(self) -> list[Any]:
@@ -78,7 +79,10 @@ class _Model:
             training: whether words are dropped.
         """
         mask = tf.not_equal(batch, 0)
-        states = self.bilstm(self.dropout(self.embedding(batch), training=training), mask=mask)
+        (words,), position = distinct(batch)
+        scale = self.dropout(position, training=training)
+        given = [self.embedding(words), position, scale]
+        states = self.bilstm(given, mask=mask, training=training)
         both = tf.where(mask[:, 1:])  # where a word and the one before it are real
         among = tf.gather(self.output.embeddings, samples)  # (n, features)
         weight = tf.gather(log_share, samples) + tf.math.log(float(samples.shape[0]))

@@ -12,6 +12,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.models.lstm import BiLSTM
+from pipeline.models.words import spread
+
 Loss = Callable[..., tf.Tensor]
 Gradients = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, list[Any]]]
 
@@ -27,29 +30,32 @@ def adversarial_gradients(model: keras.Model, loss: Loss, *, share: float) -> Gr
     Returns:
         (batch, labels) -> (mean loss of the unperturbed batch, the gradients).
     """
-    embed, encode = _halves(model)
+    embed, encoder, decode = _parts(model)
 
     def both(batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
         with tf.GradientTape() as below:
-            seen, *mask = keras.tree.flatten(embed(batch, training=True))
+            given, masks = embed(batch, training=True)
+            seen = spread(*given) if len(given) > 1 else given[0]
+        mask = masks[0] if masks else None
+        learned = [*encoder.trainable_variables, *decode.trainable_variables]
 
-        def gradients(states: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
+        def gradients(moved: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
             with tf.GradientTape() as tape:
-                tape.watch(states)
-                outputs = encode([states, *mask], training=True)
+                tape.watch(moved)
+                states = tf.identity(encoder(moved, mask=mask, training=True))  # without its mask
+                outputs = decode([states, masks], training=True)
                 data_loss = tf.reduce_mean(loss(labels, outputs))
-                total = tf.add_n([data_loss, *encode.losses])
-            return data_loss, tape.gradient(total, [states, *encode.trainable_variables])
+                total = tf.add_n([data_loss, *decode.losses])
+            return data_loss, tape.gradient(total, [moved, *learned])
 
-        data_loss, first = gradients(tf.identity(seen))  # without the mask that Keras attaches
-        perturbation = worst_perturbation(seen, first[0], *mask, share=share)
-        _, second = gradients(seen + perturbation)
-        of_seen, *of_encoder = [(one + other) / 2 for one, other in zip(first, second, strict=True)]
+        data_loss, first = gradients(seen)
+        _, second = gradients(seen + worst_perturbation(seen, first[0], mask, share=share))
+        of_seen, *of_learned = [(one + other) / 2 for one, other in zip(first, second, strict=True)]
         of_words = below.gradient(seen, embed.trainable_variables, output_gradients=of_seen)
-        variables = [*embed.trainable_variables, *encode.trainable_variables]
+        variables = [*embed.trainable_variables, *learned]
         found = {
             id(variable): gradient
-            for variable, gradient in zip(variables, [*of_words, *of_encoder], strict=True)
+            for variable, gradient in zip(variables, [*of_words, *of_learned], strict=True)
         }
         return data_loss, [found[id(variable)] for variable in model.trainable_variables]
 
@@ -81,11 +87,14 @@ def _norm(rows: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(tf.reduce_sum(tf.square(rows), axis=[1, 2], keepdims=True))
 
 
-def _halves(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """Split the model before its first Bi-LSTM into two that share its layers.
+def _parts(model: keras.Model) -> tuple[keras.Model, BiLSTM, keras.Model]:
+    """Split the model at its first Bi-LSTM into three that share its layers.
 
-    The first outputs the vectors and, for text, the mask, which the second takes as inputs.
+    The first outputs a list of what the Bi-LSTM takes, and another of the steps' mask, if there is
+    one; the last takes the states and that list.
     """
-    encoder = next(layer for layer in model.layers if isinstance(layer, keras.layers.Bidirectional))
-    seam = keras.tree.flatten(encoder.input)
-    return keras.Model(model.inputs, seam), keras.Model(seam, model.outputs[0])
+    encoder = next(layer for layer in model.layers if isinstance(layer, BiLSTM))
+    given = [one for one in keras.tree.flatten(encoder.input) if one.dtype != "bool"]
+    masks = [one._keras_mask for one in given if getattr(one, "_keras_mask", None) is not None]
+    below = keras.Model(model.inputs, [given, masks[:1]])
+    return below, encoder, keras.Model([encoder.output, masks[:1]], model.outputs[0])

@@ -19,7 +19,8 @@ import pytest
 import tensorflow as tf
 
 from pipeline.models import lstm
-from pipeline.models.lstm import LSTM
+from pipeline.models.lstm import BiLSTM
+from pipeline.models.words import spread
 from tests.support.paths import PROJECT
 
 BATCH, TIME_STEPS, FEATURES, UNITS = 7, 23, 5, 6
@@ -29,17 +30,41 @@ scattered = np.random.default_rng(3).random((BATCH, TIME_STEPS)) < 0.6
 MASKS = {"none": None, "padded": padded, "scattered": scattered, "empty": padded & (padded[:, 1:2])}
 
 
-def with_weights(layer):
-    """The layer, with weights that saturate its gates now and then."""
-    layer.build((None, None, FEATURES))
-    layer.set_weights(weights()[: len(layer.weights)])
-    return layer
+# Seven distinct words, one of which no row has, where they are, and by what they are multiplied.
+WORDS = 8
+POSITION = np.random.default_rng(6).integers(0, WORDS - 1, (BATCH, TIME_STEPS)).astype(np.int32)
+POSITION[0] %= 3  # so not every row has word 3
+SCALE = np.random.default_rng(7).choice([0.0, 1.25], (BATCH, TIME_STEPS), p=[0.2, 0.8])
+SCALE = SCALE.astype(np.float32)
 
 
 def inputs(seed=0):
     """<float32>[batch, time_steps, features]."""
     shape = (BATCH, TIME_STEPS, FEATURES)
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def vectors():
+    """<float32>[words, features]."""
+    return np.random.default_rng(8).normal(size=(WORDS, FEATURES)).astype(np.float32)
+
+
+FORMS = {"dense": inputs, "words": vectors}
+
+
+def formed(x, kind):
+    """What a layer of that kind takes: inputs as they are, vectors with where they are."""
+    if x.ndim == 3:
+        return x
+    words = [tf.convert_to_tensor(x), tf.constant(POSITION), tf.cast(SCALE, x.dtype)]
+    return words if kind is BiLSTM else spread(*words)
+
+
+def with_weights(layer):
+    """The layer, with weights that saturate its gates now and then."""
+    layer.build((None, None, FEATURES))
+    layer.set_weights([*weights(), *weights(seed=2)][: len(layer.weights)])
+    return layer
 
 
 HALF_A_UNIT = 2.0**-24  # in the last place of a float32, relative
@@ -54,23 +79,25 @@ def weights(features=FEATURES, seed=1):
     return [rng.normal(size=shape).astype(np.float32) for shape in shapes]
 
 
-def layer_of(kind, *, both=False, dtype="float32", **options):
-    """A layer of that class, or a bidirectional one around it."""
-    layer = kind(UNITS, dtype=dtype, **options)
-    return keras.layers.Bidirectional(layer, dtype=dtype) if both else layer
+def layer_of(kind, *, dtype="float32", **options):
+    """A bidirectional layer of that class."""
+    return kind(keras.layers.LSTM(UNITS, dtype=dtype, **options), dtype=dtype)
 
 
-def differentiated(layer, features=FEATURES, *, compiled=True):
+STOCK = keras.layers.Bidirectional
+
+
+def differentiated(layer, *, compiled=True, training=False):
     """A function of inputs, weights and mask: the layer's states, and gradients.
 
     They are those of a weighted sum of the states by inputs and weights.
     """
-    layer.build((None, None, features))
+    layer.build((None, None, FEATURES))
 
     def states_and_gradients(x, mask):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            states = layer(x, mask=mask)
+            states = layer(formed(x, type(layer)), mask=mask, training=training)
             of_states = tf.cast(tf.random.stateless_normal(tf.shape(states), [1, 2]), states.dtype)
             loss = tf.reduce_sum(states * of_states)
         return [states, *tape.gradient(loss, [x, *[v.value for v in layer.trainable_variables]])]
@@ -81,20 +108,20 @@ def differentiated(layer, features=FEATURES, *, compiled=True):
         layer.set_weights(values)
         mask = None if mask is None else tf.constant(mask)
         found = run(tf.constant(x.astype(layer.compute_dtype)), mask)
-        return [array.numpy() for array in found]
+        return [tf.convert_to_tensor(array).numpy() for array in found]
 
     return of
 
 
 @cache  # tracing takes longer than running
-def program(kind, dtype="float32", **options):
+def program(kind, dtype="float32", *, training=False, **options):
     """What `differentiated` returns of a layer of that class, the same for the same arguments."""
-    return differentiated(layer_of(kind, dtype=dtype, **options))
+    return differentiated(layer_of(kind, dtype=dtype, **options), training=training)
 
 
 def exact_and_bounds(x, values, mask, **options):
     """Keras's layer in float64, and how far a float32 program may be from each of its arrays."""
-    exact = program(keras.layers.LSTM, "float64", **options)
+    exact = program(STOCK, "float64", **options)
     rng = np.random.default_rng(9)
 
     def moved(array):
@@ -112,30 +139,41 @@ def exact_and_bounds(x, values, mask, **options):
 def assert_as_exact_as_float32_allows(x, values, mask, **options):
     """Ours against float64, with bounds that Keras's own float32 layer keeps as well."""
     found, bounds = exact_and_bounds(x, values, mask, **options)
-    for kind in (LSTM, keras.layers.LSTM):
+    for kind in (BiLSTM, STOCK):
         mine_all = program(kind, **options)(x, values, mask)
         for mine, exact, bound in zip(mine_all, found, bounds, strict=True):
             assert np.abs(exact).max() > 0.01
             np.testing.assert_allclose(mine, exact, rtol=0, atol=bound, err_msg=kind.__module__)
 
 
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
 @pytest.mark.parametrize("return_sequences", [True, False])
-def test_states_and_gradients_are_those_of_keras_in_float64(mask, return_sequences):
-    """In both directions, whatever the mask."""
-    options = {"return_sequences": return_sequences, "both": True}
-    assert_as_exact_as_float32_allows(inputs(), [*weights(), *weights(seed=2)], mask, **options)
+def test_states_and_gradients_are_those_of_keras_in_float64(form, mask, return_sequences):
+    """Of either form of input, whatever the mask."""
+    given = form(), [*weights(), *weights(seed=2)], mask
+    assert_as_exact_as_float32_allows(*given, return_sequences=return_sequences)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_prediction_has_the_bytes_of_training(form):
+    """Though it keeps nothing for a gradient, which it computes again if one is asked for."""
+    given = form(), [*weights(), *weights(seed=2)], scattered
+    kept, again = (
+        program(BiLSTM, return_sequences=True, training=training)(*given)
+        for training in (True, False)
+    )
+    for one, other in zip(kept, again, strict=True):
+        assert one.tobytes() == other.tobytes()
 
 
 def test_the_weights_are_kerass_by_name_and_shape():
     """They load into stock `Bidirectional(LSTM)`."""
-    ours, stock = (layer_of(kind, both=True) for kind in (LSTM, keras.layers.LSTM))
+    ours, stock = (layer_of(kind) for kind in (BiLSTM, STOCK))
     for layer in (ours, stock):
         layer.build((None, None, FEATURES))
     stock.set_weights(ours.get_weights())
     assert [w.name for w in ours.weights] == [w.name for w in stock.weights]
-    assert isinstance(ours.forward_layer, LSTM)
-    assert isinstance(ours.backward_layer, LSTM)
 
 
 # What another machine would compute with. The first is numba's, for the gates; the others are
@@ -174,46 +212,53 @@ def test_another_processors_arithmetic_is_as_exact(name, tmp_path):
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "10 passed" in ended.stdout
-
-
-@pytest.mark.parametrize("go_backwards", [False, True])
-def test_a_layer_alone_repeats_its_state_at_masked_steps_as_in_float64(go_backwards):
-    """Outside of `Bidirectional`, Keras's layer doesn't put zeros there, nor does ours."""
-    options = {"return_sequences": True, "go_backwards": go_backwards}
-    assert_as_exact_as_float32_allows(inputs(), weights(), scattered, **options)
+    assert "17 passed" in ended.stdout
 
 
 def test_long_sequences_and_large_inputs_stay_exact():
-    """400 steps, with inputs at which tanh and σ saturate."""
+    """400 steps, with inputs at which tanh and σ saturate, in float64's bounds."""
     x = np.random.default_rng(5).normal(size=(3, 400, FEATURES)).astype(np.float32) * 20
-    (states, *_), (bound, *_) = exact_and_bounds(x, weights(), None, return_sequences=True)
-    ours = with_weights(LSTM(UNITS, return_sequences=True))
+    given = x, [*weights(), *weights(seed=2)], None
+    (states, *_), (bound, *_) = exact_and_bounds(*given, return_sequences=True)
+    ours = with_weights(layer_of(BiLSTM, return_sequences=True))
     np.testing.assert_allclose(ours(x), states, rtol=0, atol=bound)
 
 
-def test_a_single_step_is_enough():
-    """The shortest text."""
-    ours, stock = with_weights(LSTM(UNITS)), with_weights(keras.layers.LSTM(UNITS))
-    np.testing.assert_allclose(ours(inputs()[:, :1]), stock(inputs()[:, :1]), atol=1e-6)
+@pytest.mark.parametrize("return_sequences", [True, False])
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_text_may_have_a_single_step_or_none(steps, return_sequences):
+    """The shortest ones."""
+    options = {"return_sequences": return_sequences}
+    ours, stock = (with_weights(layer_of(kind, **options)) for kind in (BiLSTM, STOCK))
+    expected = stock(inputs()[:, :1])[:, :steps] if return_sequences else stock(inputs()[:, :1])
+    found = ours(inputs()[:, :steps])
+    np.testing.assert_allclose(found, expected if steps or return_sequences else 0, atol=1e-6)
+    assert found.shape == expected.shape
 
 
 def test_a_diverged_input_is_not_hidden():
-    """NaN in, NaN out, in that row alone."""
+    """NaN in, NaN out, in that row alone, or in the rows that have that word."""
     x = inputs()
     x[2, 4, 0] = np.nan
-    states = np.asarray(with_weights(LSTM(UNITS))(x))
-    assert np.isnan(states[2]).all()
-    assert np.isfinite(np.delete(states, 2, axis=0)).all()
+    diverged = vectors()
+    diverged[3] = np.nan
+    where = (POSITION == 3).any(axis=1)
+    assert 0 < where.sum() < BATCH
+    layer = with_weights(layer_of(BiLSTM))
+    for given, lost in ((x, np.arange(BATCH) == 2), (formed(diverged, BiLSTM), where)):
+        states = np.asarray(layer(given))
+        assert np.isnan(states[lost]).all()
+        assert np.isfinite(states[~lost]).all()
 
 
-def test_as_a_graph_it_gives_the_same_bytes_each_time():
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_as_a_graph_it_gives_the_same_bytes_each_time(form):
     """Both directions run at once there, and neither the order nor the threads show."""
-    options = {"both": True, "return_sequences": True}
-    given = inputs(), [*weights(), *weights(seed=2)], padded
+    options = {"return_sequences": True}
+    given = form(), [*weights(), *weights(seed=2)], padded
     _, bounds = exact_and_bounds(*given, **options)
     eager, first, second = (
-        differentiated(layer_of(LSTM, **options), compiled=compiled)(*given)
+        differentiated(layer_of(BiLSTM, **options), compiled=compiled)(*given)
         for compiled in (False, True, True)
     )
     for one, other, without, bound in zip(first, second, eager, bounds, strict=True):
@@ -221,6 +266,18 @@ def test_as_a_graph_it_gives_the_same_bytes_each_time():
         np.testing.assert_allclose(one, without, rtol=0, atol=2 * bound)
 
 
+def test_how_the_directions_are_merged_is_kerass_choice():
+    """Those of its ways that aren't compiled are left to it."""
+    for merge in ("concat", "sum", "mul", "ave"):
+        ours, stock = (
+            with_weights(kind(keras.layers.LSTM(UNITS), merge_mode=merge))
+            for kind in (BiLSTM, STOCK)
+        )
+        expected = stock(inputs(), mask=padded)
+        np.testing.assert_allclose(ours(inputs(), mask=padded), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize(
     "options",
     [
@@ -233,38 +290,47 @@ def test_as_a_graph_it_gives_the_same_bytes_each_time():
     ],
     ids=lambda options: next(iter(options)),
 )
-def test_what_it_cannot_do_faster_it_leaves_to_keras(options):
+def test_what_it_cannot_do_faster_it_leaves_to_keras(options, form):
     """The results are Keras's own in every configuration."""
-    ours = with_weights(LSTM(UNITS, **options))
-    stock = with_weights(keras.layers.LSTM(UNITS, **options))
-    for mine, keras_own in zip(
-        keras.tree.flatten(ours(inputs())), keras.tree.flatten(stock(inputs())), strict=True
-    ):
+    ours, stock = (layer_of(kind, **options) for kind in (BiLSTM, STOCK))
+    for layer in (ours, stock):
+        layer.build((None, None, FEATURES))
+    stock.set_weights(ours.get_weights())
+    x = form().astype(ours.compute_dtype)
+    mine_all, theirs = (
+        keras.tree.flatten(layer(formed(x, type(layer)))) for layer in (ours, stock)
+    )
+    for mine, keras_own in zip(mine_all, theirs, strict=True):
         np.testing.assert_array_equal(mine, keras_own)
 
 
-def test_a_gpu_is_left_to_keras(monkeypatch):
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_gpu_is_left_to_keras(form, monkeypatch):
     """With its cuDNN: the compiled functions are not called."""
     monkeypatch.setattr(lstm, "_has_gpu", lambda: True)
-    monkeypatch.setattr(lstm, "_recurrence", None)
-    ours, stock = with_weights(LSTM(UNITS)), with_weights(keras.layers.LSTM(UNITS))
-    np.testing.assert_array_equal(ours(inputs(), mask=padded), stock(inputs(), mask=padded))
+    monkeypatch.setattr(lstm, "recurrence", None)
+    ours, stock = (with_weights(layer_of(kind)) for kind in (BiLSTM, STOCK))
+    expected = stock(formed(form(), STOCK), mask=padded)
+    np.testing.assert_array_equal(ours(formed(form(), BiLSTM), mask=padded), expected)
 
 
 def test_an_initial_state_is_taken_up():
     """As Keras does."""
-    state = [np.full((BATCH, UNITS), value, np.float32) for value in (0.3, -0.2)]
-    ours, stock = with_weights(LSTM(UNITS)), with_weights(keras.layers.LSTM(UNITS))
+    state = [np.full((BATCH, UNITS), value, np.float32) for value in (0.3, -0.2, 0.1, 0.4)]
+    ours, stock = (with_weights(layer_of(kind)) for kind in (BiLSTM, STOCK))
     mine, without = ours(inputs(), initial_state=state), ours(inputs())
     np.testing.assert_array_equal(mine, stock(inputs(), initial_state=state))
     assert not np.allclose(mine, without)
 
 
 def test_it_survives_saving(tmp_path):
-    """By its registered name, with its weights."""
-    tokens = keras.Input((None, FEATURES))
-    model = keras.Model(tokens, keras.layers.Bidirectional(LSTM(UNITS))(tokens))
-    model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    assert isinstance(again.layers[1].forward_layer, LSTM)
-    np.testing.assert_array_equal(again(inputs()), model(inputs()))
+    """By its registered name, with its weights and either form of input."""
+    dense = keras.Input((None, FEATURES))
+    words = [keras.Input(batch_shape=(None, FEATURES)), keras.Input((None,), dtype="int32")]
+    words.append(keras.Input((None,)))
+    for form, given in ((inputs(), dense), (formed(vectors(), BiLSTM), words)):
+        model = keras.Model(given, layer_of(BiLSTM, return_sequences=True)(given))
+        model.save(tmp_path / "model.keras")
+        again = keras.saving.load_model(tmp_path / "model.keras")
+        assert isinstance(again.layers[-1], BiLSTM)
+        np.testing.assert_array_equal(again(form), model(form))
