@@ -9,7 +9,7 @@ from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
 PARTS = ("throughput", "inference", "length", "rows", "starting", "losses", "accuracy")
-IMPLEMENTATIONS = ("spotlight", "keras", "pytorch")
+IMPLEMENTATIONS = ("spotlight", "keras", "keras_by_length", "pytorch", "pytorch_sparse")
 NUMBERS: dict[str, tuple[int, str]] = {
     "rows": (25_000, "rows in an epoch"),
     "vocabulary": (30_000, "number of different words"),

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.core.sequences import Sequences
 from pipeline.studies.benchmark import arithmetic
 from pipeline.studies.benchmark.settings import NAMES, Options
-from pipeline.studies.benchmark.throughput import start
+from pipeline.studies.benchmark.throughput import Rates, start
 
 MANY, SINGLE = 2000, 40  # reviews, spread over all lengths
 
@@ -28,8 +28,9 @@ def measure(
     many = _spread_over_lengths(rows, MANY)
     single = [rows.take(np.array([index])) for index in _spread_over_lengths(rows, SINGLE)]
     together = rows.take(many)
-    rates: dict[str, list[float]] = {implementation: [] for implementation in implementations}
-    alone: dict[str, list[float]] = {implementation: [] for implementation in implementations}
+    rates: Rates = {implementation: [] for implementation in implementations}
+    by_cpu: Rates = {implementation: [] for implementation in implementations}
+    alone: Rates = {implementation: [] for implementation in implementations}
     outputs = {}
     with ExitStack() as stack:
         workers = {
@@ -43,12 +44,13 @@ def measure(
             outputs[implementation] = workers[implementation].call("predict", together).result
         for repeat in range(1, options.repeats + 1):
             for implementation in implementations:
-                seconds = workers[implementation].call("predict", together).seconds
-                rates[implementation].append(len(together) / seconds)
+                timed = workers[implementation].call("predict", together)
+                rates[implementation].append(len(together) / timed.seconds)
+                by_cpu[implementation].append(len(together) / timed.cpu_seconds)
                 each = [workers[implementation].call("predict", one).seconds for one in single]
                 alone[implementation].append(1000 * float(np.median(each)))
                 say(
-                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<12} "
+                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<23} "
                     f"{rates[implementation][-1]:>7,.0f} reviews/s  "
                     f"{alone[implementation][-1]:7.1f} ms for one"
                 )
@@ -58,12 +60,14 @@ def measure(
         "implementations": {
             implementation: {
                 "reviews_per_second": rates[implementation],
+                "reviews_per_cpu_second": by_cpu[implementation],
                 "milliseconds_for_one": alone[implementation],
                 "largest_difference": float(np.abs(outputs[implementation] - first).max()),
             }
             for implementation in implementations
         },
         "ratios": arithmetic.ratios(rates, of=implementations[0]),
+        "cpu_ratios": arithmetic.ratios(by_cpu, of=implementations[0]),
     }
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from pipeline.core.params import Recipe
 
-PREDICTING = ("spotlight", "keras", "onnx")
+PREDICTING = ("spotlight", "keras", "keras_by_length", "onnx")
 # The name of each implementation in tables and plots.
 NAMES = {
     "spotlight": "Spotlight",
     "keras": "stock Keras",
+    "keras_by_length": "stock Keras, by length",
     "pytorch": "PyTorch",
+    "pytorch_sparse": "PyTorch, sparse",
     "onnx": "ONNX Runtime",
 }
 

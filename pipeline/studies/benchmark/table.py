@@ -57,6 +57,7 @@ def _throughput(found: Mapping[str, Any]) -> Iterator[str]:
             "real tokens/s",
             f"seconds an epoch ({found['rows']:,} reviews)",
             f"{NAMES[first]} is as fast",
+            "in CPU time",
             "of the matrix limit",
             "peak memory",
         ],
@@ -66,9 +67,7 @@ def _throughput(found: Mapping[str, Any]) -> Iterator[str]:
                 str(each["batch_size"]),
                 f"{median(each['tokens_per_second']):,.0f}",
                 _spread(each["seconds_per_epoch"], ".1f"),
-                ""
-                if implementation == first
-                else _spread(found["ratios"][implementation], ".2f", " ×"),
+                *_ratios(found, implementation),
                 f"{each['share_of_limit'][0]:.0%}",
                 f"{each['peak_memory_mb']:,.0f} MB",
             ]
@@ -95,6 +94,7 @@ def _inference(found: Mapping[str, Any]) -> Iterator[str]:
             "inference",
             "reviews/s",
             f"{NAMES[first]} is as fast",
+            "in CPU time",
             "one review",
             "differs by at most",
         ],
@@ -102,15 +102,20 @@ def _inference(found: Mapping[str, Any]) -> Iterator[str]:
             [
                 NAMES[implementation],
                 f"{median(each['reviews_per_second']):,.0f}",
-                ""
-                if implementation == first
-                else _spread(found["ratios"][implementation], ".2f", " ×"),
+                *_ratios(found, implementation),
                 f"{median(each['milliseconds_for_one']):.1f} ms",
                 "" if implementation == first else f"{each['largest_difference']:.0e}",
             ]
             for implementation, each in found["implementations"].items()
         ],
     )
+
+
+def _ratios(found: Mapping[str, Any], implementation: str) -> Iterator[str]:
+    """How many times as fast the first implementation is, by the clock and in CPU time."""
+    for kind in ("ratios", "cpu_ratios"):
+        ratio = found[kind].get(implementation)
+        yield _spread(ratio, ".2f", " ×") if ratio else ""
 
 
 def _rows(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pipeline.studies.benchmark.processes import worker
 from pipeline.studies.benchmark.settings import NAMES, Options
 
 Say = Callable[[str], object]
+Rates = dict[str, list[float]]  # implementation → its rate in each repeat
 _WARM = 4  # batches before anything is measured, to trace graphs and allocate memory
 
 
@@ -32,7 +33,8 @@ def measure(
     Returns:
         Per implementation: rates, seconds per epoch and memory.
     """
-    rates: dict[str, list[float]] = {implementation: [] for implementation in implementations}
+    rates: Rates = {implementation: [] for implementation in implementations}
+    by_cpu: Rates = {implementation: [] for implementation in implementations}
     limits: list[float] = []
     with ExitStack() as stack:
         multiplier = stack.enter_context(worker("machine", "Multiplier", options.threads))
@@ -52,18 +54,20 @@ def measure(
             limits.append(multiplier.call("gflops").result)
             for implementation in implementations:
                 order = _order(implementation, rows, options, repeat=repeat)
-                seconds = workers[implementation].call("train", order).seconds
-                rates[implementation].append(arithmetic.tokens(order, rows.lengths) / seconds)
+                timed = workers[implementation].call("train", order)
+                tokens = arithmetic.tokens(order, rows.lengths)
+                rates[implementation].append(tokens / timed.seconds)
+                by_cpu[implementation].append(tokens / timed.cpu_seconds)
                 say(
-                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<12} "
+                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<23} "
                     f"{len(order):>4} batches"
-                    f"  {seconds:6.1f} s  {rates[implementation][-1]:>9,.0f} tokens/s"
+                    f"  {timed.seconds:6.1f} s  {rates[implementation][-1]:>9,.0f} tokens/s"
                 )
         peaks = {
             implementation: workers[implementation].peak_memory()
             for implementation in implementations
         }
-    return _summary(rows, options, rates, limits, peaks=peaks, ready=ready)
+    return _summary(rows, options, rates, by_cpu, limits, peaks=peaks, ready=ready)
 
 
 def pytorch_ways(rows: Sequences, options: Options) -> dict[str, float]:
@@ -101,7 +105,8 @@ def _order(implementation: str, rows: Sequences, options: Options, *, repeat: in
 def _summary(
     rows: Sequences,
     options: Options,
-    rates: dict[str, list[float]],
+    rates: Rates,
+    by_cpu: Rates,
     limits: list[float],
     *,
     peaks: dict[str, float],
@@ -123,6 +128,7 @@ def _summary(
             implementation: {
                 "batch_size": options.batch(implementation),
                 "tokens_per_second": values,
+                "tokens_per_cpu_second": by_cpu[implementation],
                 "seconds_per_epoch": arithmetic.spread([tokens / rate for rate in values]),
                 "share_of_limit": arithmetic.spread([rate / limit for rate in values]),
                 "peak_memory_mb": peaks[implementation],
@@ -131,4 +137,5 @@ def _summary(
             for implementation, values in rates.items()
         },
         "ratios": arithmetic.ratios(rates, of=first),
+        "cpu_ratios": arithmetic.ratios(by_cpu, of=first),
     }

@@ -48,7 +48,9 @@ class Place(NamedTuple):
 IMPLEMENTATIONS = {
     "spotlight": Place("implementations.spotlight", "Spotlight", "tensorflow"),
     "keras": Place("implementations.stock", "Stock", "keras"),
+    "keras_by_length": Place("implementations.stock", "ByLength", "keras"),
     "pytorch": Place("implementations.pytorch", "PyTorch", "torch"),
+    "pytorch_sparse": Place("implementations.pytorch", "Sparse", "torch"),
     "packed": Place("implementations.pytorch", "Packed", "torch"),
     "onnx": Place("implementations.onnx", "Onnx", "onnxruntime"),
 }

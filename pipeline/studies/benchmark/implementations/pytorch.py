@@ -26,23 +26,31 @@ class PyTorch:
     """The implementation; see `pipeline.studies.benchmark.implementations`."""
 
     way: Way = "reversed"
+    sparse = False  # whether the embedding's gradient holds only the rows that a batch reads
 
     def __init__(self, sizes: Sizes, rows: Sequences, batch_size: int, threads: int) -> None:
         del batch_size  # the batches come as they are
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         self._rows = rows
-        self.model = Network(sizes, self.way)
+        self.model = Network(sizes, self.way, sparse=self.sparse)
         learned = [weight for weight in self.model.parameters() if weight.requires_grad]
         # Keras's epsilon; fused is PyTorch's fastest Adam here
-        self._optimizer = torch.optim.Adam(learned, sizes.learning_rate, eps=1e-7, fused=True)
+        rate, epsilon = sizes.learning_rate, 1e-7
+        self._optimizers: list[torch.optim.Optimizer] = []
+        if self.sparse:
+            embedding = [self.model.embedding.weight]
+            learned = [weight for weight in learned if weight is not embedding[0]]
+            self._optimizers = [torch.optim.SparseAdam(embedding, rate, eps=epsilon)]
+        self._optimizers.append(torch.optim.Adam(learned, rate, eps=epsilon, fused=True))
 
     def train(self, order: Order) -> None:
         self.model.train()
         for indices in order:
-            self._optimizer.zero_grad()
+            self.model.zero_grad()
             self.loss(self._rows, indices).backward()
-            self._optimizer.step()
+            for optimizer in self._optimizers:
+                optimizer.step()
 
     def loss(self, rows: Sequences, indices: NDArray[np.int64]) -> Tensor:
         """The mean loss of a batch."""
@@ -67,7 +75,7 @@ class PyTorch:
 
     def gradients(self) -> Weights:
         """The gradients of the last `backward`, in the order of `weights`."""
-        return [gradient.numpy() for gradient in self.in_keras_layout(lambda one: one.grad)]
+        return [each.numpy() for each in self.in_keras_layout(lambda one: one.grad.to_dense())]
 
     def in_keras_layout(self, of: Callable[[Any], Any] = lambda one: one) -> list[Tensor]:
         """Views of the weights, or of what `of` makes of them, in the order of `WEIGHTS`."""
@@ -92,6 +100,12 @@ class PyTorch:
         return logits
 
 
+class Sparse(PyTorch):
+    """The same, with sparse gradients of the embedding, as Spotlight has them."""
+
+    sparse = True
+
+
 class Packed(PyTorch):
     """The same, with packed sequences."""
 
@@ -101,10 +115,10 @@ class Packed(PyTorch):
 class Network(nn.Module):
     """(<int32>[batch, time_steps], <int64>[batch] lengths) -> (batch,) logits."""
 
-    def __init__(self, sizes: Sizes, way: Way) -> None:
+    def __init__(self, sizes: Sizes, way: Way, *, sparse: bool) -> None:
         super().__init__()
         states = 2 * sizes.units
-        self.embedding = nn.Embedding(sizes.vocabulary, sizes.embedding)
+        self.embedding = nn.Embedding(sizes.vocabulary, sizes.embedding, sparse=sparse)
         self.forwards = nn.LSTM(sizes.embedding, sizes.units, batch_first=True)
         self.backwards = nn.LSTM(sizes.embedding, sizes.units, batch_first=True)
         self.both = nn.LSTM(sizes.embedding, sizes.units, batch_first=True, bidirectional=True)

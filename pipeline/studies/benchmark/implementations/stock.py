@@ -1,4 +1,7 @@
-"""Stock Keras: the library's own layers, `fit` and `predict` on arrays padded to `max_len`."""
+"""Stock Keras: the library's own layers, `fit` and `predict` on arrays padded to `max_len`.
+
+Or the same layers on batches of like length, as Spotlight has them.
+"""
 
 import time
 from typing import Any
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.core import runtime
 from pipeline.core.sequences import Sequences
+from pipeline.encoding import batching
 from pipeline.studies.benchmark.arithmetic import Order
 from pipeline.studies.benchmark.implementations import Weights
 from pipeline.studies.benchmark.settings import Sizes
@@ -20,15 +24,21 @@ class Stock:
     def __init__(self, sizes: Sizes, rows: Sequences, batch_size: int, threads: int) -> None:
         runtime.pin_threads(threads)
         keras.utils.set_random_seed(0)
-        self.model = build(sizes)
+        self.model = build(sizes, self.time_steps(sizes))
         self.model.compile(
             optimizer=keras.optimizers.Adam(sizes.learning_rate),
             loss="binary_crossentropy",
         )
         self._batch_size = batch_size
         self._max_len = sizes.max_len
+        self._rows = rows
         self._padded = padded(rows, sizes.max_len)
         self._targets = rows.targets
+
+    @staticmethod
+    def time_steps(sizes: Sizes) -> int | None:
+        """Steps that every row is padded to; None if each batch has its own."""
+        return sizes.max_len
 
     def train(self, order: Order) -> None:
         chosen = np.concatenate(order)
@@ -60,6 +70,25 @@ class Stock:
         )
 
 
+class ByLength(Stock):
+    """The same model on batches of like length, each padded to its longest row."""
+
+    @staticmethod
+    def time_steps(sizes: Sizes) -> None:
+        del sizes
+
+    def train(self, order: Order) -> None:
+        for indices in order:
+            batch = batching.pad(self._rows, indices)
+            self.model.train_on_batch(batch, self._rows.targets[indices])
+
+    def predict(self, rows: Sequences) -> NDArray[np.float32]:
+        outputs = np.empty(len(rows), np.float32)
+        for indices in batching.batches(rows.lengths, 256, None):
+            outputs[indices] = self.model.predict_on_batch(batching.pad(rows, indices))[:, 0]
+        return outputs
+
+
 def learn(
     model: keras.Model,
     train: tuple[NDArray[np.int32], NDArray[Any]],
@@ -89,17 +118,17 @@ def learn(
     ]
 
 
-def build(sizes: Sizes) -> keras.Model:
-    """The model as anyone would write it: <int32>[batch, max_len] -> (batch, 1)."""
+def build(sizes: Sizes, time_steps: int | None) -> keras.Model:
+    """The model as anyone would write it: <int32>[batch, time_steps] -> (batch, 1)."""
     layers: Any = keras.layers
-    inputs = keras.Input((sizes.max_len,), dtype="int32")
+    inputs = keras.Input((time_steps,), dtype="int32")
     states = layers.Embedding(sizes.vocabulary, sizes.embedding, mask_zero=True)(inputs)
     lstm = layers.LSTM(sizes.units, return_sequences=True)
-    states = layers.Bidirectional(lstm)(states)  # (batch, max_len, d)
+    states = layers.Bidirectional(lstm)(states)  # (batch, time_steps, d)
     hidden = layers.Dense(2 * sizes.units, activation="tanh")(states)
-    scores = layers.Dense(1, use_bias=False)(hidden)  # (batch, max_len, 1)
+    scores = layers.Dense(1, use_bias=False)(hidden)  # (batch, time_steps, 1)
     real = keras.ops.not_equal(inputs, 0)
-    scores = keras.ops.squeeze(scores, axis=-1)  # (batch, max_len)
+    scores = keras.ops.squeeze(scores, axis=-1)  # (batch, time_steps)
     weights = layers.Softmax()(scores, mask=real)
     context = keras.ops.einsum("bt,btd->bd", weights, states)
     output = layers.Dense(1, activation="sigmoid")(layers.Dropout(sizes.dropout)(context))
