@@ -15,6 +15,8 @@ from pipeline.encoding.tokenizer import train_tokenizer
 SAMPLE = 2000  # texts whose tokens are counted
 VOCABULARY, BIGRAMS = 30_000, 60_000
 VALIDATION = 0.2
+# From how many rows on: rows in a batch, learning rate. An epoch then has steps enough to judge.
+BATCHES = ((12_000, (64, 0.002)), (5000, (32, 0.0015)), (0, (16, 0.001)))
 LONGEST = 1000  # tokens; more cost much time, and few texts have them
 
 
@@ -57,12 +59,12 @@ def for_texts(texts: Sequence[str], *, rows: int) -> Suggestion:
         "validation_share": VALIDATION,
         "seed": 0,
     }
-    batch = 64 if rows >= 2500 else 32
+    batch, rate = next(sizes for least, sizes in BATCHES if rows >= least)
     training = {
         "batch_size": batch,
         "word_dropout": 0.4,
         "adversarial": 0.03,
-        "learning_rate": 0.002,
+        "learning_rate": rate,
         "clip_norm": 1.0,
         **_until_it_stops(ceil(rows / batch)),
     }
