@@ -19,8 +19,8 @@ from pipeline.tracking.provenance import dvc_experiment, origin
 from pipeline.workspace import Workspace
 
 _SPLITS = ("validation", "test")  # what models are measured on
-# MLflow groups charts by what is before the slash, in alphabetical order: accuracy/ or mse/,
-# epoch/, test/, test_sd/, usage/, validation/, validation_sd/, versus/ with its _high, _low and _p
+# MLflow groups charts by what is before the slash, in alphabetical order: epoch/, test/, test_sd/,
+# usage/, validation/, validation_sd/, and last versus/, versus_low/, … of the comparison alone
 
 Kind = Literal["run", "model", "reference", "comparison", "search", "trial"]
 
@@ -326,7 +326,7 @@ def _compared(document: Mapping[str, Any]) -> dict[str, float]:
     """Each model's mean score on test; each pair's difference, its interval, and p after Holm."""
     metric = document["metric"]
     found = {
-        f"{metric}/{name}": model["test"][metric]["mean"]
+        f"versus_{metric}/{name}": model["test"][metric]["mean"]
         for name, model in document["models"].items()
     }
     for pair in document["pairs"]:
@@ -343,7 +343,7 @@ def _telling(document: Mapping[str, Any]) -> list[str]:
         for pair in document["pairs"]
         if {pair["first"], pair["second"]} == names
         for name in (
-            *(f"{document['metric']}/{pair[side]}" for side in ("first", "second")),
+            *(f"versus_{document['metric']}/{pair[side]}" for side in ("first", "second")),
             *(f"{of}/{_versus(pair)}" for of in _FIGURES),
         )
     ]

@@ -22,6 +22,8 @@ from pipeline.errors import TrackingError
 
 _MODEL_TRAINING = "workflowType=machine_learning"  # else the UI hides the model registry
 
+_RUN_NAME = "attributes.`Run Name`"  # a column that is always there, if too narrow by default
+
 # Table and column of every absolute artifact path that MLflow stores.
 _PLACES = (
     ("experiments", "artifact_location"),
@@ -100,8 +102,8 @@ def show(
     """
     table = {
         "selectedColumns": list(columns),
-        "columnOrder": list(columns),
-        "columnWidths": dict.fromkeys(columns, 160),
+        "columnOrder": [_RUN_NAME, *columns],
+        "columnWidths": {_RUN_NAME: 330, **dict.fromkeys(columns, 160)},
     }
     grouped = {"groupByKeys": [{"mode": "param", "groupByData": group}]}
     views = {

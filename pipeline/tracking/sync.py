@@ -77,10 +77,10 @@ def sync_runs(
                 f"metrics.`test/{measure}`",
                 f"metrics.`test_sd/{measure}`",
                 f"metrics.`validation/{measure}`",
+                *(f"metrics.`{name}`" for record in found for name in record.shown),
                 "metrics.`usage/wall_seconds`",
                 "params.`parameters`",
                 "attributes.`Dataset`",
-                *(f"metrics.`{name}`" for record in found for name in record.shown),
             ],
             group="model",
         )

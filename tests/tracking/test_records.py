@@ -90,7 +90,9 @@ def test_the_comparison_has_its_figures_as_metrics(untracked):
     document = read_json(untracked.comparison)
     metrics = runs_of(untracked)["comparison"].data.metrics
     for name, model in document["models"].items():
-        assert metrics[f"accuracy/{name}"] == pytest.approx(model["test"]["accuracy"]["mean"])
+        assert metrics[f"versus_accuracy/{name}"] == pytest.approx(
+            model["test"]["accuracy"]["mean"]
+        )
     (pair,) = (pair for pair in document["pairs"] if pair["second"] == "bilstm")
     telling = "bilstm_attention - bilstm"
     figures = {"": "difference", "_low": "low", "_high": "high", "_p": "p_value_holm"}
@@ -99,6 +101,6 @@ def test_the_comparison_has_its_figures_as_metrics(untracked):
     assert len(metrics) == 3 + 3 * 4
     experiment = connected(untracked).get_experiment_by_name("demo")
     table = json.loads(experiment.tags["mlflow.sharedViewState.table"])["selectedColumns"]
-    for metric in ("accuracy/bilstm", f"versus_low/{telling}", f"versus_p/{telling}"):
+    for metric in ("versus_accuracy/bilstm", f"versus_low/{telling}", f"versus_p/{telling}"):
         assert f"metrics.`{metric}`" in table
     assert not any(TFIDF in column for column in table)
