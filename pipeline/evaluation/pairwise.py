@@ -112,10 +112,11 @@ class Claim:
         counts = [
             len(result.seeds) for result in (self.first, self.second) if not result.deterministic
         ]
+        noun = "seed" if set(counts) == {1} else "seeds"
         if len(counts) == 2 and counts[0] == counts[1]:
-            seeds = f", {counts[0]} seeds each"
+            seeds = f", {counts[0]} {noun} each"
         else:
-            seeds = f", {' and '.join(map(str, counts))} seeds" if counts else ""
+            seeds = f", {' and '.join(map(str, counts))} {noun}" if counts else ""
         return f"({100 * self.confidence:g} % interval {low} to {high}{seeds})"
 
     def _signed(self, value: float) -> str:

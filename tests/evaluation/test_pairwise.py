@@ -105,6 +105,7 @@ def test_fewer_than_three_seeds_allow_no_claim(seeds):
     assert found.sentence.startswith("Too few seeds for a claim about attention against last")
     assert "it takes 3 of each" in found.sentence
     assert claim(seeds=(3, 0)).verdict == BETTER
+    assert claim(seeds=(1, 1)).sentence.endswith(", 1 seed each).")
 
 
 def test_a_lower_error_is_better():
