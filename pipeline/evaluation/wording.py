@@ -52,11 +52,9 @@ def listed(items: Sequence[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
 
 
-def seeds_named(seeds: Sequence[int]) -> str:
-    """Seeds in words: "seed 4", "seeds 1-3", "seeds 1, 2, 5"."""
-    first, last = min(seeds), max(seeds)
-    if first == last:
-        return f"seed {first}"
-    if sorted(seeds) == list(range(first, last + 1)):
-        return f"seeds {first}-{last}"
-    return f"seeds {', '.join(map(str, seeds))}"
+def compact(numbers: Sequence[int]) -> str:
+    """Different whole numbers in few letters: "4", "1-3", "1, 2, 5"."""
+    first, last = min(numbers), max(numbers)
+    if len(numbers) > 1 and sorted(numbers) == list(range(first, last + 1)):
+        return f"{first}-{last}"
+    return ", ".join(map(str, numbers))

@@ -14,7 +14,7 @@ from pipeline.core.predictions import Task, read_predictions
 from pipeline.core.sequences import NETWORK_INPUTS
 from pipeline.evaluation.metrics import DIGITS, measure
 from pipeline.evaluation.results import aggregate, read_baseline_names
-from pipeline.evaluation.wording import seeds_named
+from pipeline.evaluation.wording import compact
 from pipeline.tracking.provenance import dvc_experiment, origin
 from pipeline.workspace import Workspace
 
@@ -97,7 +97,7 @@ def head(workspace: Workspace, card: Mapping[str, Any]) -> Record:
             "threads": str(card["threads"]),
             **origin(workspace.root, stage=f"train@{name}"),
         },
-        title=titled(card["dataset"], _model_name(card), seeds_named([card["seed"]])),
+        title=titled(card["dataset"], _model_name(card), f"seed {card['seed']}"),
     )
 
 
@@ -227,7 +227,7 @@ def model(runs: Sequence[Record], card: Mapping[str, Any], seeds: Sequence[int])
         "under `test_sd` and `validation_sd`.",
         started=min(run.started for run in runs),
         ended=max(run.ended for run in runs),
-        title=titled(card["dataset"], _model_name(card), seeds_named(seeds)),
+        title=titled(card["dataset"], _model_name(card), f"seeds {compact(seeds)}"),
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.evaluation.wording import listed, mean_and_sd, seeds_named, signed_difference
+from pipeline.evaluation.wording import compact, listed, mean_and_sd, signed_difference
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,8 @@ def test_items_are_listed_in_words(items, shown):
 
 
 @pytest.mark.parametrize(
-    ("seeds", "shown"),
-    [((4,), "seed 4"), ((1, 2, 3), "seeds 1-3"), ((3, 1, 2), "seeds 1-3"), ((1, 5), "seeds 1, 5")],
+    ("numbers", "shown"), [((4,), "4"), ((1, 2, 3), "1-3"), ((3, 1, 2), "1-3"), ((1, 5), "1, 5")]
 )
-def test_seeds_in_a_row_are_a_range(seeds, shown):
+def test_numbers_in_a_row_are_a_range(numbers, shown):
     """Short enough for a table."""
-    assert seeds_named(seeds) == shown
+    assert compact(numbers) == shown
