@@ -41,6 +41,10 @@ length-study: setup ## vary length and evidence position, plot accuracy against 
 search: setup ## search for a dataset's training recipe: studies/recipe/params.yaml
 	@$(PIPELINE) search $(ARGS)
 
+.PHONY: suggestion-study
+suggestion-study: setup ## train as data add suggests, on data of several kinds and sizes
+	@$(PIPELINE) suggestion-study $(ARGS)
+
 .PHONY: bench
 bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime (ten minutes)
 	@sh locks/bench.sh

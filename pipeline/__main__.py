@@ -16,16 +16,29 @@ from pipeline.commands import (
     repro,
     search,
     stages,
+    suggestion_study,
     ui,
 )
 from pipeline.errors import SpotlightError
 from pipeline.workspace import Workspace
 
-COMMANDS = (stages, repro, advise, ui, data, promote, length_study, search, bench, docs)
+COMMANDS = (
+    stages,
+    repro,
+    advise,
+    ui,
+    data,
+    promote,
+    length_study,
+    search,
+    suggestion_study,
+    bench,
+    docs,
+)
 # As --help lists them; the stages that are not named here follow.
 GROUPS = {
     "everyday commands": ("repro", "report", "advise", "ui", "data", "promote", "docs"),
-    "studies": ("length-study", "search", "bench"),
+    "studies": ("length-study", "search", "suggestion-study", "bench"),
 }
 
 

@@ -41,6 +41,11 @@ class Workspace:
         return Workspace(self.root, "studies/recipe")
 
     @property
+    def suggestion_study(self) -> "Workspace":
+        """The study of `make suggestion-study`."""
+        return Workspace(self.root, "studies/suggestion")
+
+    @property
     def base(self) -> Path:
         return self.root / self.part
 

@@ -73,6 +73,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
 
     kept = list(_kept(workspace))
     trials = workspace.recipe_search.results / "trials.csv"
+    suggested = workspace.suggestion_study.results / "results.csv"
     pipeline = read_yaml(workspace.pipeline)
     assert isinstance(pipeline, dict)
     return {
@@ -81,6 +82,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "datasets": tables.datasets(kept),
         "explanations": tables.explanations(kept),
         "length-study": tables.length_study(read_json(workspace.length_study.summary)),
+        "suggestion": tables.suggestion(list(csv.DictReader(read_text(suggested).splitlines()))),
         "recipe": tables.recipe(list(csv.DictReader(read_text(trials).splitlines()))),
         "parameters": parameters.document(),
         "tree": tree.table(workspace.root / "pipeline"),

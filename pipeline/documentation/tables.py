@@ -281,6 +281,36 @@ def recipe(trials: Sequence[Mapping[str, str]]) -> str:
     )
 
 
+def suggestion(results: Sequence[Mapping[str, str]]) -> str:
+    """The study of the suggested parameters: a row for each case, with its best baseline."""
+    cases: dict[tuple[str, ...], list[Mapping[str, str]]] = {}
+    for one in results:
+        key = (one["dataset"], one["target"], one["rows"], one["metric"])
+        cases.setdefault(key, []).append(one)
+    networks = list(dict.fromkeys(one["model"] for one in results if one["epochs"]))
+    rows = []
+    for (dataset, target, rows_in_train, metric), found in cases.items():
+        sign = 1 if metric == "mse" else -1
+        baselines = [one for one in found if not one["epochs"]]
+        best = min(baselines, key=lambda one: sign * float(one["validation"]))
+        of_model = {one["model"]: one for one in found}
+        rows.append(
+            [
+                f"{dataset}, {target}" if target else dataset,
+                f"{int(rows_in_train):,}",
+                "MSE" if metric == "mse" else "accuracy, %",
+                f"{_score(best)} (`{best['model']}`)",
+                *(_score(of_model[name]) for name in networks),
+                ", ".join(
+                    f"{of_model[name]['best_epoch']} of {of_model[name]['epochs']}"
+                    for name in networks
+                ),
+            ]
+        )
+    titles = ["data", "rows in train", "on test", "best baseline", *(f"`{n}`" for n in networks)]
+    return markdown([*titles, "best epochs"], rows)
+
+
 # ── cells ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -313,6 +343,11 @@ def _mean(found: Sequence[Document], key: str, *, percent: bool = False) -> str:
         return "–"
     mean = sum(one[key]["mean"] for one in found) / len(found)
     return f"{100 * mean:.0f} %" if percent else f"{mean:.2f}"
+
+
+def _score(result: Mapping[str, str]) -> str:
+    value = float(result["test"])
+    return f"{value:.4g}" if result["metric"] == "mse" else f"{100 * value:.1f}"
 
 
 def _quoted(sentence: str) -> str:

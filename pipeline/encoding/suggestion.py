@@ -15,6 +15,7 @@ from pipeline.encoding.tokenizer import train_tokenizer
 SAMPLE = 2000  # texts whose tokens are counted
 VOCABULARY, BIGRAMS = 30_000, 60_000
 VALIDATION = 0.2
+MOST_EPOCHS = 40  # so that patience ends the training
 # From how many rows on: rows in a batch, learning rate. An epoch then has steps enough to judge.
 BATCHES = ((12_000, (64, 0.002)), (5000, (32, 0.0015)), (0, (16, 0.001)))
 LONGEST = 1000  # tokens; more cost much time, and few texts have them
@@ -141,7 +142,7 @@ def _until_it_stops(steps: int) -> dict[str, Any]:
     """
     return {
         "averaging": round(float(np.clip(1 - 1 / steps, 0.9, 0.998)), 3),
-        "epochs": 40,
-        "min_epochs": 6,
+        "epochs": MOST_EPOCHS,
+        "min_epochs": min(6, MOST_EPOCHS),
         "patience": 4,
     }

@@ -1,0 +1,201 @@
+"""`make suggestion-study`: each case is a workspace of its own, trained as `data add` suggests."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pyarrow as pa
+from ruamel.yaml import YAML
+
+from pipeline import fingerprint, progress
+from pipeline.core import params
+from pipeline.core.files import new_folder, read_json, write_csv, write_json
+from pipeline.core.predictions import Predictions, read_predictions
+from pipeline.core.sequences import read_sequences
+from pipeline.data import card, series, sources
+from pipeline.data.checks import check_corpus
+from pipeline.data.series_checks import check_series
+from pipeline.encoding.suggestion import Suggestion, for_series, for_texts
+from pipeline.evaluation.results import read_baseline_names, scores
+from pipeline.stages import encode, pretrain, reference
+from pipeline.studies.suggestion.settings import Case, Study, load_study
+from pipeline.training.inference import predict
+from pipeline.training.loop import train_model
+from pipeline.training.run import TrainingRun
+from pipeline.workspace import Workspace
+
+Row = dict[str, Any]
+
+
+def run_study(workspace: Workspace, paths: Mapping[str, str]) -> list[Row]:
+    """Run the cases that have no result yet; returns the rows of `results.csv`.
+
+    Each is trained in `.spotlight/`, and a finished one is kept until code or parameters change.
+
+    Args:
+        workspace: the project's files.
+        paths: dataset → another `source.path` than that in params.yaml.
+
+    Raises:
+        ParamsError: params.yaml has no such dataset.
+    """
+    part = workspace.suggestion_study
+    study = load_study(part.params)
+    document: Any = params.read_yaml(workspace.params)
+    params.parse_params(document)
+    for name in {*paths, *study.texts, *study.series}:
+        params.parse_params({**document, "dataset": name})
+    for name, path in paths.items():
+        document["datasets"][name]["source"]["path"] = path
+    rows: list[Row] = []
+    for number, case in enumerate(study.cases, start=1):
+        progress.say(f"\ncase {number} of {len(study.cases)}: {case.name}")
+        own = Workspace(part.scratch / case.name)
+        kept = own.root / "rows.json"
+        mark = fingerprint.configuration(
+            __name__,
+            [],
+            workspace.libraries,
+            [case, study.model_dump(exclude={"texts", "series"}), document],
+        )
+        if not kept.exists() or read_json(kept)["fingerprint"] != mark:
+            found = list(_run(workspace, own, document, study, case))
+            write_json(kept, {"fingerprint": mark, "rows": found})
+        rows += read_json(kept)["rows"]
+        write_csv(part.results / "results.csv", rows)
+    return rows
+
+
+def _run(
+    workspace: Workspace, own: Workspace, document: Mapping[str, Any], study: Study, case: Case
+) -> Iterator[Row]:
+    own.libraries.parent.mkdir(parents=True, exist_ok=True)
+    own.libraries.write_bytes(workspace.libraries.read_bytes())
+    entry = params.parse_params({**document, "dataset": case.dataset}).entry
+    with tempfile.TemporaryDirectory(dir=own.root) as cache:
+        if isinstance(entry, params.SeriesEntry):
+            suggestion = _bring_series(own, entry, case, home=workspace.home, cache=Path(cache))
+        else:
+            suggestion = _bring_texts(
+                own, entry.source, study, case, home=workspace.home, cache=Path(cache)
+            )
+    changed = {
+        "source": document["datasets"][case.dataset]["source"],
+        "encode": dict(suggestion.encode),
+        "training": dict(suggestion.training),
+    }
+    with own.params.open("w", encoding="utf-8") as file:
+        YAML().dump(
+            {
+                **document,
+                "dataset": case.dataset,
+                "datasets": {case.dataset: changed},
+                "models": list(study.models),
+                "seeds": [study.seed],
+            },
+            file,
+        )
+    encode.run(own)
+    pretrain.run(own)
+    reference.run(own)
+    for name in read_baseline_names(own):
+        found = [read_predictions(own.reference(name) / f"{s}.parquet") for s in _MEASURED]
+        yield _row(own, case, name, found)
+    for model in study.models:
+        yield _train(own, case, model, study.seed)
+
+
+_MEASURED = ("validation", "test")
+
+
+def _bring_texts(
+    own: Workspace, source: Any, study: Study, case: Case, *, home: Path, cache: Path
+) -> Suggestion:
+    """Write `data/raw` with that many rows, and suggest parameters for them."""
+    assert case.rows is not None
+    if isinstance(source, params.DemoSource):
+        source = source.model_copy(update={"train": case.rows, "test": study.test})
+    corpus = sources.load_corpus(case.dataset, source, home=home, cache=cache)
+    wanted = {"train": case.rows, "test": study.test}
+    drawn = {name: _draw(corpus.splits[name], count, study.seed) for name, count in wanted.items()}
+    findings = check_corpus(replace(corpus, splits=drawn))
+    with new_folder(own.raw) as folder:
+        card.write_raw(folder, findings.tables, findings.card())
+    texts = drawn["train"]["text"].to_pylist()
+    return for_texts(texts, rows=round(0.8 * len(texts)))
+
+
+def _bring_series(
+    own: Workspace, entry: params.SeriesEntry, case: Case, *, home: Path, cache: Path
+) -> Suggestion:
+    """Write `data/raw` with that target, and suggest parameters for it."""
+    source = entry.source.model_copy(update={"target": case.target})
+    findings = check_series(series.load_series(case.dataset, source, home=home, cache=cache))
+    with new_folder(own.raw) as folder:
+        card.write_raw(folder, findings.tables, findings.card())
+    values = findings.tables["train"][case.target].to_numpy().astype(np.float64)
+    return for_series(values, rows=sum(table.num_rows for table in findings.tables.values()))
+
+
+def _draw(table: pa.Table, count: int, seed: int) -> pa.Table:
+    """That many rows, in their order; all of them if there are no more."""
+    chosen = np.random.default_rng(seed).permutation(table.num_rows)[:count]
+    return table.take(pa.array(np.sort(chosen)))
+
+
+def _train(own: Workspace, case: Case, model: str, seed: int) -> Row:
+    keras.backend.clear_session()  # layers are numbered per process
+    settings = params.load_params(own.params)
+    recipe = settings.recipe(model)
+    run = TrainingRun.for_stage(
+        __name__,
+        model,
+        seed,
+        recipe,
+        data=own.encoded,
+        pretrained=own.vectors,
+        libraries=own.libraries,
+        threads=settings.threads,
+    )
+    splits = {
+        name: read_sequences(own.encoded / f"{name}.parquet", spans=False)
+        for name in ("train", *_MEASURED)
+    }
+    network = run.build_network()
+    result = train_model(
+        network,
+        splits["train"],
+        splits["validation"],
+        recipe,
+        task=run.about["task"],
+        seed=seed,
+        name=model,
+    )
+    predicted = [
+        Predictions(rows.rows, rows.targets, predict(network, rows))
+        for rows in (splits[name] for name in _MEASURED)
+    ]
+    epochs = {"best_epoch": result.best_epoch, "epochs": len(result.history)}
+    return _row(own, case, model, predicted) | epochs
+
+
+def _row(own: Workspace, case: Case, model: str, predicted: list[Predictions]) -> Row:
+    about = read_json(own.encoded / "encoding.json")
+    measured = {
+        name: f"{scores([one], about['task']).mean():.6g}"
+        for name, one in zip(_MEASURED, predicted, strict=True)
+    }
+    return {
+        "dataset": case.dataset,
+        "rows": about["splits"]["train"]["rows"],
+        "target": case.target or "",
+        "metric": "mse" if about["task"] == "regression" else "accuracy",
+        "model": model,
+        **measured,
+        "best_epoch": "",
+        "epochs": "",
+    }

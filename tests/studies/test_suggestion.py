@@ -1,0 +1,90 @@
+"""The study of the suggested parameters, on a hundred rows."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from pipeline.core.files import write_csv
+from pipeline.core.params import read_yaml
+from pipeline.documentation import tables
+from pipeline.errors import ParamsError
+from pipeline.studies.suggestion import cases
+from pipeline.studies.suggestion.settings import load_study
+from pipeline.workspace import Workspace
+from tests.support.paths import PARAMS, PROJECT
+from tests.support.project import change
+
+STUDY = """
+models: [bilstm]
+seed: 1
+test: 40
+texts: {demo: [96]}
+series: {ett: [OT]}
+"""
+STEPS = {"train": 600, "validation": 200, "test": 200}
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """A workspace with a small study, and a series of a daily cycle in place of ETTh1."""
+    monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
+    monkeypatch.setattr("pipeline.encoding.suggestion.MOST_EPOCHS", 2)
+    shutil.copy(PARAMS, tmp_path / "params.yaml")
+    change(tmp_path, {f"datasets.ett.source.split.{k}": n for k, n in STEPS.items()})
+    shutil.copytree(PROJECT / "locks", tmp_path / "locks")
+    made = Workspace(tmp_path)
+    made.suggestion_study.base.mkdir(parents=True)
+    made.suggestion_study.params.write_text(STUDY)
+    return made
+
+
+@pytest.fixture
+def series(tmp_path):
+    """A file with ETTh1's columns, an hour in each row."""
+    steps = np.arange(1000)
+    wave = np.sin(2 * np.pi * steps / 24)
+    hours = np.datetime64("2016-07-01T00", "h") + steps
+    names = read_yaml(PARAMS)["datasets"]["ett"]["source"]["features"]
+    rows = [
+        {"date": str(hour).replace("T", " ") + ":00:00", **dict.fromkeys(names, f"{value:.4f}")}
+        for hour, value in zip(hours, wave, strict=True)
+    ]
+    write_csv(tmp_path / "steps.csv", rows)
+    return tmp_path / "steps.csv"
+
+
+@pytest.mark.slow
+def test_each_case_is_trained_once(workspace, series, monkeypatch):
+    """Baselines and models on validation and test; a finished case is kept, and tabulated."""
+    rows = cases.run_study(workspace, {"ett": str(series)})
+    assert [(row["dataset"], row["model"], row["metric"]) for row in rows] == [
+        ("demo", "tfidf_logistic_regression", "accuracy"),
+        ("demo", "nb_logistic_regression", "accuracy"),
+        ("demo", "bilstm", "accuracy"),
+        ("ett", "mean", "mse"),
+        ("ett", "last_value", "mse"),
+        ("ett", "seasonal", "mse"),
+        ("ett", "ridge", "mse"),
+        ("ett", "bilstm", "mse"),
+    ]
+    assert all(float(row[split]) >= 0 for row in rows for split in ("validation", "test"))
+    monkeypatch.setattr(cases, "_run", None)
+    assert cases.run_study(workspace, {"ett": str(series)}) == rows
+    written = (workspace.suggestion_study.results / "results.csv").read_text()
+    assert len(written.splitlines()) == 1 + len(rows)
+    table = tables.suggestion([{key: str(value) for key, value in row.items()} for row in rows])
+    assert "| demo | 77 | accuracy, % | " in table
+    assert "`seasonal`" in table
+
+
+def test_an_unknown_dataset_is_refused(workspace):
+    """Before anything is trained."""
+    with pytest.raises(ParamsError, match="'imbd'"):
+        cases.run_study(workspace, {"imbd": "x"})
+
+
+def test_the_committed_study_is_valid():
+    """Its datasets are entries of params.yaml."""
+    study = load_study(Workspace(PROJECT).suggestion_study.params)
+    assert {case.dataset for case in study.cases} <= set(read_yaml(PARAMS)["datasets"])
