@@ -15,6 +15,7 @@ from pipeline.errors import ParamsError
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Position = Literal["anywhere", "start", "middle", "end"]
 
 
@@ -135,14 +136,23 @@ class SeriesSource(Section):
     """A table of numbers over time."""
     path: str
     """The file; a relative path starts at the project's folder."""
-    time_column: str | None = None
-    """Column of the time, which is checked for gaps."""
-    features: Annotated[tuple[str, ...], Field(min_length=1)]
+    time_column: str | Names | None = None
+    """Column of the time, which is checked for gaps; several, such as date and hour, are joined."""
+    time_format: str | None = None
+    """How times are written, as for Python's `strptime`, with a blank between joined columns;
+    null: ISO 8601, or whole numbers."""
+    series_column: str | Names | None = None
+    """Column that tells the series in one file apart, or columns; no window spans two of them."""
+    features: Names
     """Columns that the network reads."""
     target: str
     """Column to predict."""
+    decimal: Literal[".", ","] = "."
+    """Decimal mark of numbers that are written as text."""
+    missing: Literal["error", "ffill"] = "error"
+    """What to do about a missing number: refuse it, or repeat the value before."""
     split: SeriesSplit
-    """How many steps each split gets, in order."""
+    """How many steps of each series each split gets, in order."""
 
 
 class SequencesSource(Section):
@@ -152,7 +162,7 @@ class SequencesSource(Section):
     """A table with a whole sequence in each row."""
     path: str
     """A file or folder; a relative path starts at the project's folder."""
-    features: Annotated[tuple[str, ...], Field(min_length=1)]
+    features: Names
     """Columns that the network reads, a list of numbers in each cell."""
     target: str
     """Column of the class, or of the number to predict."""

@@ -119,8 +119,7 @@ class Look:
 
     def joined(self, names: Sequence[str]) -> list[str]:
         """These columns' values of each row, joined by a blank."""
-        rows = zip(*(self.columns[name].values for name in names), strict=True)
-        return [" ".join(as_text(part).strip() for part in row) for row in rows]
+        return times.join([self.columns[name].values for name in names])
 
 
 def look_at(path: Path) -> Look:

@@ -97,7 +97,7 @@ def guess_source(path: Path, wishes: Wishes | None = None) -> Guess:
         target=wishes.target,
         series=wishes.series,
     )
-    window = max(1, min(WINDOW, rows // 10))  # half of a split of 20 %
+    window = max(1, min(WINDOW, rows // 15))  # a third of a split of 20 %
     return Guess(look, source, ENCODE["series"] | {"window": window}, tuple(notes))
 
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.core.params import AddingSource, NumericSource, SequencesSource, SeriesSource
-from pipeline.data import readers, schema, sources, splitting
+from pipeline.core.sequences import starts_of
+from pipeline.data import readers, schema, sources, splitting, steps, times
 from pipeline.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -29,6 +30,7 @@ class Series:
         features: the features' columns.
         target: the target's column, `label` for classes.
         time: the time column, if there is one.
+        told_apart: the column that tells several series apart, whose rows stand together.
         splits: train, validation, test.
         origin: the source, for the card.
         notes: sentences for the reader.
@@ -44,6 +46,7 @@ class Series:
     splits: Mapping[str, pa.Table]
     origin: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    told_apart: str | None = None
 
 
 def load_series(name: str, source: NumericSource, *, home: Path, cache: Path) -> Series:
@@ -77,17 +80,39 @@ def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Serie
             fix="name one file in `source.path`, and set the sizes of the splits in "
             "`source.split`.",
         )
-    wanted = list(dict.fromkeys([*source.features, source.target]))
-    timed = [source.time_column] if source.time_column else []
-    read = sources.read_files(found, lambda _: [*timed, *wanted], cache=cache)
+    numeric = list(dict.fromkeys([*source.features, source.target]))
+    timed, told = steps.names(source.time_column), steps.names(source.series_column)
+    wanted = list(dict.fromkeys([*timed, *told, *numeric]))
+    read = sources.read_files(found, lambda _: wanted, cache=cache)
     table, place = read.splits["train"].with_format("arrow")[:], read.places["train"]
-    content = {
-        **{time: schema.times(table[time], name=time, place=place) for time in timed},
-        **{one: schema.numbers(table[one], name=one, place=place) for one in wanted},
-    }
-    whole = pa.table(content)
-    splits, unused = _in_time(whole, source, path=path)
-    notes = (f"The last {unused:,} rows belong to no split.",) if unused else ()
+    time = steps.read_times(table, timed, pattern=source.time_format, place=place)
+    groups, notes = steps.in_order(
+        time, times.join([table[one].to_pylist() for one in told]), rows=table.num_rows, place=place
+    )
+    lengths = [len(members) for members in groups.values()]
+    order = np.concatenate(list(groups.values()))
+    content: dict[str, Any] = {}
+    if time is not None:
+        content[" ".join(timed)] = time.take(pa.array(order))
+    if told:
+        content[" ".join(told)] = np.repeat(list(groups), lengths)
+    filled = {}
+    for one in numeric:
+        content[one], filled[one] = steps.read_numbers(
+            table[one].take(pa.array(order)),
+            name=one,
+            starts=starts_of(lengths),
+            source=source,
+            place=lambda row: place(int(order[row])),
+        )
+    gaps = {one: rows for one, rows in filled.items() if len(rows)}
+    if gaps:
+        first = place(int(order[min(rows[0] for rows in gaps.values())]))
+        listed = ", ".join(f"{len(rows):,} in {one}" for one, rows in gaps.items())
+        notes.append(f"Missing values repeat the one before: {listed}. First: {first}.")
+    splits, unused = _in_time(pa.table(content), groups, source, path=path)
+    if unused:
+        notes.append(f"The last {unused:,} rows belong to no split.")
     return Series(
         name=name,
         layout="steps",
@@ -95,32 +120,38 @@ def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Serie
         classes=(),
         features=source.features,
         target=source.target,
-        time=source.time_column,
+        time=" ".join(timed) or None,
+        told_apart=" ".join(told) or None,
         splits=splits,
         origin={"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)},
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
 def _in_time(
-    table: pa.Table, source: SeriesSource, *, path: Path
+    table: pa.Table, groups: Mapping[str, NDArray[np.int64]], source: SeriesSource, *, path: Path
 ) -> tuple[dict[str, pa.Table], int]:
-    """The consecutive splits, and how many rows are left over at the end."""
-    sizes = [getattr(source.split, name) for name in SPLITS]
-    if isinstance(sizes[0], float):
-        sizes = [int(size * table.num_rows) for size in sizes]
-    if sum(sizes) > table.num_rows or not all(sizes):
-        raise DataError(
-            f"{path} has {table.num_rows:,} rows, and `source.split` asks for "
-            f"{' + '.join(f'{size:,}' for size in sizes)} = {sum(sizes):,}.",
-            fix="lower the sizes, or use shares such as 0.6, 0.2 and 0.2.",
-        )
-    ends = np.cumsum(sizes).tolist()
-    splits = {
-        name: table.slice(end - size, size)
-        for name, size, end in zip(SPLITS, sizes, ends, strict=True)
-    }
-    return splits, table.num_rows - ends[-1]
+    """The splits, consecutive steps of each series, and how many rows are left over."""
+    parts: dict[str, list[NDArray[np.int64]]] = {split: [] for split in SPLITS}
+    start = 0
+    for name, members in groups.items():
+        rows = len(members)
+        sizes = [getattr(source.split, split) for split in SPLITS]
+        if isinstance(sizes[0], float):
+            sizes = [int(size * rows) for size in sizes]
+        if sum(sizes) > rows or not all(sizes):
+            where = f"{path}, series {name!r}," if name else f"{path}"
+            raise DataError(
+                f"{where} has {rows:,} rows, and `source.split` asks for "
+                f"{' + '.join(f'{size:,}' for size in sizes)} = {sum(sizes):,}.",
+                fix="lower the sizes, or use shares such as 0.6, 0.2 and 0.2.",
+            )
+        ends = start + np.cumsum(sizes)
+        for split, size, end in zip(SPLITS, sizes, ends.tolist(), strict=True):
+            parts[split].append(np.arange(end - size, end))
+        start += rows
+    splits = {split: table.take(pa.array(np.concatenate(rows))) for split, rows in parts.items()}
+    return splits, table.num_rows - sum(part.num_rows for part in splits.values())
 
 
 def _sequences(name: str, source: SequencesSource, *, home: Path, cache: Path) -> Series:

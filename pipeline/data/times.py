@@ -53,16 +53,31 @@ def find_formats(values: Sequence[str], *, clock: bool = False) -> list[str]:
     return sorted(fitting, key=lambda one: _disorder(read_times(values, one)))
 
 
+def join(columns: Sequence[Sequence[Any]]) -> list[str]:
+    """The columns' values of each row as text, joined by a blank; 5.0 is written 5."""
+    return [" ".join(map(_written, row)) for row in zip(*columns, strict=True)]
+
+
+def _written(value: Any) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    return "" if value is None else str(int(value) if whole else value).strip()
+
+
 def read_times(values: Sequence[str], pattern: str) -> NDArray[np.datetime64]:
-    """<datetime64[us]>[n], in UTC if the zone is written; NaT where a value doesn't fit.
+    """<datetime64[us]>[n]; NaT where a value doesn't fit.
+
+    If some values have a time zone, all are in UTC, and those without one don't fit.
 
     Args:
         values: as written.
         pattern: as for `strptime`, or `ISO`.
     """
     written = pd.Series([str(value).strip() for value in values], dtype=object)
-    zoned = pattern == ISO and written.str.contains(ZONE).any()
-    read = pd.to_datetime(written, format=pattern, errors="coerce", utc=bool(zoned))
+    zoned = written.str.contains(ZONE)
+    if pattern == ISO and zoned.any():
+        written = written.where(zoned)
+    utc = pattern == ISO and bool(zoned.any())
+    read = pd.to_datetime(written, format=pattern, errors="coerce", utc=utc)
     return np.asarray(read.dt.tz_localize(None).to_numpy(), "datetime64[us]")
 
 

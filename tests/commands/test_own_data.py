@@ -220,6 +220,37 @@ def test_windows_of_an_hourly_series(learn, tmp_path):
     assert "oil" in page
 
 
+def test_several_series_in_one_file(learn, tmp_path):
+    """Beside naive forecasts; a block of the bootstrap holds the windows of every shop."""
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2023-01-01", periods=100).strftime("%d/%m/%Y")
+    lines = [
+        (day, shop, 10 * shop + np.sin(number * 2 * np.pi / 7) + rng.normal(0, 0.1))
+        for number, day in enumerate(days)
+        for shop in (1, 2, 3)
+    ]
+    pd.DataFrame(lines, columns=["Date", "Shop", "Sales"]).to_csv(tmp_path / "in.csv", index=False)
+    workspace = learn(
+        "shops",
+        {
+            "kind": "series",
+            "path": "in.csv",
+            "time_column": "Date",
+            "time_format": "%d/%m/%Y",
+            "series_column": "Shop",
+            "features": ["Sales"],
+            "target": "Sales",
+            "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
+        },
+        {"window": 7, "season": 7, "relative": True},
+    )
+    measured, comparison, _, _ = results(workspace)
+    mse = {name: model["test"]["mse"]["mean"] for name, model in measured.items()}
+    assert mse["seasonal"] < mse["last_value"] < 1
+    assert comparison["method"]["block"] == 3 * 8
+    assert comparison["rows"]["test"] == 3 * (20 - 7)
+
+
 def test_whole_sequences_are_classified(learn, tmp_path):
     """A list of numbers in each row, beside the classes' frequencies."""
     rng = np.random.default_rng(0)
