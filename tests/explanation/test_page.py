@@ -51,7 +51,7 @@ SERIES = document(
         "disagreement": False, "weights": [0.1, 0.7, 0.2],
         "values": [[0.0, 5.0], [1.0, 5.0], [2.0, 5.0]],
     },
-    kind="series", classes=[], features=["value", "<mark>"],
+    kind="series", classes=[], features=["value", "<mark>"], features_in_all=2,
 )  # fmt: skip
 
 
@@ -175,6 +175,12 @@ def test_render_draws_a_series_with_a_bar_per_step_and_a_line_per_feature():
     assert len(value.split()) == 3
     assert len({point.split(",")[1] for point in mark.split()}) == 1
     assert "step 2 (0.700)" in read.all("svg")[0]["aria-label"]
+
+
+def test_render_tells_that_some_features_are_not_drawn():
+    """Of 1,200, those that were kept."""
+    assert "2 of 1,200 features" in Page(page.render({**SERIES, "features_in_all": 1200})).text
+    assert "features:" not in Page(page.render(SERIES)).text
 
 
 @pytest.mark.parametrize("made", [document(GOOD_FILM), SERIES])
