@@ -94,6 +94,11 @@ class FilesSource(Section):
     """Your own file or folder of files."""
     path: str
     """A file or folder; a relative path starts at the project's folder."""
+    columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Names of the columns in order, if the files have no header; null: the first line has them."""
+    quoting: Literal["minimal", "none"] | None = None
+    """What a quotation mark means in CSV and TSV. `minimal`: it may enclose a cell; `none`: it is \
+a character like any other; null: as `minimal`, but where that is doubtful the file is refused."""
     text_column: str = "text"
     """Column of the text."""
     label_column: str = "label"

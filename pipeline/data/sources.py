@@ -1,4 +1,4 @@
-"""Reading text datasets, all of them through Hugging Face `datasets`."""
+"""Reading text datasets: the demo corpus, the Hub's, and the user's own files."""
 
 import contextlib
 import functools
@@ -16,10 +16,12 @@ import huggingface_hub
 import numpy as np
 import pyarrow as pa
 from datasets.exceptions import DatasetGenerationError, DatasetsError
+from datasets.table import InMemoryTable
 from numpy.typing import NDArray
 
 from pipeline.core.params import DemoSource, FilesSource, HubSource, TextSource
-from pipeline.data import readers, schema, splitting
+from pipeline.data import readers, schema, splitting, tables
+from pipeline.data.header import PLAIN, Layout, require_columns
 from pipeline.data.schema import Place
 from pipeline.errors import DataError
 
@@ -201,7 +203,10 @@ def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path) -> R
         {split: getattr(source, split) for split in SPLITS} if isinstance(source, HubSource) else {}
     )
     read = read_files(
-        readers.files_by_split(path, names=names), lambda split: _wanted(source, split), cache=cache
+        readers.files_by_split(path, names=names),
+        lambda split: _wanted(source, split),
+        cache=cache,
+        layout=_layout(source),
     )
     origin = {"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)}
     return replace(read, origin=origin)
@@ -212,50 +217,66 @@ def read_files(
     wanted: Callable[[str], Sequence[str]],
     *,
     cache: Path,
+    layout: Layout = PLAIN,
 ) -> Read:
-    """Read files with the `datasets` builder for their suffix.
+    """Read files.
 
     Args:
         found: split → its files.
         wanted: split → the columns to read.
         cache: an empty folder, which must outlive the result.
+        layout: how the files are written.
 
     Raises:
         DataError: a file can't be read, or lacks a column.
     """
     splits, places = {}, {}
-    with _quiet(), tempfile.TemporaryDirectory() as links:
-        for split, members in found.items():
-            names = list(wanted(split))
-            parts = []
-            for number, file in enumerate(members):
-                link = _plain(file, Path(links) / f"{split}-{number}{file.suffix.lower()}")
-                parts.append(_one_file(file, link, names, cache=cache))
-            try:
-                splits[split] = datasets.concatenate_datasets(parts)
-            except ValueError as error:
-                raise DataError(
-                    f"The files of the split {split} differ: {readers.root_cause(error)}",
-                    fix="give each column the same type in every file.",
-                ) from None
-            places[split] = functools.partial(readers.locate_row, members, wanted=names)
+    for split, members in found.items():
+        names = list(wanted(split))
+        if readers.file_format(members[0]) == "parquet":
+            splits[split] = _parquet(members, names, split=split, cache=cache)
+        else:
+            folder = cache / f"table-{split}"
+            folder.mkdir()
+            table = tables.read_table(members, names, layout, folder=folder)
+            # Without a fingerprint of ours, `datasets` would hash the whole content.
+            splits[split] = datasets.Dataset(InMemoryTable(table), fingerprint=split)
+        places[split] = functools.partial(readers.locate_row, members, wanted=names, layout=layout)
     return Read(splits, places, origin={})
 
 
-def _one_file(file: Path, link: str, wanted: list[str], *, cache: Path) -> datasets.Dataset:
-    options = readers.check_file(file, wanted=wanted)
-    try:
-        read = datasets.load_dataset(
-            readers.BUILDERS[file.suffix.lower()],
-            data_files={"train": [link]},
-            cache_dir=str(cache),
-            split="train",
-            **options,
-        )
-    except (ValueError, OSError, StopIteration, pa.ArrowException, DatasetGenerationError) as error:
-        raise readers.read_error(file, error) from None
-    readers.require_columns(read.column_names, wanted, file=file)
-    return read.select_columns(wanted)
+def _parquet(
+    members: Sequence[Path], wanted: list[str], *, split: str, cache: Path
+) -> datasets.Dataset:
+    """Parquet files, whose metadata may name the classes."""
+    with _quiet(), tempfile.TemporaryDirectory() as links:
+        parts = []
+        for number, file in enumerate(members):
+            link = _plain(file, Path(links) / f"{split}-{number}.parquet")
+            columns = readers.parquet_columns(file)
+            # Of a nested column, such as content.body, the outermost one is read.
+            outer = [name if name in columns else name.partition(".")[0] for name in wanted]
+            require_columns(columns, outer, file=file)
+            try:
+                read = datasets.load_dataset(
+                    "parquet",
+                    data_files={"train": [link]},
+                    cache_dir=str(cache),
+                    split="train",
+                    columns=list(dict.fromkeys(outer)),
+                )
+            except (ValueError, OSError, pa.ArrowException, DatasetGenerationError) as error:
+                raise readers.read_error(file, error) from None
+            read = read if outer == wanted else read.flatten()
+            require_columns(read.column_names, wanted, file=file)
+            parts.append(read.select_columns(wanted))
+        try:
+            return datasets.concatenate_datasets(parts)
+        except ValueError as error:
+            raise DataError(
+                f"The files of the split {split} differ: {readers.root_cause(error)}",
+                fix="give each column the same type in every file.",
+            ) from None
 
 
 def _chosen(
@@ -272,7 +293,7 @@ def _chosen(
                 f"{where} has no split {original!r}. It has: {', '.join(loaded)}.",
                 fix=f"correct `source.{split}` in params.yaml, or set it to null.",
             )
-        readers.require_columns(
+        require_columns(
             loaded[original].column_names, _wanted(source, split), file=f"{where}, split {original}"
         )
         chosen[split] = loaded[original]
@@ -285,6 +306,12 @@ def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
         return [source.text_column]
     extra = [source.evidence_column] if source.evidence_column else []
     return [source.text_column, source.label_column, *extra]
+
+
+def _layout(source: HubSource | FilesSource) -> Layout:
+    if isinstance(source, HubSource):
+        return PLAIN
+    return Layout(source.quoting, source.columns or ())
 
 
 def _plain(path: Path, link: Path) -> str:

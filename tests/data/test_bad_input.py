@@ -94,7 +94,12 @@ CASES: dict[str, tuple[str, bytes | None, dict[str, Any], list[str]]] = {
         {},
         ["line 10", "UTF-8", "0xf6"],
     ),
-    "utf-16": ("a.csv", csv(LINES).decode().encode("utf-16"), {}, ["line 1", "UTF-16"]),
+    "utf-16 without a mark": (
+        "a.csv",
+        csv(LINES).decode().encode("utf-16-le"),
+        {},
+        ["line 1", "NUL", "UTF-16"],
+    ),
     "latin-1 json lines": (
         "a.jsonl",
         jsonl(*GOOD, {"text": "schön", "label": 1}).decode().encode("latin-1"),
