@@ -122,7 +122,7 @@ def _values(file: Path) -> Iterator[tuple[str, Any]]:
 
 def _is_object(line: str) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(_DECODER.decode(line.strip()), dict)
     except (ValueError, RecursionError):
         return False
 
@@ -170,15 +170,12 @@ def _faults(file: Path, *, line: int = 1) -> Iterator[None]:
 
 
 def _inner(value: Any, file: Path) -> Iterator[tuple[str, Any]]:
-    """The rows of a single value: a list, or an object around one."""
+    """The rows of a single value: a list, an object around one, or an object of columns."""
     if isinstance(value, list):
         yield from ((f"row {n}", row) for n, row in enumerate(value, start=1))
         return
-    lists = {
-        key: found
-        for key, found in (_flat(value) if isinstance(value, dict) else ())
-        if isinstance(found, list) and found and all(isinstance(row, dict) for row in found)
-    }
+    parts = dict(_flat(value)) if isinstance(value, dict) else {}
+    lists = {key: found for key, found in parts.items() if _is_table(found)}
     if len(lists) > 1:
         raise DataError(
             f"{file} has several lists of rows: {', '.join(map(repr, lists))}.",
@@ -188,7 +185,25 @@ def _inner(value: Any, file: Path) -> Iterator[tuple[str, Any]]:
         [(key, found)] = lists.items()
         yield from ((f"row {n} of {key!r}", row) for n, row in enumerate(found, start=1))
     else:
-        yield "row 1", value
+        rows = _of_columns(value) if parts else [value]
+        yield from ((f"row {n}", row) for n, row in enumerate(rows, start=1))
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _of_columns(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rows of an object of columns, as pandas writes it by default, or the object itself."""
+    keys = [list(column) for column in value.values() if isinstance(column, dict)]
+    lists = [column for column in value.values() if isinstance(column, list)]
+    if len(keys) == len(value) and all(one == keys[0] for one in keys):
+        columns = [list(column.values()) for column in value.values()]
+    elif len(lists) == len(value) and len({len(column) for column in lists}) == 1:
+        columns = lists
+    else:
+        return [value]
+    return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
