@@ -41,7 +41,7 @@ class Corpus:
         name: the dataset's name in params.yaml.
         classes: the names of the labels 0, 1, …
         splits: train, test and, if the source has them, validation and unsupervised: tables of
-            text, label and, if known, evidence; unsupervised has only texts.
+            text, label and, if known, evidence and group; unsupervised has only texts.
         origin: the source, for the card.
         made: split → how it was made, if the source has none.
         facts: split → further statistics, such as the demo corpus's noise.
@@ -293,19 +293,26 @@ def _chosen(
                 f"{where} has no split {original!r}. It has: {', '.join(loaded)}.",
                 fix=f"correct `source.{split}` in params.yaml, or set it to null.",
             )
-        require_columns(
-            loaded[original].column_names, _wanted(source, split), file=f"{where}, split {original}"
-        )
-        chosen[split] = loaded[original]
+        part, wanted = loaded[original], _wanted(source, split)
+        if not set(wanted) <= set(part.column_names):
+            part = part.flatten()  # a nested column may be wanted, such as content.body
+        require_columns(part.column_names, wanted, file=f"{where}, split {original}")
+        chosen[split] = part
     return chosen
 
 
 def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
     """The columns that are read from a split."""
     if split == "unsupervised":
-        return [source.text_column]
-    extra = [source.evidence_column] if source.evidence_column else []
-    return [source.text_column, source.label_column, *extra]
+        return list(_texts(source))
+    others = (source.label_column, source.evidence_column, source.group_column)
+    return list(dict.fromkeys([*_texts(source), *filter(None, others)]))
+
+
+def _texts(source: HubSource | FilesSource) -> tuple[str, ...]:
+    """The columns whose texts make a row's text."""
+    columns = source.text_column
+    return (columns,) if isinstance(columns, str) else columns
 
 
 def _layout(source: HubSource | FilesSource) -> Layout:
@@ -368,7 +375,7 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
     splits = {}
     for split in (split for split in SPLITS if split in original):
         table, place = original[split], read.places[split]
-        text = schema.texts(table[source.text_column], name=source.text_column, place=place)
+        text = schema.texts({name: table[name] for name in _texts(source)}, place=place)
         content: dict[str, Any] = {"text": text}
         if split in labels:
             content["label"] = labels[split]
@@ -376,19 +383,32 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
                 content["evidence"] = schema.evidence(
                     table[source.evidence_column], text, name=source.evidence_column, place=place
                 )
+            if source.group_column:
+                content["group"] = schema.groups(
+                    table[source.group_column], name=source.group_column, place=place
+                )
         splits[split] = pa.table(content)
-    return Corpus(name=name, classes=classes, splits=splits, origin=read.origin)
+    grouped = {"group_column": source.group_column} if source.group_column else {}
+    return Corpus(name=name, classes=classes, splits=splits, origin={**read.origin, **grouped})
 
 
 def _with_test(corpus: Corpus, source: HubSource | FilesSource) -> Corpus:
-    """Hold test out of train if the source has none: stratified, keeping copies together."""
+    """Hold test out of train if the source has none: stratified, keeping groups together."""
     if "test" in corpus.splits:
         return corpus
     train = corpus.splits["train"]
-    copies = splitting.identities({"train": train["text"]})["train"]
     held = splitting.hold_out(
-        corpus.labels("train"), copies, share=source.test_share, seed=source.seed
+        corpus.labels("train"),
+        splitting.indivisible(train),
+        share=source.test_share,
+        seed=source.seed,
     )
+    if source.group_column and not held.any():
+        raise DataError(
+            f"{corpus.name}: no test rows can be held out of train, because each class has only "
+            f"one group in the column {source.group_column!r}.",
+            fix="provide a test split, or set `source.group_column` to another column.",
+        )
     made = {**corpus.splits, "train": train.filter(~held), "test": train.filter(held)}
     return replace(
         corpus,
