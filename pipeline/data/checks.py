@@ -269,6 +269,7 @@ def _group_notes(corpus: Corpus) -> Iterator[str]:
 
 def _notes(findings: Findings) -> Iterator[str]:
     corpus, train = findings.corpus, findings.splits["train"]
+    yield from corpus.notes
     yield from _group_notes(corpus)
     for split, how in corpus.made.items():
         yield (

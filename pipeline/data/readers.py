@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.files import sha256
-from pipeline.data import csv_files, json_files
+from pipeline.data import class_folders, csv_files, excel_files, json_files
 from pipeline.data.header import PLAIN, Layout, Row
 from pipeline.errors import DataError
 
@@ -19,22 +19,35 @@ from pipeline.errors import DataError
 BUILDERS = {
     ".csv": "csv",
     ".tsv": "csv",
+    ".txt": "csv",
     ".json": "json",
     ".jsonl": "json",
     ".ndjson": "json",
     ".parquet": "parquet",
+    ".xlsx": "excel",
 }
 # Words in a file's name that say which split it is.
 NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval"),
-    "unsupervised": ("unsupervised", "unlabelled", "unlabeled"),
+    "unsupervised": ("unsupervised", "unsup", "unlabelled", "unlabeled"),
 }
 
 
-def resolve_path(path: str, *, home: Path) -> Path:
+_PATH = (
+    "correct the dataset's `source.path` in params.yaml; a relative path starts at the project's "
+    "folder."
+)
+
+
+def resolve_path(path: str, *, home: Path, fix: str = _PATH) -> Path:
     """Resolve `path` against the project's `home`.
+
+    Args:
+        path: as the user wrote it.
+        home: where a relative path starts.
+        fix: what to do if it isn't there.
 
     Raises:
         DataError: there is no such file or folder.
@@ -47,8 +60,7 @@ def resolve_path(path: str, *, home: Path) -> Path:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise DataError(
         f"There is no file or folder {path!r} (looked for as {found}{hint}).",
-        fix="correct the dataset's `source.path` in params.yaml; a relative path starts at the "
-        "project's folder.",
+        fix=fix,
     )
 
 
@@ -59,24 +71,25 @@ def files_by_split(
 
     A folder's files are assigned by the words train, validation, test and unsupervised in their
     names, by synonyms of those, and by `names`: split → the user's own word. A folder without
-    such names is all train, and so is a single file.
+    such names is all train, and so is a single file. If the folder holds text files in a folder
+    per class, these folders are returned in place of files.
 
     Raises:
         DataError: there is no file of a known format, there are several formats, or only some
             names say which split they are.
     """
     files = [path] if path.is_file() else _listing(path)
-    builders = {file: file_format(file) for file in files}
-    if not files or None in builders.values():
+    if not files or not all(map(file_format, files)):
         if path.is_file():
             fault = f"{path} has {f'the suffix {path.suffix}' if path.suffix else 'no suffix'}"
         else:
             fault = f"The folder {path} has no data files"
         raise DataError(
-            f"{fault}; Spotlight reads {', '.join(BUILDERS)}.",
+            f"{fault}; Spotlight reads {', '.join(BUILDERS)}, these with .gz, a .zip or .tar.gz of "
+            "them, and folders of text files, one folder per class.",
             fix="convert the data to one of these, for example to CSV in UTF-8.",
         )
-    if len(set(builders.values())) > 1:
+    if len(set(map(file_format, files))) > 1:
         kinds = sorted({file.suffix.lower() for file in files})
         raise DataError(
             f"The folder {path} mixes formats: {', '.join(kinds)}.",
@@ -87,7 +100,11 @@ def files_by_split(
 
     found: dict[str, list[Path]] = {}
     for file in files:
-        found.setdefault(_split(file.relative_to(path), names or {}), []).append(file)
+        name = file.relative_to(path)
+        split = class_folders.split_of(name, NAMES) if file.is_dir() else _split(name, names or {})
+        found.setdefault(split or "", []).append(file)
+    if set(found) == {"", "unsupervised"} and files[0].is_dir():
+        found["train"] = found.pop("")
     if set(found) == {""}:
         return {"train": found[""]}
     if "" in found or "train" not in found:
@@ -106,14 +123,27 @@ def files_by_split(
 
 
 def _listing(folder: Path) -> list[Path]:
-    """The folder's files of a known format, except hidden ones."""
-    return sorted(
+    """The folder's data files except hidden ones, or else its folders of text files.
+
+    A text file counts as data only where there is no other.
+    """
+    files = sorted(
         file
         for file in folder.rglob("*")
         if file.is_file()
         and file_format(file)
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     )
+    tables = [file for file in files if file.suffix.lower() != ".txt"]
+    return tables or class_folders.find(folder, NAMES) or files
+
+
+def left_out(path: Path) -> list[Path]:
+    """The text files beside folders of text files, which belong to no class."""
+    files = [] if path.is_file() else _listing(path)
+    if not files or not files[0].is_dir():
+        return []
+    return sorted(file for file in path.rglob("*.txt") if file.parent not in files)
 
 
 def _split(name: Path, names: Mapping[str, str | None]) -> str:
@@ -127,7 +157,12 @@ def _split(name: Path, names: Mapping[str, str | None]) -> str:
 
 
 def file_format(file: Path) -> str | None:
-    """The format that a file's suffix names, of a gzipped one the suffix before `.gz`."""
+    """The format that a file's suffix names, of a gzipped one the suffix before `.gz`.
+
+    A folder is one of text files, all of one class.
+    """
+    if file.is_dir():
+        return "texts"
     name = file.name.lower().removesuffix(".gz")
     return BUILDERS.get(Path(name).suffix)
 
@@ -138,11 +173,15 @@ def rows(file: Path, wanted: Sequence[str], layout: Layout = PLAIN) -> Iterator[
     Raises:
         DataError: the file has no rows or lacks a column, or a row can't be read.
     """
-    read = (
-        json_files.rows(file, wanted)
-        if file_format(file) == "json"
-        else csv_files.rows(file, wanted, layout)
-    )
+    match file_format(file):
+        case "json":
+            read = json_files.rows(file, wanted)
+        case "excel":
+            read = excel_files.rows(file, wanted, layout)
+        case "texts":
+            read = class_folders.rows(file, wanted)
+        case _:
+            read = csv_files.rows(file, wanted, layout)
     first = next(read, None)
     if first is None:
         raise no_rows(file)
@@ -243,7 +282,12 @@ def file_hashes(path: Path) -> dict[str, str]:
     """SHA-256 of the file, or of each data file of the folder, by its name relative to `path`."""
     if path.is_file():
         return {path.name: sha256(path)}
-    return {file.relative_to(path).as_posix(): sha256(file) for file in _listing(path)}
+    return {
+        file.relative_to(path).as_posix(): (
+            class_folders.folder_hash(file) if file.is_dir() else sha256(file)
+        )
+        for file in _listing(path)
+    }
 
 
 def changed_files(source: Mapping[str, Any], *, home: Path) -> list[str]:

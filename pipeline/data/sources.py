@@ -20,7 +20,7 @@ from datasets.table import InMemoryTable
 from numpy.typing import NDArray
 
 from pipeline.core.params import DemoSource, FilesSource, HubSource, TextSource
-from pipeline.data import readers, schema, splitting, tables
+from pipeline.data import archives, readers, schema, splitting, tables
 from pipeline.data.header import PLAIN, Layout, require_columns
 from pipeline.data.schema import Place
 from pipeline.errors import DataError
@@ -45,6 +45,7 @@ class Corpus:
         origin: the source, for the card.
         made: split → how it was made, if the source has none.
         facts: split → further statistics, such as the demo corpus's noise.
+        notes: sentences for the reader.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Corpus:
     origin: Mapping[str, Any]
     made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def labels(self, split: str) -> NDArray[np.int64]:
         """<int64>[n], the classes of a split's rows."""
@@ -71,6 +73,7 @@ class Read:
     splits: Mapping[str, datasets.Dataset]
     places: Mapping[str, Place]
     origin: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def load_corpus(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
@@ -90,9 +93,8 @@ def load_corpus(name: str, source: TextSource, *, home: Path, cache: Path) -> Co
         if isinstance(source, DemoSource):
             return _demo(name, source)
         if isinstance(source, FilesSource):
-            path = readers.resolve_path(source.path, home=home)
-            read = _own_files(path, source, cache=cache)
-        elif (path := home / Path(source.path).expanduser()).exists():
+            return _files(name, source, home=home, cache=cache)
+        if (path := home / Path(source.path).expanduser()).exists():
             read = _local_copy(path, source, cache=cache)
         else:
             read = _hub(source, cache=cache)
@@ -114,6 +116,15 @@ def _demo(name: str, source: DemoSource) -> Corpus:
     columns_of_ours = FilesSource(kind="files", path="", evidence_column="evidence")
     facts = {split: demo.describe(members) for split, members in reviews.items()}
     return replace(_normalized(name, read, columns_of_ours), facts=facts)
+
+
+def _files(name: str, source: FilesSource, *, home: Path, cache: Path) -> Corpus:
+    """The user's own files, which may be in an archive."""
+    path = readers.resolve_path(source.path, home=home)
+    with archives.opened(path, into=cache, wanted=readers.file_format) as content:
+        read = _own_files(content, source, cache=cache)
+        origin = {**read.origin, "files": readers.file_hashes(path)}
+        return _with_test(_normalized(name, replace(read, origin=origin), source), source)
 
 
 def _hub(source: HubSource, *, cache: Path) -> Read:
@@ -209,7 +220,12 @@ def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path) -> R
         layout=_layout(source),
     )
     origin = {"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)}
-    return replace(read, origin=origin)
+    unread = [file.relative_to(path).as_posix() for file in readers.left_out(path)]
+    notes = tuple(
+        f"Not read, because in no class's folder: {len(unread):,} files, such as {first}."
+        for first in unread[:1]
+    )
+    return replace(read, origin=origin, notes=notes)
 
 
 def read_files(
@@ -389,7 +405,13 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
                 )
         splits[split] = pa.table(content)
     grouped = {"group_column": source.group_column} if source.group_column else {}
-    return Corpus(name=name, classes=classes, splits=splits, origin={**read.origin, **grouped})
+    return Corpus(
+        name=name,
+        classes=classes,
+        splits=splits,
+        origin={**read.origin, **grouped},
+        notes=read.notes,
+    )
 
 
 def _with_test(corpus: Corpus, source: HubSource | FilesSource) -> Corpus:
