@@ -1,4 +1,4 @@
-"""Reading text datasets, all of them through Hugging Face `datasets`."""
+"""Reading text datasets: the demo corpus, the Hub's, and the user's own files."""
 
 import contextlib
 import functools
@@ -16,10 +16,12 @@ import huggingface_hub
 import numpy as np
 import pyarrow as pa
 from datasets.exceptions import DatasetGenerationError, DatasetsError
+from datasets.table import InMemoryTable
 from numpy.typing import NDArray
 
 from pipeline.core.params import DemoSource, FilesSource, HubSource, TextSource
-from pipeline.data import readers, schema, splitting
+from pipeline.data import archives, readers, schema, splitting, tables
+from pipeline.data.header import PLAIN, Layout, require_columns
 from pipeline.data.schema import Place
 from pipeline.errors import DataError
 
@@ -39,10 +41,11 @@ class Corpus:
         name: the dataset's name in params.yaml.
         classes: the names of the labels 0, 1, …
         splits: train, test and, if the source has them, validation and unsupervised: tables of
-            text, label and, if known, evidence; unsupervised has only texts.
+            text, label and, if known, evidence and group; unsupervised has only texts.
         origin: the source, for the card.
         made: split → how it was made, if the source has none.
         facts: split → further statistics, such as the demo corpus's noise.
+        notes: sentences for the reader.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Corpus:
     origin: Mapping[str, Any]
     made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def labels(self, split: str) -> NDArray[np.int64]:
         """<int64>[n], the classes of a split's rows."""
@@ -69,6 +73,7 @@ class Read:
     splits: Mapping[str, datasets.Dataset]
     places: Mapping[str, Place]
     origin: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def load_corpus(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
@@ -88,9 +93,8 @@ def load_corpus(name: str, source: TextSource, *, home: Path, cache: Path) -> Co
         if isinstance(source, DemoSource):
             return _demo(name, source)
         if isinstance(source, FilesSource):
-            path = readers.resolve_path(source.path, home=home)
-            read = _own_files(path, source, cache=cache)
-        elif (path := home / Path(source.path).expanduser()).exists():
+            return _files(name, source, home=home, cache=cache)
+        if (path := home / Path(source.path).expanduser()).exists():
             read = _local_copy(path, source, cache=cache)
         else:
             read = _hub(source, cache=cache)
@@ -112,6 +116,15 @@ def _demo(name: str, source: DemoSource) -> Corpus:
     columns_of_ours = FilesSource(kind="files", path="", evidence_column="evidence")
     facts = {split: demo.describe(members) for split, members in reviews.items()}
     return replace(_normalized(name, read, columns_of_ours), facts=facts)
+
+
+def _files(name: str, source: FilesSource, *, home: Path, cache: Path) -> Corpus:
+    """The user's own files, which may be in an archive."""
+    path = readers.resolve_path(source.path, home=home)
+    with archives.opened(path, into=cache, wanted=readers.file_format) as content:
+        read = _own_files(content, source, cache=cache)
+        origin = {**read.origin, "files": readers.file_hashes(path)}
+        return _with_test(_normalized(name, replace(read, origin=origin), source), source)
 
 
 def _hub(source: HubSource, *, cache: Path) -> Read:
@@ -201,10 +214,18 @@ def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path) -> R
         {split: getattr(source, split) for split in SPLITS} if isinstance(source, HubSource) else {}
     )
     read = read_files(
-        readers.files_by_split(path, names=names), lambda split: _wanted(source, split), cache=cache
+        readers.files_by_split(path, names=names),
+        lambda split: _wanted(source, split),
+        cache=cache,
+        layout=_layout(source),
     )
     origin = {"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)}
-    return replace(read, origin=origin)
+    unread = [file.relative_to(path).as_posix() for file in readers.left_out(path)]
+    notes = tuple(
+        f"Not read, because in no class's folder: {len(unread):,} files, such as {first}."
+        for first in unread[:1]
+    )
+    return replace(read, origin=origin, notes=notes)
 
 
 def read_files(
@@ -212,50 +233,66 @@ def read_files(
     wanted: Callable[[str], Sequence[str]],
     *,
     cache: Path,
+    layout: Layout = PLAIN,
 ) -> Read:
-    """Read files with the `datasets` builder for their suffix.
+    """Read files.
 
     Args:
         found: split → its files.
         wanted: split → the columns to read.
         cache: an empty folder, which must outlive the result.
+        layout: how the files are written.
 
     Raises:
         DataError: a file can't be read, or lacks a column.
     """
     splits, places = {}, {}
-    with _quiet(), tempfile.TemporaryDirectory() as links:
-        for split, members in found.items():
-            names = list(wanted(split))
-            parts = []
-            for number, file in enumerate(members):
-                link = _plain(file, Path(links) / f"{split}-{number}{file.suffix.lower()}")
-                parts.append(_one_file(file, link, names, cache=cache))
-            try:
-                splits[split] = datasets.concatenate_datasets(parts)
-            except ValueError as error:
-                raise DataError(
-                    f"The files of the split {split} differ: {readers.root_cause(error)}",
-                    fix="give each column the same type in every file.",
-                ) from None
-            places[split] = functools.partial(readers.locate_row, members, wanted=names)
+    for split, members in found.items():
+        names = list(wanted(split))
+        if readers.file_format(members[0]) == "parquet":
+            splits[split] = _parquet(members, names, split=split, cache=cache)
+        else:
+            folder = cache / f"table-{split}"
+            folder.mkdir()
+            table = tables.read_table(members, names, layout, folder=folder)
+            # Without a fingerprint of ours, `datasets` would hash the whole content.
+            splits[split] = datasets.Dataset(InMemoryTable(table), fingerprint=split)
+        places[split] = functools.partial(readers.locate_row, members, wanted=names, layout=layout)
     return Read(splits, places, origin={})
 
 
-def _one_file(file: Path, link: str, wanted: list[str], *, cache: Path) -> datasets.Dataset:
-    options = readers.check_file(file, wanted=wanted)
-    try:
-        read = datasets.load_dataset(
-            readers.BUILDERS[file.suffix.lower()],
-            data_files={"train": [link]},
-            cache_dir=str(cache),
-            split="train",
-            **options,
-        )
-    except (ValueError, OSError, StopIteration, pa.ArrowException, DatasetGenerationError) as error:
-        raise readers.read_error(file, error) from None
-    readers.require_columns(read.column_names, wanted, file=file)
-    return read.select_columns(wanted)
+def _parquet(
+    members: Sequence[Path], wanted: list[str], *, split: str, cache: Path
+) -> datasets.Dataset:
+    """Parquet files, whose metadata may name the classes."""
+    with _quiet(), tempfile.TemporaryDirectory() as links:
+        parts = []
+        for number, file in enumerate(members):
+            link = _plain(file, Path(links) / f"{split}-{number}.parquet")
+            columns = readers.parquet_columns(file)
+            # Of a nested column, such as content.body, the outermost one is read.
+            outer = [name if name in columns else name.partition(".")[0] for name in wanted]
+            require_columns(columns, outer, file=file)
+            try:
+                read = datasets.load_dataset(
+                    "parquet",
+                    data_files={"train": [link]},
+                    cache_dir=str(cache),
+                    split="train",
+                    columns=list(dict.fromkeys(outer)),
+                )
+            except (ValueError, OSError, pa.ArrowException, DatasetGenerationError) as error:
+                raise readers.read_error(file, error) from None
+            read = read if outer == wanted else read.flatten()
+            require_columns(read.column_names, wanted, file=file)
+            parts.append(read.select_columns(wanted))
+        try:
+            return datasets.concatenate_datasets(parts)
+        except ValueError as error:
+            raise DataError(
+                f"The files of the split {split} differ: {readers.root_cause(error)}",
+                fix="give each column the same type in every file.",
+            ) from None
 
 
 def _chosen(
@@ -272,19 +309,32 @@ def _chosen(
                 f"{where} has no split {original!r}. It has: {', '.join(loaded)}.",
                 fix=f"correct `source.{split}` in params.yaml, or set it to null.",
             )
-        readers.require_columns(
-            loaded[original].column_names, _wanted(source, split), file=f"{where}, split {original}"
-        )
-        chosen[split] = loaded[original]
+        part, wanted = loaded[original], _wanted(source, split)
+        if not set(wanted) <= set(part.column_names):
+            part = part.flatten()  # a nested column may be wanted, such as content.body
+        require_columns(part.column_names, wanted, file=f"{where}, split {original}")
+        chosen[split] = part
     return chosen
 
 
 def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
     """The columns that are read from a split."""
     if split == "unsupervised":
-        return [source.text_column]
-    extra = [source.evidence_column] if source.evidence_column else []
-    return [source.text_column, source.label_column, *extra]
+        return list(_texts(source))
+    others = (source.label_column, source.evidence_column, source.group_column)
+    return list(dict.fromkeys([*_texts(source), *filter(None, others)]))
+
+
+def _texts(source: HubSource | FilesSource) -> tuple[str, ...]:
+    """The columns whose texts make a row's text."""
+    columns = source.text_column
+    return (columns,) if isinstance(columns, str) else columns
+
+
+def _layout(source: HubSource | FilesSource) -> Layout:
+    if isinstance(source, HubSource):
+        return PLAIN
+    return Layout(source.quoting, source.columns or ())
 
 
 def _plain(path: Path, link: Path) -> str:
@@ -341,7 +391,7 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
     splits = {}
     for split in (split for split in SPLITS if split in original):
         table, place = original[split], read.places[split]
-        text = schema.texts(table[source.text_column], name=source.text_column, place=place)
+        text = schema.texts({name: table[name] for name in _texts(source)}, place=place)
         content: dict[str, Any] = {"text": text}
         if split in labels:
             content["label"] = labels[split]
@@ -349,19 +399,38 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
                 content["evidence"] = schema.evidence(
                     table[source.evidence_column], text, name=source.evidence_column, place=place
                 )
+            if source.group_column:
+                content["group"] = schema.groups(
+                    table[source.group_column], name=source.group_column, place=place
+                )
         splits[split] = pa.table(content)
-    return Corpus(name=name, classes=classes, splits=splits, origin=read.origin)
+    grouped = {"group_column": source.group_column} if source.group_column else {}
+    return Corpus(
+        name=name,
+        classes=classes,
+        splits=splits,
+        origin={**read.origin, **grouped},
+        notes=read.notes,
+    )
 
 
 def _with_test(corpus: Corpus, source: HubSource | FilesSource) -> Corpus:
-    """Hold test out of train if the source has none: stratified, keeping copies together."""
+    """Hold test out of train if the source has none: stratified, keeping groups together."""
     if "test" in corpus.splits:
         return corpus
     train = corpus.splits["train"]
-    copies = splitting.identities({"train": train["text"]})["train"]
     held = splitting.hold_out(
-        corpus.labels("train"), copies, share=source.test_share, seed=source.seed
+        corpus.labels("train"),
+        splitting.indivisible(train),
+        share=source.test_share,
+        seed=source.seed,
     )
+    if source.group_column and not held.any():
+        raise DataError(
+            f"{corpus.name}: no test rows can be held out of train, because each class has only "
+            f"one group in the column {source.group_column!r}.",
+            fix="provide a test split, or set `source.group_column` to another column.",
+        )
     made = {**corpus.splits, "train": train.filter(~held), "test": train.filter(held)}
     return replace(
         corpus,

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jinja2
+import matplotlib as mpl
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from pipeline.core.texts import LINE_BREAK
+from pipeline.core.texts import LINE_BREAK, shortened
 
 # A token is in full color when it has at least this many times an even share of the weight;
 # so weights that are spread evenly look pale instead of all being "the heaviest".
@@ -188,7 +189,8 @@ def draw(document: Mapping[str, Any], *, count: int = 4) -> bytes:
     Texts are cut after a few lines: the picture is for comparing runs side by side, the page
     for reading.
     """
-    with warnings.catch_warnings():
+    # A class or a feature may be named $, which begins a formula for matplotlib.
+    with warnings.catch_warnings(), mpl.rc_context({"text.parse_math": False}):
         # A letter that no installed font has becomes a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         samples = document["samples"][:count]
@@ -213,7 +215,9 @@ def _right_to_left(text: str) -> bool:
 def _title(document: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
     if not document["classes"]:
         return f"row {sample['row']}: {sample['label']:.3f}, predicted {sample['predicted']:.3f}"
-    label, predicted = (document["classes"][sample[key]] for key in ("label", "predicted"))
+    label, predicted = (
+        shortened(document["classes"][sample[key]]) for key in ("label", "predicted")
+    )
     probability = sample["probabilities"][sample["predicted"]]
     verdict = "right" if sample["correct"] else "wrong"
     return f"row {sample['row']}: {label}, predicted {predicted} ({probability:.2f}), {verdict}"
@@ -255,7 +259,7 @@ def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]
     FigureCanvasAgg(figure)
     for x, y, word, style in words:
         place = (x / width, 1 - y / height)
-        figure.text(*place, word, font=font, va="center", parse_math=False, **style)
+        figure.text(*place, word, font=font, va="center", **style)
     return figure
 
 
@@ -274,7 +278,7 @@ def _draw_series(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any
         for column, axis in enumerate(feature_axes):
             axis.plot(values[:, column], color="#3b6ea5", linewidth=1)
             name = document["features"][column]
-            axis.set_ylabel(name, fontsize=8, rotation=0, ha="right", parse_math=False)
+            axis.set_ylabel(name, fontsize=8, rotation=0, ha="right")
         for axis in (weight_axis, *feature_axes):
             axis.set_xlim(-0.5, len(values) - 0.5)
             axis.set_yticks([])

@@ -208,6 +208,14 @@ def test_draw_any_script_to_the_same_bytes(text):
     assert once == again
 
 
+def test_draw_shows_class_names_as_they_are():
+    """None is a formula, which could fail, whether the data are texts or series."""
+    (window,) = SERIES["samples"]
+    window = {**window, "label": 0, "predicted": 1, "correct": False, "probabilities": [0.1, 0.9]}
+    for samples in (document(GOOD_FILM), {**SERIES, "samples": [window]}):
+        assert page.draw({**samples, "classes": ["$\\undefined$", "$$ " * 30]})
+
+
 def test_draw_depends_on_the_weights():
     """Other weights, another picture, for texts and for series."""
     heavy = sample("A good film", [(0, 1), (2, 6), (7, 11)], [0.8, 0.1, 0.1])
