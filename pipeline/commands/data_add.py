@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +25,20 @@ def add_parser(actions: Subparsers) -> None:
     """Add the action; its flags name columns where the guess isn't clear."""
     about = "copy a file or folder to data/own/NAME, and print its entry for params.yaml"
     parser = actions.add_parser("add", help=about, description=about)
-    parser.add_argument("file", metavar="FILE", help="CSV, TSV, JSON lines, JSON, parquet, folder")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="CSV, TSV, Excel, JSON (lines), parquet; an archive or a folder of them",
+    )
     parser.add_argument("name", metavar="NAME", help="name of the dataset")
     for flag, about in (
-        ("text", "column of the texts"),
         ("label", "column of the classes"),
         ("target", "column to predict"),
     ):
         parser.add_argument(f"--{flag}", metavar="COLUMN", help=about)
     for flag, about in (
+        ("columns", "names of all columns in order, for a file without a header"),
+        ("text", "column of the texts, or columns that are joined"),
         ("time", "column of the time, or columns that make it up"),
         ("series", "column that tells several series apart"),
         ("features", "columns that the network reads"),
@@ -42,14 +47,15 @@ def add_parser(actions: Subparsers) -> None:
     parser.set_defaults(run=run)
 
 
-def run(workspace: Workspace, file: str, name: str, **columns: Any) -> None:
+def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wishes: Any) -> None:
     """Copy a file or folder to `data/own/NAME`, and print its entry for params.yaml.
 
     Args:
         workspace: where.
         file: what to copy; a relative path starts at the current folder.
         name: of the dataset.
-        columns: flag → the columns that it names.
+        columns: names of all columns, if the file has no header.
+        wishes: flag → the columns that it names.
 
     Raises:
         DataError: the name can't be used, the file holds nothing to learn from, or it isn't clear
@@ -75,8 +81,7 @@ def run(workspace: Workspace, file: str, name: str, **columns: Any) -> None:
             f"A dataset '{name}' already exists in {folder.relative_to(workspace.root)}.",
             fix="edit its file there (the next `dvc repro` sees it), or choose another NAME.",
         )
-    wishes = guess.Wishes(**columns)
-    guessed = guess.guess_source(source, wishes)
+    guessed = guess.guess_source(source, guess.Wishes(**wishes), names=columns)
     path = f"data/own/{name}/{source.name}"
     with new_folder(folder) as own:
         copy = shutil.copytree if source.is_dir() else shutil.copyfile

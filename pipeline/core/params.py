@@ -15,7 +15,6 @@ from pipeline.errors import ParamsError
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Position = Literal["anywhere", "start", "middle", "end"]
 
 
@@ -180,6 +179,8 @@ class SeriesSource(Section):
     """A table of numbers over time."""
     path: str
     """The file; a relative path starts at the project's folder."""
+    columns: Names | None = None
+    """Names of the columns in order, if the file has no header; null: the first line has them."""
     time_column: str | Names | None = None
     """Column of the time, which is checked for gaps; several, such as date and hour, are joined."""
     time_format: str | None = None

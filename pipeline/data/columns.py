@@ -1,24 +1,16 @@
 """Looking at a user's file: a sample of all its rows, and what each column seems to hold."""
 
-import csv
-import random
 import re
-import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from math import isnan
-from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow.parquet as pq
+from pipeline.data import times
 
-from pipeline.data import readers, times
-from pipeline.errors import DataError
-
-CELLS = 1_000_000  # of a larger file, a seeded sample of all rows with about as many cells
 MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})  # among numbers
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")  # 1,234,567
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")  # 2,5
@@ -96,48 +88,6 @@ class Column:
         return [value for value, _ in self.counts.most_common(count)]
 
 
-@dataclass(frozen=True)
-class Look:
-    """What was seen of a file.
-
-    Attributes:
-        file: the file, or the first of a folder.
-        rows: number of rows in all.
-        columns: by name.
-        places: the row numbers, from 0, of those that were looked at.
-    """
-
-    file: Path
-    rows: int
-    columns: Mapping[str, Column]
-    places: Sequence[int] = field(repr=False)
-
-    @property
-    def seen(self) -> int:
-        """Number of rows that were looked at."""
-        return len(self.places)
-
-    def joined(self, names: Sequence[str]) -> list[str]:
-        """These columns' values of each row, joined by a blank."""
-        return times.join([self.columns[name].values for name in names])
-
-
-def look_at(path: Path) -> Look:
-    """Look at a file or at the training files of a folder.
-
-    Raises:
-        DataError: the format is unknown, or a file can't be read or has no rows.
-    """
-    files = readers.files_by_split(path)["train"]
-    total, sample = _sample(row for file in files for row in _rows(file))
-    if not sample:
-        raise readers.no_rows(files[0])
-    sample = [(place, _flat(row)) for place, row in sample]
-    names = dict.fromkeys(name for _, row in sample for name in row)
-    columns = {name: describe(name, [row.get(name) for _, row in sample]) for name in names}
-    return Look(files[0], total, columns, [place for place, _ in sample])
-
-
 def describe(name: str, values: Sequence[Any]) -> Column:
     """Find the kind of a column's values, ignoring missing ones."""
     there = [value for value in values if value is not None and not _is_nan(value)]
@@ -212,82 +162,3 @@ def _whole(value: str) -> str:
 def _short(value: str) -> str:
     value = " ".join(value.split())
     return value if len(value) <= 30 else f"{value[:29]}…"
-
-
-def unclear(look: Look, what: str, candidates: Iterable[Column], flag: str) -> DataError:
-    """The error that lists candidates and asks for a flag.
-
-    Args:
-        look: at the file.
-        what: what it has too many or none of.
-        candidates: the columns to list.
-        flag: which names one of them.
-    """
-    shown = list(candidates)[:12]
-    width = max((len(one.name) for one in shown), default=0)
-    lines = "".join(f"\n    {one.name.ljust(width)}  {one.describe()}" for one in shown)
-    example = quoted(shown[0].name) if shown else "COLUMN"
-    return DataError(f"{look.file} has {what}:{lines}", fix=f"name it, as in {flag} {example}")
-
-
-def quoted(name: str) -> str:
-    """A column's name as a shell's argument."""
-    return shlex.quote(name)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Some names, in quotes."""
-    names = list(names)
-    return ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "")
-
-
-# ── reading ──────────────────────────────────────────────────────────────────────────────
-
-
-def _sample(rows: Iterable[dict[str, Any]]) -> tuple[int, list[tuple[int, dict[str, Any]]]]:
-    """How many rows there are, and a seeded sample of them in their order (reservoir sampling)."""
-    kept: list[tuple[int, dict[str, Any]]] = []
-    generator = random.Random(0)
-    place, limit = -1, 0
-    for place, row in enumerate(rows):
-        limit = limit or max(2000, CELLS // max(len(row), 1))
-        if place < limit:
-            kept.append((place, row))
-        elif (at := generator.randrange(place + 1)) < limit:
-            kept[at] = (place, row)
-    return place + 1, sorted(kept, key=lambda one: one[0])
-
-
-def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested fields under their path: {"meta": {"label": 1}} → {"meta.label": 1}."""
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        inner = isinstance(value, dict)
-        flat |= _flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
-    return flat
-
-
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    try:
-        match readers.BUILDERS[file.suffix.lower()]:
-            case "csv":
-                yield from _csv_rows(file)
-            case "parquet":
-                with pq.ParquetFile(file) as content:
-                    for batch in content.iter_batches():
-                        yield from batch.to_pylist()
-            case _:
-                yield from readers.json_rows(file)
-    except DataError:
-        raise
-    except (ValueError, TypeError, OSError) as error:  # pyarrow's and json's errors included
-        raise readers.read_error(file, error) from None
-
-
-def _csv_rows(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines, delimiter=readers.csv_separator(file))
-        header = next(reader, [])
-        for fields in reader:
-            if fields:  # reading the whole file reports where fields are missing
-                yield dict(zip(header, fields, strict=False))

@@ -32,6 +32,15 @@ def rows(file: Path, wanted: Sequence[str], layout: Layout = PLAIN) -> Iterator[
     return select(records, wanted, layout, file=file, uneven=_UNEVEN)
 
 
+def cells(file: Path, layout: Layout = PLAIN) -> Iterator[list[str]]:
+    """All cells of every line, the header included.
+
+    Raises:
+        DataError: as for `rows`.
+    """
+    return (found for _, found in _records(file, separator(file, (), layout), layout))
+
+
 def separator(file: Path, wanted: Sequence[str] = (), layout: Layout = PLAIN) -> str:
     """The separator that finds the wanted columns, or else the most columns."""
     first = {mark: next(_parse(file, mark, layout), (1, [], []))[1] for mark in SEPARATORS}

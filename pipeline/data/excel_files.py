@@ -1,5 +1,6 @@
 """Reading Excel workbooks (.xlsx): the cells of their only sheet, as text."""
 
+import contextlib
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -25,13 +26,30 @@ def rows(file: Path, wanted: Sequence[str], layout: Layout = PLAIN) -> Iterator[
         DataError: the file is damaged or protected, has several sheets, or lacks a column.
     """
     uneven = "move what stands beside the table to another file."
-    try:
+    with _readable(file):
         yield from select(_records(file, layout), wanted, layout, file=file, uneven=uneven)
+
+
+@contextlib.contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Turn what a damaged workbook raises into a DataError."""
+    try:
+        yield
     except (zipfile.BadZipFile, LookupError, ET.ParseError, ValueError) as error:
         raise DataError(
             f"{file} can't be read as an Excel workbook: {error}.",
             fix="save it again without a password, or save it as CSV in UTF-8.",
         ) from None
+
+
+def cells(file: Path) -> Iterator[list[str]]:
+    """All cells of every row that isn't empty, the header included.
+
+    Raises:
+        DataError: as for `rows`.
+    """
+    with _readable(file):
+        yield from (found for _, found in _records(file, PLAIN))
 
 
 def _records(file: Path, layout: Layout) -> Iterator[Row]:

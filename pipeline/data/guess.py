@@ -10,8 +10,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from pipeline.data import columns, guess_series, guess_text
-from pipeline.data.columns import Look
+from pipeline.data import guess_series, guess_text
+from pipeline.data.look import Look, listed, look_at
 from pipeline.data.schema import MANY_CLASSES
 from pipeline.errors import DataError
 
@@ -33,7 +33,7 @@ ENCODE: dict[str, dict[str, Any]] = {
 class Wishes:
     """The columns that the user named, each with the flag of that name."""
 
-    text: str | None = None
+    text: Sequence[str] = ()
     label: str | None = None
     time: Sequence[str] = ()
     features: Sequence[str] = ()
@@ -67,27 +67,46 @@ class Guess:
     notes: tuple[str, ...] = ()
 
 
-def guess_source(path: Path, wishes: Wishes | None = None) -> Guess:
+def guess_source(path: Path, wishes: Wishes | None = None, *, names: Sequence[str] = ()) -> Guess:
     """Guess from a look at the whole file what to learn from which columns.
+
+    Args:
+        path: the file.
+        wishes: the columns that the user named.
+        names: of all columns in order, for a file without a header.
 
     Raises:
         DataError: the format is unknown, the file can't be read, a named column doesn't fit, or
             it isn't clear which columns to take; the message then lists the candidates.
     """
     wishes = wishes or Wishes()
-    look = columns.look_at(path)
+    look = look_at(path, names=names)
     _check(wishes, look)
+    kind, source, encode, notes = _guess(look, wishes)
+    layout = {"columns": list(look.layout.columns), "quoting": look.layout.quoting}
+    told = {key: value for key, value in layout.items() if value}
+    if look.layout.columns and not names:
+        notes.insert(
+            0, "This looks like a file without a header: name its columns, --columns NAME …"
+        )
+    if look.layout.quoting:
+        notes.insert(0, "Quotation marks are read as characters like any other.")
+    return Guess(look, {"kind": kind, **told, **source}, encode, tuple(notes))
+
+
+def _guess(look: Look, wishes: Wishes) -> tuple[str, dict[str, Any], dict[str, Any], list[str]]:
+    """The kind, the rest of `source`, `encode`, and notes."""
     of_text, of_numbers = _sides(wishes)
     time = guess_series.find_time(look)
     if of_text or (not of_numbers and guess_text.find_texts(look, timed=bool(time))):
         source, notes = guess_text.text_source(look, text=wishes.text, label=wishes.label)
-        return Guess(look, source, ENCODE["files"], tuple(notes))
+        return "files", source, ENCODE["files"], notes
     lists = [one.name for one in look.columns.values() if one.kind == "lists of numbers"]
     if lists and set(wishes.features) <= set(lists):
         source = guess_series.sequences_source(
             look, features=wishes.features or lists, target=wishes.target
         )
-        return Guess(look, source, ENCODE["sequences"])
+        return "sequences", source, ENCODE["sequences"], []
     if not of_numbers and not (time and any(one.numeric for one in look.columns.values())):
         raise _nothing(look)
     source, rows, notes = guess_series.series_source(
@@ -98,7 +117,7 @@ def guess_source(path: Path, wishes: Wishes | None = None) -> Guess:
         series=wishes.series,
     )
     window = max(1, min(WINDOW, rows // 15))  # a third of a split of 20 %
-    return Guess(look, source, ENCODE["series"] | {"window": window}, tuple(notes))
+    return "series", source, ENCODE["series"] | {"window": window}, notes
 
 
 def params_entry(name: str, path: str, guessed: Guess) -> str:
@@ -142,13 +161,13 @@ def _check(wishes: Wishes, look: Look) -> None:
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise DataError(
                     f"--{flag}: {look.file} has no column {name!r}. It has: "
-                    f"{columns.listed(look.columns)}.{hint}",
+                    f"{listed(look.columns)}.{hint}",
                     fix="correct the name.",
                 )
             found = look.columns[name]
             fits = {
                 "text": found.kind == "text",
-                "label": found.kind in {"text", "whole numbers", "booleans"}
+                "label": found.kind in {"text", "whole numbers", "numbers", "booleans"}
                 and 2 <= found.distinct <= min(MANY_CLASSES, look.seen / 2),
                 "features": found.numeric or found.kind == "lists of numbers",
                 "time": found.kind in {"times", "times of day", "whole numbers"},

@@ -6,8 +6,9 @@ from itertools import combinations, pairwise
 from typing import Any
 
 from pipeline.data import columns, times
-from pipeline.data.columns import Column, Look
+from pipeline.data.columns import Column
 from pipeline.data.guess_text import are_classes, the_label
+from pipeline.data.look import Look, listed, unclear
 from pipeline.errors import DataError
 
 # Words in the names of columns. Of targets and series, the first that is found is taken.
@@ -48,7 +49,6 @@ def sequences_source(look: Look, *, features: Sequence[str], target: str | None)
     chosen = look.columns[target] if target else the_label(look, aside=set(features))
     regression = chosen.numeric and not are_classes(look, chosen)
     return {
-        "kind": "sequences",
         "features": list(features),
         "target": chosen.name,
         **({"task": "regression"} if regression else {}),
@@ -85,7 +85,6 @@ def series_source(
     used = [look.columns[name] for name in dict.fromkeys([*features, target])]
     commas = any(one.kind == "numbers with a decimal comma" for one in used)
     source = {
-        "kind": "series",
         "time_column": time[0] if len(time) == 1 else time,
         "time_format": formats[0] if formats and formats[0] != times.ISO else None,
         "series_column": series[0] if len(series) == 1 else series,
@@ -98,7 +97,7 @@ def series_source(
     notes = []
     counts = Counter(look.joined(series)) if series else Counter({"": look.seen})
     if series:
-        notes.append(f"{len(counts):,} series, told apart by {columns.listed(series)}.")
+        notes.append(f"{len(counts):,} series, told apart by {listed(series)}.")
     if len(formats) > 1:
         notes.append(f"The times fit {formats[0]} and {formats[1]}: check `time_format`.")
     if not time:
@@ -113,7 +112,7 @@ def _missing(look: Look, used: Sequence[Column]) -> list[str]:
     if not gaps:
         return []
     first = look.places[min(one.missing[0] for one in gaps)] + 1
-    where = f"{columns.listed(one.name for one in gaps)}, first in row {first:,}"
+    where = f"{listed(one.name for one in gaps)}, first in row {first:,}"
     return [f"Missing values in {where}: `missing: ffill` repeats the value before."]
 
 
@@ -185,8 +184,7 @@ def _formats(look: Look, time: Sequence[str]) -> Sequence[str]:
     formats = times.find_formats(written)
     if not formats:
         raise DataError(
-            f"{look.file}: the times in {columns.listed(time)} have no known format: "
-            f"{written[0]!r}.",
+            f"{look.file}: the times in {listed(time)} have no known format: {written[0]!r}.",
             fix="write them as 2026-01-31 18:00:00.",
         )
     return formats
@@ -232,7 +230,7 @@ def _numbers_rows(look: Look, column: Column) -> bool:
 def _the_target(look: Look, numeric: Sequence[Column]) -> str:
     """By its name, or else the last column with more than a few values."""
     if not numeric:
-        raise columns.unclear(look, "no column of numbers", look.columns.values(), "--target")
+        raise unclear(look, "no column of numbers", look.columns.values(), "--target")
     named = min(numeric, key=lambda one: _place(one, TARGETS))
     if _place(named, TARGETS) < len(TARGETS):
         return named.name

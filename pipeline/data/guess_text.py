@@ -1,10 +1,12 @@
 """Guess which column of a user's file is the text, and which the label."""
 
+import shlex
 from collections.abc import Sequence, Set
 from typing import Any
 
 from pipeline.data import columns
-from pipeline.data.columns import Column, Look
+from pipeline.data.columns import Column
+from pipeline.data.look import Look, listed, unclear
 from pipeline.data.schema import MANY_CLASSES
 from pipeline.errors import DataError
 
@@ -33,35 +35,40 @@ SUBJECTS = frozenset({
 })
 # fmt: on
 EVIDENCE = ("evidence", "spans", "rationale", "rationales")
+MOST_STEPS = 20  # of a rating that isn't whole
 ROWS_OF_A_CLASS = 4  # on average at least; else the values are no classes
 
 
 def text_source(
-    look: Look, *, text: str | None, label: str | None
+    look: Look, *, text: Sequence[str], label: str | None
 ) -> tuple[dict[str, Any], list[str]]:
     """The `source` for texts with labels, and notes for the reader.
 
     Args:
         look: at the file.
-        text: the column that the user named.
+        text: the columns that the user named, if any.
         label: the same.
 
     Raises:
         DataError: it isn't clear which columns to take, or a row has several labels.
     """
-    text = text or _the_text(look, label).name
-    label = label or the_label(look, aside={text}).name
+    text = list(text) or [_the_text(look, label).name]
+    label = label or the_label(look, aside={*text}).name
     evidence = [name for name in look.columns if name.lower() in EVIDENCE]
     source = {
-        "kind": "files",
-        "text_column": text,
+        "text_column": text[0] if len(text) == 1 else text,
         "label_column": label,
-        **({"evidence_column": evidence[0]} if evidence else {}),
+        **({"evidence_column": evidence[0]} if evidence and len(text) == 1 else {}),
     }
     classes = look.columns[label]
-    names = sorted(classes.counts, key=int if classes.kind == "whole numbers" else None)
+    names = sorted(classes.counts, key=float if classes.numeric else None)
     shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
-    return source, [f"The text is {text!r}, the label {label!r}: {len(names):,} classes, {shown}."]
+    notes = [f"The text is {listed(text)}, the label {label!r}: {len(names):,} classes, {shown}."]
+    others = [one.name for one in find_texts(look, timed=True) if one.name not in {*text, label}]
+    if others and not evidence:
+        flag = " ".join(map(shlex.quote, [*text, *others[:1]]))
+        notes.append(f"{listed(others)} may be read too: --text {flag}")
+    return source, notes
 
 
 def find_texts(look: Look, *, timed: bool) -> list[Column]:
@@ -93,9 +100,9 @@ def _the_text(look: Look, label: str | None) -> Column:
     if exact:
         return exact[0]
     if not ranked:
-        raise columns.unclear(look, "no column of texts", look.columns.values(), "--text")
+        raise unclear(look, "no column of texts", look.columns.values(), "--text")
     if len(ranked) > 1 and ranked[1].length > ranked[0].length / 2:
-        raise columns.unclear(look, "several columns that may be the text", ranked, "--text")
+        raise unclear(look, "several columns that may be the text", ranked, "--text")
     return ranked[0]
 
 
@@ -120,11 +127,13 @@ def the_label(look: Look, *, aside: Set[str]) -> Column:
     if len(likely) == 1:
         return likely[0]
     what = f"{'several columns' if likely else 'no column'} that may be the label"
-    raise columns.unclear(look, what, likely or fitting or left, "--label")
+    raise unclear(look, what, likely or fitting or left, "--label")
 
 
 def are_classes(look: Look, column: Column) -> bool:
     """Whether the values may be classes: few enough, each with several rows."""
+    if column.kind == "numbers":  # half stars
+        return _rank(column) is not None and 2 <= column.distinct <= MOST_STEPS
     if column.kind not in {"text", "whole numbers", "booleans"}:
         return False
     if column.kind == "whole numbers" and column.distinct > 20:
@@ -164,8 +173,8 @@ def _refuse_several_labels(
     if len(flags) > 1 and all(one in flags for one in named):
         raise DataError(
             f"{look.file} has a column of 0 and 1 for each of several labels: "
-            f"{columns.listed(one.name for one in flags)}. Spotlight learns one label a row.",
-            fix=f"choose one of them, --label {columns.quoted(flags[0].name)}, or write the class "
+            f"{listed(one.name for one in flags)}. Spotlight learns one label a row.",
+            fix=f"choose one of them, --label {shlex.quote(flags[0].name)}, or write the class "
             "of each row in one column.",
         )
     lists = [one for one in left if one.kind == "lists" and one.name.lower() not in EVIDENCE]

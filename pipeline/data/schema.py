@@ -1,11 +1,9 @@
 """Converting a source's columns to the schema of `data/raw`: text, label, evidence, numbers."""
 
-import contextlib
 import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
@@ -295,60 +293,6 @@ def _number(value: object) -> float:
         return float(value)  # type: ignore[arg-type]  # other types are caught
     except (TypeError, ValueError):
         return np.nan
-
-
-def times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
-    """A time column as timestamps; integers are kept.
-
-    Raises:
-        DataError: a row is not a time, or is earlier than the row before.
-    """
-    if any(kind(column.type) for kind in _TEXT):
-        column = _parsed_times(column, name=name, place=place)
-    elif not (pa.types.is_integer(column.type) or pa.types.is_temporal(column.type)):
-        raise _wrong_type(column, name=name, wanted="times", place=place)
-    row = _first(pc.is_null(column))
-    if row is not None:
-        raise _no_time(None, place(row), name=name)
-    values = column.to_numpy()
-    back = np.flatnonzero(values[1:] < values[:-1])
-    if len(back):
-        row = int(back[0]) + 1
-        raise DataError(
-            f"{place(row)}: time goes backward, from {values[row - 1]} to {values[row]}.",
-            fix=f"sort the rows by {name!r}.",
-        )
-    return column
-
-
-def _parsed_times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
-    """Parse text as integers or as ISO 8601 times."""
-    for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
-        with contextlib.suppress(pa.ArrowInvalid):
-            return column.cast(kind)
-    kinds = [_time_kind(value) for value in column.to_pylist()]
-    row = next((row for row, kind in enumerate(kinds) if kind != (kinds[0] or "time")), 0)
-    raise _no_time(column[row].as_py(), place(row), name=name)
-
-
-def _time_kind(value: str | None) -> str | None:
-    """How a time is written: "number", "time", "time with zone", or None if it isn't one."""
-    if value is None:
-        return None
-    if value.isdecimal():
-        return "number"
-    try:
-        return "time with zone" if datetime.fromisoformat(value).tzinfo else "time"
-    except ValueError:
-        return None
-
-
-def _no_time(value: object, where: str, *, name: str) -> DataError:
-    return DataError(
-        f"{where}: the column {name!r} has {value!r}, not a time.",
-        fix="write times as 2026-01-31 18:00:00, all with or all without a time zone, or as "
-        "integers.",
-    )
 
 
 def lists(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.float64]:

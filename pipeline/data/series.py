@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.core.params import AddingSource, NumericSource, SequencesSource, SeriesSource
 from pipeline.core.sequences import starts_of
-from pipeline.data import readers, schema, sources, splitting, steps, times
+from pipeline.data import archives, readers, schema, sources, splitting, steps, times
+from pipeline.data.header import Layout
 from pipeline.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -63,16 +64,20 @@ def load_series(name: str, source: NumericSource, *, home: Path, cache: Path) ->
     """
     if isinstance(source, AddingSource):
         return _adding(name, source)
-    if isinstance(source, SeriesSource):
-        return _steps(name, source, home=home, cache=cache)
-    return _sequences(name, source, home=home, cache=cache)
+    path = readers.resolve_path(source.path, home=home)
+    with archives.opened(path, into=cache, wanted=readers.file_format) as content:
+        if isinstance(source, SeriesSource):
+            made = _steps(name, source, path=content, cache=cache)
+        else:
+            made = _sequences(name, source, path=content, cache=cache)
+    origin = {"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)}
+    return replace(made, origin=origin)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────
 
 
-def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Series:
-    path = readers.resolve_path(source.path, home=home)
+def _steps(name: str, source: SeriesSource, *, path: Path, cache: Path) -> Series:
     found = readers.files_by_split(path)
     if set(found) != {"train"}:
         raise DataError(
@@ -83,7 +88,8 @@ def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Serie
     numeric = list(dict.fromkeys([*source.features, source.target]))
     timed, told = steps.names(source.time_column), steps.names(source.series_column)
     wanted = list(dict.fromkeys([*timed, *told, *numeric]))
-    read = sources.read_files(found, lambda _: wanted, cache=cache)
+    layout = Layout(columns=source.columns or ())
+    read = sources.read_files(found, lambda _: wanted, cache=cache, layout=layout)
     table, place = read.splits["train"].with_format("arrow")[:], read.places["train"]
     time = steps.read_times(table, timed, pattern=source.time_format, place=place)
     groups, notes = steps.in_order(
@@ -123,7 +129,7 @@ def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Serie
         time=" ".join(timed) or None,
         told_apart=" ".join(told) or None,
         splits=splits,
-        origin={"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)},
+        origin={},
         notes=tuple(notes),
     )
 
@@ -154,8 +160,7 @@ def _in_time(
     return splits, table.num_rows - sum(part.num_rows for part in splits.values())
 
 
-def _sequences(name: str, source: SequencesSource, *, home: Path, cache: Path) -> Series:
-    path = readers.resolve_path(source.path, home=home)
+def _sequences(name: str, source: SequencesSource, *, path: Path, cache: Path) -> Series:
     found = readers.files_by_split(path)
     found.pop("unsupervised", None)
     wanted = [*source.features, source.target]
@@ -201,7 +206,7 @@ def _sequences(name: str, source: SequencesSource, *, home: Path, cache: Path) -
             )
             for split in tables
         },
-        origin={"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)},
+        origin={},
     )
     for split, share in (("test", source.test_share), ("validation", source.validation_share)):
         series = _with(series, split, share=share, seed=source.seed)

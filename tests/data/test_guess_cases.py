@@ -1,6 +1,7 @@
 """Files as people bring them: what `data add` proposes for each, or what it asks."""
 
 import json
+import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_a_large_file_is_sampled_over_all_its_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last class is seen too, and the same rows are drawn each time."""
-    monkeypatch.setattr("pipeline.data.columns.CELLS", 0)
+    monkeypatch.setattr("pipeline.data.look.CELLS", 0)
     path = table(tmp_path, "a,b", [(text(n), "xy"[n >= 8000]) for n in range(9000)])
     found, again = guess_source(path), guess_source(path)
     assert columns(found) == ("a", "b")
@@ -167,20 +168,75 @@ def test_flags_are_obeyed_and_checked(tmp_path: Path) -> None:
     """What they name is taken; a wrong name, a wrong kind or a contradiction is said."""
     rows = [(text(n), text(n, 3), n % 3, n / 7) for n in range(40)]
     path = table(tmp_path, "body,title,mood,size", rows)
-    found = guess_source(path, Wishes(text="title", label="mood"))
+    found = guess_source(path, Wishes(text=["title"], label="mood"))
     assert columns(found) == ("title", "mood")
     found = guess_source(path, Wishes(target="size"))
     assert found.source["features"] == ["mood", "size"]
     assert "No time column" in found.notes[0]
     for wishes, words in (
         (Wishes(label="moods"), "--label: .*'moods'.*Did you mean 'mood'"),
-        (Wishes(text="size"), "--text: the column 'size' .* holds numbers"),
+        (Wishes(text=["size"]), "--text: the column 'size' .* holds numbers"),
         (Wishes(label="body"), "--label: the column 'body' .* 40 distinct"),
         (Wishes(features=["body"]), "--features: the column 'body'"),
-        (Wishes(text="body", target="size"), "--text and --target don't go together"),
+        (Wishes(text=["body"], target="size"), "--text and --target don't go together"),
     ):
         with pytest.raises(DataError, match=words):
             guess_source(path, wishes)
+
+
+def test_a_file_without_a_header(tmp_path: Path) -> None:
+    """Its columns are numbered, or named by the user; no row is lost."""
+    rows = [(n % 4 + 1, f"{text(n, 3)}", text(n, 12)) for n in range(40)]
+    path = table(tmp_path, "4,a title of its own,the very first of all rows that are here", rows)
+    found = guess_source(path)
+    assert columns(found) == ("column_3", "column_1")
+    assert found.source["columns"] == ["column_1", "column_2", "column_3"]
+    assert "without a header" in found.notes[0]
+    assert found.look.rows == 41
+    names = ["class", "title", "description"]
+    found = guess_source(path, Wishes(text=["title", "description"]), names=names)
+    assert columns(found) == (["title", "description"], "class")
+    assert found.source["columns"] == names
+    assert len(found.notes) == 1
+
+
+def test_numbers_without_a_header(tmp_path: Path) -> None:
+    """A series is read so too; pandas' own numbers of columns are a header."""
+    rows = [(f"2024-01-{1 + n // 24:02d} {n % 24:02d}:00", n / 8) for n in range(100)]
+    found = guess_source(table(tmp_path, "2023-12-31 23:00,7.5", rows))
+    assert found.source["columns"] == ["column_1", "column_2"]
+    assert found.source["time_column"] == "column_1"
+    found = guess_source(table(tmp_path, "0,1", rows))
+    assert (found.source["time_column"], "columns" in found.source) == ("0", False)
+
+
+def test_quotation_marks_that_enclose_nothing(tmp_path: Path) -> None:
+    """All rows arrive, and the entry says how."""
+    lines = ["tweet\tlabel", *(f"{text(n)}\t{'xy'[n % 2]}" for n in range(40))]
+    lines[11] = f'"{lines[11]}'
+    path = tmp_path / "own.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    found = guess_source(path)
+    assert (found.source["quoting"], found.look.rows) == ("none", 40)
+
+
+def test_files_in_an_archive(tmp_path: Path) -> None:
+    """As if they were unpacked, with nested fields by their path."""
+    lines = "".join(
+        json.dumps({"content": {"body": text(n)}, "meta": {"label": "xy"[n % 2]}}) + "\n"
+        for n in range(40)
+    )
+    with zipfile.ZipFile(tmp_path / "own.zip", "w") as archive:
+        archive.writestr("own.jsonl", lines)
+    found = guess_source(tmp_path / "own.zip")
+    assert columns(found) == ("content.body", "meta.label")
+
+
+def test_half_stars_are_classes_where_they_are_named_so(tmp_path: Path) -> None:
+    """4.5 of a rating, but not of a size."""
+    rows = [(text(n), 1 + n % 9 / 2, n % 9 / 2) for n in range(90)]
+    found = guess_source(table(tmp_path, "text,size,rating", rows))
+    assert columns(found) == ("text", "rating")
 
 
 # ── series ───────────────────────────────────────────────────────────────────────────────
