@@ -13,6 +13,11 @@ from pipeline.data import times
 
 MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})  # among numbers
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")  # 1,234,567
+# A day and a time of the day in words and numbers, in a format that isn't known.
+DATE = re.compile(
+    r"(?=.*\d:\d\d)(?:(?i:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+    r"[a-z]*[.,]?|[+-]?\d[\d:.,/-]*|[AaPp]\.?[Mm]\.?|[A-Z]{2,5}|\s)+",
+)
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")  # 2,5
 Kind = Literal[
     "nothing", "booleans", "whole numbers", "numbers", "numbers with a decimal comma",
@@ -116,7 +121,8 @@ def _describe_words(name: str, values: Sequence[Any], words: list[str]) -> Colum
     if kind is None:
         formats = times.find_formats(words)
         clocks = [] if formats else times.find_formats(words, clock=True)
-        found: Kind = "times" if formats else "times of day" if clocks else "text"
+        dated = formats or all(map(DATE.fullmatch, set(words)))
+        found: Kind = "times" if dated else "times of day" if clocks else "text"
         return Column(name, values, found, tuple(formats or clocks))
     days = times.find_formats(words) if all(len(word) == 8 for word in words) else []
     if kind == "whole numbers" and days == ["%Y%m%d"]:

@@ -15,7 +15,7 @@ from pipeline.errors import DataError
 # fmt: off
 TARGETS = (
     "target", "y", "sales", "demand", "load", "consumption", "active", "power", "count",
-    "passengers", "traffic", "value", "price", "close", "temperature", "temp", "ot",
+    "cnt", "passengers", "traffic", "value", "price", "close", "temperature", "temp", "ot",
 )
 SERIES = (
     "series", "store", "shop", "item", "product", "sensor", "station", "meter", "device",
@@ -102,6 +102,9 @@ def series_source(
         notes.append(f"The times fit {formats[0]} and {formats[1]}: check `time_format`.")
     if not time:
         notes.append("No time column: the rows are taken as consecutive steps.")
+    unread = [one.name for one in look.columns.values() if "thousands" in one.kind]
+    if unread:
+        notes.append(f"Not read, because a comma separates thousands: {listed(unread)}.")
     notes += _missing(look, used)
     shortest = min(counts.values()) * look.rows // look.seen
     return {key: value for key, value in source.items() if value}, shortest, notes

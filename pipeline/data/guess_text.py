@@ -124,8 +124,9 @@ def the_label(look: Look, *, aside: Set[str]) -> Column:
     _refuse_several_labels(look, left, fitting, named)
     plain = [one for one in fitting if not _called(one, ASIDE)]
     likely = named or [one for one in plain if not _called(one, SUBJECTS)] or plain
-    if len(likely) == 1:
-        return likely[0]
+    if likely and all(_same_classes(likely[0], one) for one in likely[1:]):
+        # The names of the classes tell more than their numbers.
+        return next((one for one in likely if one.kind == "text"), likely[0])
     what = f"{'several columns' if likely else 'no column'} that may be the label"
     raise unclear(look, what, likely or fitting or left, "--label")
 
@@ -159,6 +160,12 @@ def _rank(column: Column) -> int | None:
 def _called(column: Column, names: Set[str]) -> bool:
     """Whether one of these words is in the column's name."""
     return not names.isdisjoint(columns.tokens(column.name))
+
+
+def _same_classes(one: Column, other: Column) -> bool:
+    """Whether two columns name the same classes, as 0, 1 and bad, good do."""
+    pairs = set(zip(map(str, one.values), map(str, other.values), strict=True))
+    return len(pairs) == one.distinct == other.distinct
 
 
 def _refuse_several_labels(

@@ -10,7 +10,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.core.params import AddingSource, NumericSource, SequencesSource, SeriesSource
-from pipeline.core.sequences import starts_of
 from pipeline.data import archives, readers, schema, sources, splitting, steps, times
 from pipeline.data.header import Layout
 from pipeline.errors import DataError
@@ -95,6 +94,13 @@ def _steps(name: str, source: SeriesSource, *, path: Path, cache: Path) -> Serie
     groups, notes = steps.in_order(
         time, times.join([table[one].to_pylist() for one in told]), rows=table.num_rows, place=place
     )
+    if source.missing == "ffill":
+        known = steps.since_all_known(groups, [table[one] for one in numeric])
+        if before := table.num_rows - sum(map(len, known.values())):
+            notes.append(
+                f"Left out because a value is missing and none is before: {before:,} rows."
+            )
+        groups = known
     lengths = [len(members) for members in groups.values()]
     order = np.concatenate(list(groups.values()))
     content: dict[str, Any] = {}
@@ -107,7 +113,6 @@ def _steps(name: str, source: SeriesSource, *, path: Path, cache: Path) -> Serie
         content[one], filled[one] = steps.read_numbers(
             table[one].take(pa.array(order)),
             name=one,
-            starts=starts_of(lengths),
             source=source,
             place=lambda row: place(int(order[row])),
         )

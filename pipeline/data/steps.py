@@ -1,7 +1,7 @@
 """Reading the rows of a table as steps of one series or of several: times, order, numbers."""
 
-from collections.abc import Sequence
-from itertools import pairwise
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from pipeline.errors import DataError
 
 # How a missing number is written; also as nothing, null or NaN.
 MISSING = ("", "?", "-", "na", "n/a", "nan", "null", "none")
+
+
+WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 
 
 def names(columns: str | Sequence[str] | None) -> list[str]:
@@ -52,7 +55,9 @@ def read_times(
         odd = next((row for row, value in enumerate(written) if not _is_whole(value)), None)
         if odd is not None:
             raise _no_time(written[odd], place(odd), columns)
-        return pa.chunked_array([pa.array(list(map(int, written)), pa.int64())])
+        return pa.chunked_array(
+            [pa.array([int(value.partition(".")[0]) for value in written], pa.int64())]
+        )
     read = times.read_times(written, pattern or times.ISO)
     wrong = np.flatnonzero(np.isnat(read))
     if len(wrong):
@@ -131,34 +136,37 @@ def _require_order(
     )
 
 
+def since_all_known(
+    groups: Mapping[str, NDArray[np.int64]], columns: Sequence[pa.ChunkedArray]
+) -> dict[str, NDArray[np.int64]]:
+    """The rows of each series without those before every column has had a value."""
+    absent = [_absent(column) for column in columns]
+    return {
+        name: members[max(np.append(~mask[members], True).argmax() for mask in absent) :]
+        for name, members in groups.items()
+    }
+
+
 def read_numbers(
     column: pa.ChunkedArray,
     *,
     name: str,
-    starts: NDArray[np.int64],
     source: SeriesSource,
     place: Place,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """A column as <float64>[n], and the rows in which a missing value repeats the one before.
 
     Args:
-        column: in order of time, one series after the other.
+        column: in order of time, one series after the other; if values are to be filled, the
+            first one of each series is there.
         name: the column's name.
-        starts: <int64>[series + 1], where each series starts.
         source: its `decimal` and `missing`.
         place: locates a row.
 
     Raises:
         DataError: a value is missing, or is not a finite number.
     """
-    text = _is_text(column.type)
-    if text:
-        plain = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-        absent = (
-            pc.is_in(plain, value_set=pa.array(MISSING)).to_numpy() | column.is_null().to_numpy()
-        )
-    else:
-        absent = pc.is_null(column, nan_is_null=True).to_numpy()
+    text, absent = _is_text(column.type), _absent(column)
     rows = np.flatnonzero(absent)
     if len(rows):
         if source.missing == "error":
@@ -170,7 +178,8 @@ def read_numbers(
                 fix="remove the row, or set `source.missing: ffill` in params.yaml to repeat the "
                 "value before.",
             )
-        column = column.take(pa.array(_last_known(absent, starts, name=name, place=place)))
+        known = np.where(absent, 0, np.arange(len(absent)))
+        column = column.take(pa.array(np.maximum.accumulate(known)))
     if text and source.decimal == ",":
         column = pc.replace_substring(column, ",", ".")
     elif text:
@@ -184,26 +193,13 @@ def read_numbers(
     return schema.numbers(column, name=name, place=place), rows
 
 
-def _last_known(
-    absent: NDArray[np.bool_], starts: NDArray[np.int64], *, name: str, place: Place
-) -> NDArray[np.int64]:
-    """<int64>[n], the last row up to each one, in the same series, whose value is known.
-
-    Raises:
-        DataError: a series starts with a missing value.
-    """
-    rows = np.arange(len(absent))
-    known = np.where(absent, -1, rows)
-    for start, end in pairwise(starts):
-        known[start:end] = np.maximum.accumulate(known[start:end])
-    first = np.flatnonzero(known < 0)
-    if len(first):
-        raise DataError(
-            f"{place(int(first[0]))}: the column {name!r} is missing, and no value before it "
-            "could be repeated.",
-            fix="remove the row, or leave the column out.",
-        )
-    return known
+def _absent(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """<bool>[n], where a number is missing."""
+    if not _is_text(column.type):
+        return np.asarray(pc.is_null(column, nan_is_null=True).to_numpy())
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(column))
+    named = pc.is_in(plain, value_set=pa.array(MISSING)).to_numpy()
+    return np.asarray(named | column.is_null().to_numpy())
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -211,7 +207,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_whole(value: str) -> bool:
-    return value.lstrip("+-").isdecimal()
+    return WHOLE.fullmatch(value) is not None
 
 
 def _no_time(

@@ -93,6 +93,7 @@ def test_77_classes(name: str, tmp_path: Path) -> None:
         ({"id": "{n}", "Language": "{third}"}, "Language"),
         ({"Date": "{n:02d}/12/2006", "price_range": "{dollars}"}, "price_range"),
         ({"label": "{sign}"}, "label"),
+        ({"intent_id": "{third}", "intent_name": "name{third}"}, "intent_name"),
     ],
 )
 def test_the_label_among_other_columns(
@@ -122,7 +123,13 @@ def test_the_label_among_other_columns(
 
 def test_dates_are_no_texts(tmp_path: Path) -> None:
     """Though they are distinct and, with a month in words, longer than a text."""
-    for pattern in ("%Y-%m-%d %H:%M:%S", "%d/%m/%Y", "%d %B %Y", "%d.%m.%Y %H:%M", "%m/%d/%y"):
+    for pattern in (
+        "%Y-%m-%d %H:%M:%S",
+        "%d/%m/%Y",
+        "%d %B %Y",
+        "%a %b %d %H:%M:%S PDT %Y",
+        "%m/%d/%y",
+    ):
         rows = [
             ((START + timedelta(days=n)).strftime(pattern), text(n, 2), "xy"[n % 2])
             for n in range(40)

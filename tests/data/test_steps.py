@@ -88,8 +88,11 @@ def test_a_missing_number_repeats_the_one_before(examine: Examine) -> None:
     assert target(findings) == [0, 1, 2, 3, 4, 5, 6, 6, 6, *range(9, 20)]
     assert "1 in a, 2 in b. First: " in findings.render()
     assert "own.csv, line 9" in findings.render()
-    with pytest.raises(DataError, match=r"line 2: the column 'a' is missing, and no value before"):
-        examine(["t,a,b", "0,NA,1", "1,2,3"], **BOTH, missing="ffill")
+    findings = examine(
+        ["t,a,b", *(f"{n},{n or 'NA'},{n}" for n in range(20))], **BOTH, missing="ffill"
+    )
+    assert target(findings) == [*range(1, 20)][: len(target(findings))]
+    assert "Left out because a value is missing and none is before: 1 rows" in findings.render()
 
 
 def test_decimal_commas(examine: Examine) -> None:
@@ -163,11 +166,20 @@ def test_repeated_times_ask_for_the_series_column(examine: Examine) -> None:
 
 
 def test_a_gap_is_filled_from_its_own_series(examine: Examine) -> None:
-    """The last value of the shop before is not a value before."""
+    """The last value of the shop before is not a value before; without one, a row is left out."""
     rows: list[tuple[Any, ...]] = [*ROWS]
-    rows[DAYS] = (*rows[DAYS][:2], "?")
-    with pytest.raises(DataError, match="line 32: the column 'sales' is missing, and no value"):
-        examine(lines_of(rows), **SALES, series_column="shop", missing="ffill")
+    for place in (DAYS, DAYS + 7):
+        rows[place] = (*rows[place][:2], "?")
+    findings = examine(lines_of(rows), **SALES, series_column="shop", missing="ffill")
+    train = findings.tables["train"]
+    south = [
+        sales
+        for shop, sales in zip(
+            *(train[name].to_pylist() for name in ("shop", "sales")), strict=True
+        )
+        if shop == "south"
+    ]
+    assert south[:8] == [1001, 1002, 1003, 1004, 1005, 1006, 1006, 1008]
 
 
 def test_series_that_are_told_apart_by_two_columns_or_are_short(examine: Examine) -> None:
