@@ -121,7 +121,7 @@ def _describe_words(name: str, values: Sequence[Any], words: list[str]) -> Colum
     if kind is None:
         formats = times.find_formats(words)
         clocks = [] if formats else times.find_formats(words, clock=True)
-        dated = formats or all(map(DATE.fullmatch, set(words)))
+        dated = formats or (not clocks and all(map(DATE.fullmatch, set(words))))
         found: Kind = "times" if dated else "times of day" if clocks else "text"
         return Column(name, values, found, tuple(formats or clocks))
     days = times.find_formats(words) if all(len(word) == 8 for word in words) else []
