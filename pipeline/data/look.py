@@ -17,7 +17,7 @@ from pipeline.data.columns import Column, describe
 from pipeline.data.header import Layout
 from pipeline.errors import DataError
 
-CELLS = 1_000_000  # of a larger file, a seeded sample of all rows with about as many cells
+CELLS = 400_000  # of a larger file, a seeded sample of all rows with about as many cells
 
 
 @dataclass(frozen=True)

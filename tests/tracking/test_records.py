@@ -61,3 +61,13 @@ def test_costs_of_another_run_are_not_taken(untracked):
     (_, first, *_) = records.collect(untracked, SETTINGS.runs)
     assert first.name == "bilstm_attention-1"
     assert not any(key.startswith("usage/") for key in first.metrics)
+
+
+def test_a_long_parameter_is_cut(untracked):
+    """MLflow takes 6,000 characters, and the names of 1,200 features have more."""
+    path = untracked.model("bilstm_attention", 1) / "model.json"
+    write_json(path, {**read_json(path), "features": [f"feature {n}" for n in range(1200)]})
+    first = next(one for one in records.collect(untracked, SETTINGS.runs) if one.name[-1] == "1")
+    assert first.params["features"].startswith('["feature 0", ')
+    assert len(first.params["features"]) == 1000
+    assert first.params["features"].endswith("…")
