@@ -162,7 +162,12 @@ def add(workspace: Workspace, file: str, name: str) -> None:
     from pipeline.core.files import new_folder
     from pipeline.data import guess, readers
 
-    source = readers.resolve_path(file, home=Path.cwd())
+    source = readers.resolve_path(
+        file,
+        home=Path.cwd(),
+        fix="name a file or folder of yours, as in `make add-data FILE=reviews.csv NAME=reviews`; "
+        "a relative path starts at the current folder.",
+    )
     folder = workspace.root / "data" / "own" / name
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
         raise DataError(
