@@ -62,15 +62,15 @@ def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wi
             which columns to take.
     """
     from pipeline.core.files import new_folder
-    from pipeline.data import guess
+    from pipeline.data import guess, readers
 
-    source = Path(file).expanduser().absolute()
+    source = readers.resolve_path(
+        file,
+        home=Path.cwd(),
+        fix="name a file or folder of yours, as in `make add-data FILE=reviews.csv NAME=reviews`; "
+        "a relative path starts at the current folder.",
+    )
     folder = workspace.root / "data" / "own" / name
-    if not source.exists():
-        raise DataError(
-            f"There is no file or folder {file!r}.",
-            fix="correct FILE; a relative path starts at the current folder.",
-        )
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
         raise DataError(
             f"A dataset can't be called {name!r}.",

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, cast
 
+from pipeline.data.text_files import most_bytes
 from pipeline.errors import DataError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_ROOM = 2**30  # bytes that any archive may unpack to
-_RATIO = 100  # times its own size that an archive may unpack to; text is packed to a tenth
 
 
 _Open = Callable[[], IO[bytes]]
@@ -66,7 +65,7 @@ def _innermost(folder: Path) -> Path:
 
 def _unpack(path: Path, folder: Path, wanted: Callable[[Path], object]) -> None:
     """Unpack the wanted files; never outside the folder, never a link, never without limit."""
-    left = min(max(_ROOM, _RATIO * path.stat().st_size), shutil.disk_usage(folder).free)
+    left = min(most_bytes(path), shutil.disk_usage(folder).free)
     members = _zip_members if path.suffix.lower() == ".zip" else _tar_members
     try:
         for member in members(path):

@@ -193,13 +193,15 @@ def _is_table(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
-def _of_columns(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The rows of an object of columns, as pandas writes it by default, or the object itself."""
-    keys = [list(column) for column in value.values() if isinstance(column, dict)]
-    lists = [column for column in value.values() if isinstance(column, list)]
-    if len(keys) == len(value) and all(one == keys[0] for one in keys):
-        columns = [list(column.values()) for column in value.values()]
-    elif len(lists) == len(value) and len({len(column) for column in lists}) == 1:
+def _of_columns(value: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The rows of an object of columns or of rows, as pandas writes them, or the object itself."""
+    inner = [one for one in value.values() if isinstance(one, dict)]
+    lists = [one for one in value.values() if isinstance(one, list)]
+    if len(inner) == len(value) and all(list(one) == list(inner[0]) for one in inner):
+        if len(inner) > len(inner[0]):  # a table has more rows than columns
+            return inner
+        columns = [list(one.values()) for one in inner]
+    elif len(lists) == len(value) and len(set(map(len, lists))) == 1:
         columns = lists
     else:
         return [value]

@@ -1,36 +1,21 @@
 """Reading text datasets: the demo corpus, the Hub's, and the user's own files."""
 
-import contextlib
-import functools
-import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import datasets
-import huggingface_hub
 import numpy as np
 import pyarrow as pa
-from datasets.exceptions import DatasetGenerationError, DatasetsError
-from datasets.table import InMemoryTable
 from numpy.typing import NDArray
 
 from pipeline.core.params import DemoSource, FilesSource, HubSource, TextSource
-from pipeline.data import archives, readers, schema, splitting, tables
-from pipeline.data.header import PLAIN, Layout, require_columns
-from pipeline.data.schema import Place
+from pipeline.data import archives, hub, readers, schema, splitting
+from pipeline.data.header import PLAIN, Layout
+from pipeline.data.hub import SPLITS
+from pipeline.data.tables import Read, place_in, quiet, read_files
 from pipeline.errors import DataError
-
-# Seconds until the Hub counts as unreachable; read once, when `huggingface_hub` is imported.
-os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
-SPLITS = ("train", "validation", "test", "unsupervised")
-TIMEOUT = 10.0  # seconds until the Hub counts as unreachable
 
 
 @dataclass(frozen=True)
@@ -66,16 +51,6 @@ class Corpus:
         return tuple(name for name in self.splits if name != "unsupervised")
 
 
-@dataclass(frozen=True)
-class Read:
-    """Splits as the source has them, and functions that locate their rows."""
-
-    splits: Mapping[str, datasets.Dataset]
-    places: Mapping[str, Place]
-    origin: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
-
-
 def load_corpus(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
     """Read a dataset.
 
@@ -89,15 +64,18 @@ def load_corpus(name: str, source: TextSource, *, home: Path, cache: Path) -> Co
     Raises:
         DataError: it can't be reached or read, or a row violates the schema.
     """
-    with _quiet():
+    with quiet():
         if isinstance(source, DemoSource):
             return _demo(name, source)
         if isinstance(source, FilesSource):
             return _files(name, source, home=home, cache=cache)
-        if (path := home / Path(source.path).expanduser()).exists():
-            read = _local_copy(path, source, cache=cache)
+        path, wanted = home / Path(source.path).expanduser(), partial(_wanted, source)
+        if not path.exists():
+            read = hub.read_remote(source, wanted, cache=cache)
+        elif hub.is_copy(path):
+            read = hub.read_copy(path, source, wanted, cache=cache)
         else:
-            read = _hub(source, cache=cache)
+            read = _own_files(path, source, cache=cache, recorded=path)
     return _with_test(_normalized(name, read, source), source)
 
 
@@ -110,7 +88,7 @@ def _demo(name: str, source: DemoSource) -> Corpus:
     reviews = demo.generate_splits(source)
     read = Read(
         splits={split: demo.tabulate(members) for split, members in reviews.items()},
-        places={split: _place(f"the demo corpus, {split}") for split in reviews},
+        places={split: place_in(f"the demo corpus, {split}") for split in reviews},
         origin=source.model_dump(mode="json"),
     )
     columns_of_ours = FilesSource(kind="files", path="", evidence_column="evidence")
@@ -122,199 +100,28 @@ def _files(name: str, source: FilesSource, *, home: Path, cache: Path) -> Corpus
     """The user's own files, which may be in an archive."""
     path = readers.resolve_path(source.path, home=home)
     with archives.opened(path, into=cache, wanted=readers.file_format) as content:
-        read = _own_files(content, source, cache=cache)
-        origin = {**read.origin, "files": readers.file_hashes(path)}
-        return _with_test(_normalized(name, replace(read, origin=origin), source), source)
+        read = _own_files(content, source, cache=cache, recorded=path)
+        return _with_test(_normalized(name, read, source), source)
 
 
-def _hub(source: HubSource, *, cache: Path) -> Read:
-    """A dataset on the Hub, at its pinned revision."""
-    at = f"{source.path} at revision {source.revision}" if source.revision else source.path
-    copy = (
-        "use a local copy (`dvc exp run -S datasets.NAME.source.path=FOLDER`, or `source.path` in "
-        "params.yaml), or the bundled corpus (`dataset: demo`)."
-    )
-    try:
-        # Check quickly first: `datasets` would retry for half a minute.
-        found = huggingface_hub.HfApi().dataset_info(
-            source.path, revision=source.revision, timeout=TIMEOUT
-        )
-        loaded = datasets.load_dataset(
-            source.path, name=source.config, revision=found.sha, cache_dir=str(cache)
-        )
-    except huggingface_hub.errors.RevisionNotFoundError:
-        raise DataError(
-            f"The Hub's dataset {source.path!r} has no revision {source.revision!r}.",
-            fix="set `source.revision` in params.yaml to a commit from the dataset's history.",
-        ) from None
-    except (
-        huggingface_hub.errors.RepositoryNotFoundError,
-        huggingface_hub.errors.HFValidationError,
-    ):
-        raise DataError(
-            f"There is no dataset {source.path!r} on the Hub that you can access, and no such "
-            "file or folder here.",
-            fix=f"correct `source.path` in params.yaml, or {copy}",
-        ) from None
-    except (ValueError, DatasetsError) as error:
-        raise DataError(
-            f"The Hub's dataset {at} can't be read: {readers.root_cause(error)}",
-            fix="correct `source.config` in params.yaml, or choose another dataset or revision.",
-        ) from None
-    except Exception as error:  # httpx, OSError, offline mode: a network can fail in many ways
-        raise DataError(
-            f"Could not reach the Hugging Face Hub for the dataset {at}: "
-            f"{readers.root_cause(error)}",
-            fix=f"connect to the network and try again, {copy}",
-        ) from None
-    chosen = _chosen(loaded, source, where=f"The Hub's dataset {source.path!r}")
-    origin = {
-        "kind": source.kind,
-        "path": source.path,
-        "config": source.config,
-        "revision": found.sha,
-    }
-    return Read(
-        chosen, {split: _place(f"{source.path}, split {split}") for split in chosen}, origin
-    )
-
-
-def _local_copy(path: Path, source: HubSource, *, cache: Path) -> Read:
-    """A local copy of a Hub dataset: its repository, one saved to disk, or bare files."""
-    if not any((path / name).is_file() for name in ("dataset_dict.json", "README.md")):
-        return _own_files(path, source, cache=cache)
-    try:
-        if (path / "dataset_dict.json").is_file():
-            loaded = datasets.load_from_disk(str(path))
-        else:
-            with tempfile.TemporaryDirectory() as links:
-                loaded = datasets.load_dataset(
-                    _plain(path, Path(links) / "copy"), name=source.config, cache_dir=str(cache)
-                )
-    except (ValueError, OSError, pa.ArrowException, DatasetsError) as error:
-        raise readers.damaged_parquet(path) or DataError(
-            f"The local copy {path} can't be read: {readers.root_cause(error)}",
-            fix="copy it again, complete with its README.md, or correct `source.config` in "
-            "params.yaml.",
-        ) from None
-    chosen = _chosen(loaded, source, where=f"The local copy {path}")
-    origin = {
-        "kind": source.kind,
-        "path": source.path,
-        "config": source.config,
-        "revision": None,
-        "files": readers.file_hashes(path),
-    }
-    return Read(chosen, {split: _place(f"{path}, split {split}") for split in chosen}, origin)
-
-
-def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path) -> Read:
-    """Bare data files."""
+def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path, recorded: Path) -> Read:
+    """Bare data files; the hashes of those at `recorded` go into the card."""
     names = (
         {split: getattr(source, split) for split in SPLITS} if isinstance(source, HubSource) else {}
     )
     read = read_files(
         readers.files_by_split(path, names=names),
-        lambda split: _wanted(source, split),
+        partial(_wanted, source),
         cache=cache,
         layout=_layout(source),
     )
-    origin = {"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)}
+    origin = {"kind": source.kind, "path": source.path, "files": readers.file_hashes(recorded)}
     unread = [file.relative_to(path).as_posix() for file in readers.left_out(path)]
     notes = tuple(
         f"Not read, because in no class's folder: {len(unread):,} files, such as {first}."
         for first in unread[:1]
     )
     return replace(read, origin=origin, notes=notes)
-
-
-def read_files(
-    found: Mapping[str, Sequence[Path]],
-    wanted: Callable[[str], Sequence[str]],
-    *,
-    cache: Path,
-    layout: Layout = PLAIN,
-) -> Read:
-    """Read files.
-
-    Args:
-        found: split → its files.
-        wanted: split → the columns to read.
-        cache: an empty folder, which must outlive the result.
-        layout: how the files are written.
-
-    Raises:
-        DataError: a file can't be read, or lacks a column.
-    """
-    splits, places = {}, {}
-    for split, members in found.items():
-        names = list(wanted(split))
-        if readers.file_format(members[0]) == "parquet":
-            splits[split] = _parquet(members, names, split=split, cache=cache)
-        else:
-            folder = cache / f"table-{split}"
-            folder.mkdir()
-            table = tables.read_table(members, names, layout, folder=folder)
-            # Without a fingerprint of ours, `datasets` would hash the whole content.
-            splits[split] = datasets.Dataset(InMemoryTable(table), fingerprint=split)
-        places[split] = functools.partial(readers.locate_row, members, wanted=names, layout=layout)
-    return Read(splits, places, origin={})
-
-
-def _parquet(
-    members: Sequence[Path], wanted: list[str], *, split: str, cache: Path
-) -> datasets.Dataset:
-    """Parquet files, whose metadata may name the classes."""
-    with _quiet(), tempfile.TemporaryDirectory() as links:
-        parts = []
-        for number, file in enumerate(members):
-            link = _plain(file, Path(links) / f"{split}-{number}.parquet")
-            columns = readers.parquet_columns(file)
-            # Of a nested column, such as content.body, the outermost one is read.
-            outer = [name if name in columns else name.partition(".")[0] for name in wanted]
-            require_columns(columns, outer, file=file)
-            try:
-                read = datasets.load_dataset(
-                    "parquet",
-                    data_files={"train": [link]},
-                    cache_dir=str(cache),
-                    split="train",
-                    columns=list(dict.fromkeys(outer)),
-                )
-            except (ValueError, OSError, pa.ArrowException, DatasetGenerationError) as error:
-                raise readers.read_error(file, error) from None
-            read = read if outer == wanted else read.flatten()
-            require_columns(read.column_names, wanted, file=file)
-            parts.append(read.select_columns(wanted))
-        try:
-            return datasets.concatenate_datasets(parts)
-        except ValueError as error:
-            raise DataError(
-                f"The files of the split {split} differ: {readers.root_cause(error)}",
-                fix="give each column the same type in every file.",
-            ) from None
-
-
-def _chosen(
-    loaded: Mapping[str, datasets.Dataset], source: HubSource, *, where: str
-) -> dict[str, datasets.Dataset]:
-    """The splits that the source selects, under our names."""
-    chosen = {}
-    for split in SPLITS:
-        original = getattr(source, split)
-        if original is None:
-            continue
-        if original not in loaded:
-            raise DataError(
-                f"{where} has no split {original!r}. It has: {', '.join(loaded)}.",
-                fix=f"correct `source.{split}` in params.yaml, or set it to null.",
-            )
-        part, wanted = loaded[original], _wanted(source, split)
-        if not set(wanted) <= set(part.column_names):
-            part = part.flatten()  # a nested column may be wanted, such as content.body
-        require_columns(part.column_names, wanted, file=f"{where}, split {original}")
-        chosen[split] = part
-    return chosen
 
 
 def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
@@ -335,38 +142,6 @@ def _layout(source: HubSource | FilesSource) -> Layout:
     if isinstance(source, HubSource):
         return PLAIN
     return Layout(source.quoting, source.columns or ())
-
-
-def _plain(path: Path, link: Path) -> str:
-    """Link to a file or folder under a plain name, as `datasets` reads `[` as a pattern.
-
-    For a folder, link each of its files, since `datasets` resolves a link to a folder.
-    """
-    if path.is_dir():
-        shutil.copytree(path.resolve(), link, copy_function=os.symlink)
-    else:
-        link.symlink_to(path.resolve())
-    return str(link)
-
-
-def _place(where: str) -> Place:
-    return lambda row: f"{where}, row {row + 1}"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Turn off `datasets`' logging, and its progress bars unless on a terminal."""
-    level = datasets.logging.get_verbosity()
-    bars = datasets.is_progress_bar_enabled()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-    if not sys.stderr.isatty():
-        datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        datasets.logging.set_verbosity(level)
-        if bars:
-            datasets.enable_progress_bars()
 
 
 # ── conversion to the schema ─────────────────────────────────────────────────────────────

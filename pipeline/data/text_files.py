@@ -1,6 +1,7 @@
 """Reading lines of text files: plain or gzipped, in UTF-8 or, if they say so, UTF-16."""
 
 import codecs
+import functools
 import gzip
 import io
 import zlib
@@ -15,6 +16,13 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+ROOM = 2**30  # bytes that any compressed file may hold
+RATIO = 100  # times its own size that it may hold; text is compressed to a tenth
+
+
+def most_bytes(file: Path) -> int:
+    """How many bytes of text a compressed file may hold."""
+    return max(ROOM, RATIO * file.stat().st_size)
 
 
 def read_lines(file: Path) -> Iterator[str]:
@@ -24,6 +32,8 @@ def read_lines(file: Path) -> Iterator[str]:
         DataError: the file is damaged, neither UTF-8 nor marked UTF-16, or contains a NUL.
     """
     try:
+        if file.suffix.lower() == ".gz":
+            _check_size(file, most_bytes(file))
         with (
             _open(file) as content,
             io.TextIOWrapper(content, _encoding(content), newline="") as lines,
@@ -44,6 +54,19 @@ def read_lines(file: Path) -> Iterator[str]:
         raise DataError(
             f"{file} can't be unpacked: {error}.", fix="copy or compress it again; it is damaged."
         ) from None
+
+
+@functools.lru_cache
+def _check_size(file: Path, left: int) -> None:
+    """Refuse a gzipped file that holds too many bytes, before a line of it is in memory."""
+    with _open(file) as content:
+        while part := content.read(2**20):
+            left -= len(part)
+            if left < 0:
+                raise DataError(
+                    f"{file} holds far more than text of its size would.",
+                    fix="unpack it yourself, and look at what it holds.",
+                )
 
 
 def _open(file: Path) -> IO[bytes]:

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.core.files import sha256
 from pipeline.core.params import FilesSource
-from pipeline.data import archives, readers, sources
+from pipeline.data import readers, sources, text_files
 from pipeline.data.sources import Corpus
 from pipeline.errors import DataError
 
@@ -127,14 +127,18 @@ def test_links_are_refused(tmp_path: Path) -> None:
             load(tmp_path, name)
 
 
-@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz"])
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.csv.gz"])
 def test_content_out_of_proportion_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A few bytes must not fill the disk."""
-    monkeypatch.setattr(archives, "_ROOM", 1000)
-    PACKERS[name](tmp_path / name, {"a.csv": "text,label\n" + "a" * 10_000_000})
-    with pytest.raises(DataError, match="far more room than text"):
+    monkeypatch.setattr(text_files, "ROOM", 1000)
+    content = "text,label\n" + "a" * 10_000_000
+    if name in PACKERS:
+        PACKERS[name](tmp_path / name, {"a.csv": content})
+    else:
+        (tmp_path / name).write_bytes(gzip.compress(content.encode()))
+    with pytest.raises(DataError, match="far more"):
         load(tmp_path, name)
 
 

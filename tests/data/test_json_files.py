@@ -35,6 +35,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
         DOTTED,
     ),
     "columns": (json.dumps({name: [row[name] for row in ROWS] for name in ROWS[0]}), {}),
+    "rows by name": (json.dumps({str(n): row for n, row in enumerate(ROWS)}), {}),
     "columns by row": (
         json.dumps({name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in ROWS[0]}),
         {},
