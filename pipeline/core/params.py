@@ -184,8 +184,7 @@ class SeriesSource(Section):
     time_column: str | Names | None = None
     """Column of the time, which is checked for gaps; several, such as date and hour, are joined."""
     time_format: str | None = None
-    """How times are written, as for Python's `strptime`, with a blank between joined columns;
-    null: ISO 8601, or whole numbers."""
+    """How times are written, as in `%d/%m/%Y %H:%M`; null: ISO 8601, or whole numbers."""
     series_column: str | Names | None = None
     """Column that tells the series in one file apart, or columns; no window spans two of them."""
     features: Names

@@ -10,8 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.core.params import AddingSource, NumericSource, SequencesSource, SeriesSource
-from pipeline.data import archives, readers, schema, splitting, steps, tables, times
+from pipeline.data import archives, readers, schema, splitting, steps, times
 from pipeline.data.header import Layout
+from pipeline.data.tables import read_files
 from pipeline.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -88,7 +89,7 @@ def _steps(name: str, source: SeriesSource, *, path: Path, cache: Path) -> Serie
     timed, told = steps.names(source.time_column), steps.names(source.series_column)
     wanted = list(dict.fromkeys([*timed, *told, *numeric]))
     layout = Layout(columns=source.columns or ())
-    read = tables.read_files(found, lambda _: wanted, cache=cache, layout=layout)
+    read = read_files(found, lambda _: wanted, cache=cache, layout=layout)
     table, place = read.splits["train"].with_format("arrow")[:], read.places["train"]
     time = steps.read_times(table, timed, pattern=source.time_format, place=place)
     groups, notes = steps.in_order(
@@ -169,7 +170,7 @@ def _sequences(name: str, source: SequencesSource, *, path: Path, cache: Path) -
     found = readers.files_by_split(path)
     found.pop("unsupervised", None)
     wanted = [*source.features, source.target]
-    read = tables.read_files(found, lambda _: wanted, cache=cache)
+    read = read_files(found, lambda _: wanted, cache=cache)
     tables = {split: part.with_format("arrow")[:] for split, part in read.splits.items()}
     inputs = {
         split: _inputs(table, source, place=read.places[split]) for split, table in tables.items()
