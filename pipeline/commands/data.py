@@ -1,15 +1,11 @@
 """`data`: list data versions, compare two of them, and add data of your own."""
 
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline import progress
-from pipeline.commands import Subparsers
+from pipeline.commands import Subparsers, data_add
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import ArtifactError, DataError, ParamsError
 from pipeline.workspace import Workspace
@@ -33,13 +29,7 @@ def add_parser(commands: Subparsers) -> None:
         "new", metavar="REV", nargs="?", help="another one (default: the workspace)"
     )
     compared.set_defaults(run=diff)
-    about = "copy a file or folder to data/own/NAME, and print its entry for params.yaml"
-    added = actions.add_parser("add", help=about, description=about)
-    added.add_argument(
-        "file", metavar="FILE", help="CSV, TSV, JSON lines, JSON, parquet or a folder"
-    )
-    added.add_argument("name", metavar="NAME", help="name of the dataset")
-    added.set_defaults(run=add)
+    data_add.add_parser(actions)
 
 
 def show(workspace: Workspace) -> None:
@@ -151,49 +141,3 @@ def _predictions(workspace: Workspace, revision: str | None) -> ModelPredictions
             model: [read_predictions(one / "test.parquet") for one in each]
             for model, each in folders.items()
         }
-
-
-def add(workspace: Workspace, file: str, name: str) -> None:
-    """Copy a file or folder to `data/own/NAME`, and print its entry for params.yaml.
-
-    Raises:
-        DataError: the name can't be used, or the file holds nothing to learn from.
-    """
-    from pipeline.core.files import new_folder
-    from pipeline.data import guess, readers
-
-    source = readers.resolve_path(file, home=Path.cwd())
-    folder = workspace.root / "data" / "own" / name
-    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
-        raise DataError(
-            f"A dataset can't be called {name!r}.",
-            fix="use lowercase letters, digits, - and _, and begin with a letter: NAME=reviews",
-        )
-    if folder.exists():
-        raise DataError(
-            f"A dataset '{name}' already exists in {folder.relative_to(workspace.root)}.",
-            fix="edit its file there (the next `dvc repro` sees it), or choose another NAME.",
-        )
-    guessed = guess.guess_source(source)
-    path = f"data/own/{name}/{source.name}"
-    with new_folder(folder) as own:
-        copy = shutil.copytree if source.is_dir() else shutil.copyfile
-        copy(source, own / source.name)
-    added = subprocess.run(
-        [sys.executable, "-m", "dvc", "add", "--quiet", path],
-        cwd=workspace.root,
-        check=False,
-    )
-    if added.returncode:
-        shutil.rmtree(folder)
-        raise DataError(
-            f"`dvc add {path}` failed with exit code {added.returncode}; see its message above.",
-            fix="fix what it names, and add the file again.",
-        )
-    columns = "\n".join(f"  {column}: {kind}" for column, kind in guessed.seen.items())
-    progress.say(
-        f"Added {path}. Its columns:\n{columns}\n\n"
-        f"Paste this under `datasets:` in params.yaml, correct wrong guesses, and set "
-        f"`dataset: {name}`:\n\n{guess.params_entry(name, path, guessed)}\n"
-        f"Then: make repro. To share it: git add data/own/{name} && dvc push"
-    )

@@ -1,5 +1,6 @@
 """`docs`: write the tables of README.md and docs/ from the results in git."""
 
+import contextlib
 import csv
 import shutil
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ def documents(root: Path) -> list[Path]:
 
 def written_tables(workspace: Workspace) -> dict[str, str]:
     """Every table that a document may show, by its name."""
-    from pipeline.core.files import read_json, read_text
+    from pipeline.core.files import read_json
     from pipeline.core.params import read_yaml
     from pipeline.documentation import graph, parameters, tables, tree
 
@@ -82,12 +83,19 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "datasets": tables.datasets(kept),
         "explanations": tables.explanations(kept),
         "length-study": tables.length_study(read_json(workspace.length_study.summary)),
-        "suggestion": tables.suggestion(list(csv.DictReader(read_text(suggested).splitlines()))),
-        "recipe": tables.recipe(list(csv.DictReader(read_text(trials).splitlines()))),
+        "suggestion": tables.suggestion(_rows(suggested)),
+        "recipe": tables.recipe(_rows(trials)),
         "parameters": parameters.document(),
         "tree": tree.table(workspace.root / "pipeline"),
         "graph": graph.mermaid(pipeline["stages"]),
     }
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a study's CSV file; none if it has not been run."""
+    with contextlib.suppress(FileNotFoundError), table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+    return []
 
 
 def keep_results(workspace: Workspace) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -16,6 +16,23 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
 Position = Literal["anywhere", "start", "middle", "end"]
+
+
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("each name once")
+    return names
+
+
+def _single(column: object) -> object:
+    if isinstance(column, list | tuple):
+        raise ValueError("one column; several labels in a row are not supported")
+    return column
+
+
+Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_different)]
+Classes = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_different)]
+LabelColumn = Annotated[str, BeforeValidator(_single)]
 
 
 class Section(pydantic.BaseModel):
@@ -73,18 +90,25 @@ class HubSource(Section):
     """Name of the split to test on; null: it is taken from train."""
     unsupervised: str | None = None
     """Name of the split without labels, if any."""
-    text_column: str = "text"
-    """Column of the text."""
-    label_column: str = "label"
+    text_column: str | Names = "text"
+    """Column of the text, or a list of columns, whose texts are joined by a blank line."""
+    label_column: LabelColumn = "label"
     """Column of the class, a word or a number."""
     evidence_column: str | None = None
     """Column of the character spans that decide the label, if the data has them."""
-    classes: tuple[str, ...] | None = None
+    group_column: str | None = None
+    """Column of what rows belong to, such as a product; a split made here never divides a group."""
+    classes: Classes | None = None
     """Names of the classes in order; null: as the data names them."""
     test_share: Share = 0.2
     """Share of train that becomes test if `test` is null."""
     seed: int = 0
     """Seed of that split."""
+
+    @pydantic.model_validator(mode="after")
+    def _evidence_is_in_one_text(self) -> "HubSource":
+        _require_one_text(self)
+        return self
 
 
 class FilesSource(Section):
@@ -94,18 +118,38 @@ class FilesSource(Section):
     """Your own file or folder of files."""
     path: str
     """A file or folder; a relative path starts at the project's folder."""
-    text_column: str = "text"
-    """Column of the text."""
-    label_column: str = "label"
+    columns: Names | None = None
+    """Names of the columns in order, if the files have no header; null: the first line has them."""
+    quoting: Literal["minimal", "none"] | None = None
+    """What a quotation mark means in CSV and TSV. `minimal`: it may enclose a cell; `none`: it is \
+a character like any other; null: as `minimal`, but where that is doubtful the file is refused."""
+    text_column: str | Names = "text"
+    """Column of the text, or a list of columns, whose texts are joined by a blank line."""
+    label_column: LabelColumn = "label"
     """Column of the class, a word or a number."""
     evidence_column: str | None = None
     """Column of the character spans that decide the label, if the data has them."""
-    classes: tuple[str, ...] | None = None
+    group_column: str | None = None
+    """Column of what rows belong to, such as a product; a split made here never divides a group."""
+    classes: Classes | None = None
     """Names of the classes in order; null: as the data names them."""
     test_share: Share = 0.2
     """Share of train that becomes test if no file is named test."""
     seed: int = 0
     """Seed of that split."""
+
+    @pydantic.model_validator(mode="after")
+    def _evidence_is_in_one_text(self) -> "FilesSource":
+        _require_one_text(self)
+        return self
+
+
+def _require_one_text(source: HubSource | FilesSource) -> None:
+    if source.evidence_column and not isinstance(source.text_column, str):
+        raise ValueError(
+            "`evidence_column` counts the characters of one text, so `text_column` must be one "
+            "column, no list"
+        )
 
 
 class SeriesSplit(Section):
@@ -135,14 +179,24 @@ class SeriesSource(Section):
     """A table of numbers over time."""
     path: str
     """The file; a relative path starts at the project's folder."""
-    time_column: str | None = None
-    """Column of the time, which is checked for gaps."""
-    features: Annotated[tuple[str, ...], Field(min_length=1)]
+    columns: Names | None = None
+    """Names of the columns in order, if the file has no header; null: the first line has them."""
+    time_column: str | Names | None = None
+    """Column of the time, which is checked for gaps; several, such as date and hour, are joined."""
+    time_format: str | None = None
+    """How times are written, as in `%d/%m/%Y %H:%M`; null: ISO 8601, or whole numbers."""
+    series_column: str | Names | None = None
+    """Column that tells the series in one file apart, or columns; no window spans two of them."""
+    features: Names
     """Columns that the network reads."""
     target: str
     """Column to predict."""
+    decimal: Literal[".", ","] = "."
+    """Decimal mark of numbers that are written as text."""
+    missing: Literal["error", "ffill"] = "error"
+    """What to do about a missing number: refuse it, or repeat the value before."""
     split: SeriesSplit
-    """How many steps each split gets, in order."""
+    """How many steps of each series each split gets, in order."""
 
 
 class SequencesSource(Section):
@@ -152,13 +206,13 @@ class SequencesSource(Section):
     """A table with a whole sequence in each row."""
     path: str
     """A file or folder; a relative path starts at the project's folder."""
-    features: Annotated[tuple[str, ...], Field(min_length=1)]
+    features: Names
     """Columns that the network reads, a list of numbers in each cell."""
     target: str
     """Column of the class, or of the number to predict."""
     task: Literal["classification", "regression"] = "classification"
     """Whether the target is a class or a number."""
-    classes: tuple[str, ...] | None = None
+    classes: Classes | None = None
     """Names of the classes in order; null: as the data names them."""
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of train that becomes validation if no file is named validation."""
@@ -541,8 +595,10 @@ def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
     try:
         return section.model_validate(values)
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        keys = _keys(first["loc"])
+        # A misspelt key may be missing too: the misspelling says more.
+        errors = error.errors()
+        first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+        keys = _keys(first["loc"], values, missing=first["type"] == "missing")
         key = ".".join(keys)
         if first["type"] == "extra_forbidden":
             known = _known_keys(section, values, keys[:-1])
@@ -558,16 +614,19 @@ def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
         raise ParamsError(
             f"{where}: `{key}`: {first['msg'].removeprefix('Value error, ')}. "
             f"Received: {first['input']!r}.",
-            fix="correct the value.",
+            fix="correct the value; docs/parameters.md says what each key may be.",
         ) from None
 
 
-def _keys(location: tuple[int | str, ...]) -> list[str]:
+def _keys(location: tuple[int | str, ...], values: Any, *, missing: bool) -> list[str]:
     """The path of keys in the file, without the tags that pydantic adds for unions."""
-    keys = [str(part) for part in location]
-    if keys[0] == "datasets":  # datasets, NAME, tag, source, tag, key
-        keys = keys[:2] + keys[3:4] + (keys[5:] if keys[3:4] == ["source"] else keys[4:])
-    return keys
+    keys = []
+    for part in location:
+        named = isinstance(values, Mapping) and part in values
+        if named or (isinstance(values, list | tuple) and isinstance(part, int)):
+            values = values[part]
+            keys.append(str(part))
+    return [*keys, str(location[-1])] if missing else keys
 
 
 def _known_keys(section: type[Section], values: object, path: list[str]) -> list[str]:

@@ -1,5 +1,11 @@
-"""What all code that reads raw text shares."""
+"""What code that reads or shows text shares."""
 
 # An HTML line break, in either case, with or without spaces and a slash. Works in Python's `re`
 # and in `tokenizers`.
 LINE_BREAK = r"(?i:<br\s*/?>)"
+
+
+def shortened(name: str, most: int = 24) -> str:
+    """A name for a picture: of a long one, its beginning and its end."""
+    end = most // 3
+    return name if len(name) <= most else f"{name[: most - end - 1]}…{name[-end:]}"

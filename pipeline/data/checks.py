@@ -259,8 +259,22 @@ def _two_labels(corpus: Corpus, identities: Mapping[str, NDArray[np.int64]]) -> 
     return int(np.sum(counts > 1))
 
 
+def _group_notes(corpus: Corpus) -> Iterator[str]:
+    """Which of the source's own splits share groups; those made here never do."""
+    groups = {
+        name: np.unique(table["group"].to_numpy())
+        for name, table in corpus.splits.items()
+        if "group" in table.column_names
+    }
+    for one, other in combinations(groups, 2):
+        if shared := len(np.intersect1d(groups[one], groups[other])):
+            yield f"Groups that are in both {one} and {other}: {shared:,}."
+
+
 def _notes(findings: Findings) -> Iterator[str]:
     corpus, train = findings.corpus, findings.splits["train"]
+    yield from corpus.notes
+    yield from _group_notes(corpus)
     for split, how in corpus.made.items():
         yield (
             f"The source has no {split} split: {how['share']:.0%} of {how['of']} was held out, "

@@ -1,25 +1,22 @@
-"""Guess what the columns of a user's file are, and write an entry for params.yaml."""
+"""Guess what the columns of a user's file are for, and write an entry for params.yaml."""
 
-import csv
+import difflib
 import io
-import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from pipeline.data import readers
+from pipeline.data import guess_series, guess_text
+from pipeline.data.look import Look, listed, look_at
+from pipeline.data.schema import MANY_CLASSES
 from pipeline.errors import DataError
 
-ROWS = 1000  # how many rows are inspected
-LABELS = ("label", "class", "category", "sentiment", "target", "topic", "rating", "stars", "y")
-EVIDENCE = ("evidence", "spans", "rationale", "rationales")
-MOST_CLASSES = 50  # a column with more distinct values is not taken for classes
-ENCODE = {
+WINDOW = 48  # steps, or fewer for a short series
+ENCODE: dict[str, dict[str, Any]] = {
     "files": {
         "tokenizer": "words",
         "vocabulary": 30000,
@@ -27,9 +24,30 @@ ENCODE = {
         "validation_share": 0.2,
         "seed": 0,
     },
-    "series": {"window": 48, "horizon": 1, "stride": 1, "standardize": True},
+    "series": {"window": WINDOW, "horizon": 1, "stride": 1, "standardize": True},
     "sequences": {"standardize": True},
 }
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """The columns that the user named, each with the flag of that name."""
+
+    text: Sequence[str] = ()
+    label: str | None = None
+    time: Sequence[str] = ()
+    features: Sequence[str] = ()
+    target: str | None = None
+    series: Sequence[str] = ()
+
+    @property
+    def flags(self) -> dict[str, tuple[str, ...]]:
+        """Flag → the columns that it names, for the given ones."""
+        return {
+            name: (value,) if isinstance(value, str) else tuple(value)
+            for name, value in asdict(self).items()
+            if value
+        }
 
 
 @dataclass(frozen=True)
@@ -37,200 +55,146 @@ class Guess:
     """What a file seems to contain.
 
     Attributes:
+        look: what was seen of it.
         source: the entry's `source`, without its path.
-        seen: column → the kind of its values and a few examples, for the reader.
+        encode: the entry's `encode`.
+        notes: sentences for the reader.
     """
 
+    look: Look
     source: Mapping[str, Any]
-    seen: Mapping[str, str]
+    encode: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
-def guess_source(path: Path) -> Guess:
-    """Guess from the first thousand rows.
+def guess_source(path: Path, wishes: Wishes | None = None, *, names: Sequence[str] = ()) -> Guess:
+    """Guess from a look at the whole file what to learn from which columns.
+
+    Args:
+        path: the file.
+        wishes: the columns that the user named.
+        names: of all columns in order, for a file without a header.
 
     Raises:
-        DataError: the format is unknown, the file can't be read, or no column can be predicted.
+        DataError: the format is unknown, the file can't be read, a named column doesn't fit, or
+            it isn't clear which columns to take; the message then lists the candidates.
     """
-    file = readers.files_by_split(path)["train"][0]
-    rows = _first_rows(file)
-    if not rows:
-        raise readers.no_rows(file)
-    columns = {name: [row.get(name) for row in rows] for name in rows[0]}
-    kinds = {name: _kind(values) for name, values in columns.items()}
-    seen = {name: f"{kinds[name]}: {_examples(values)}" for name, values in columns.items()}
-    source = _sequences(columns, kinds) or _text(columns, kinds) or _series(kinds)
-    if source is not None:
-        return Guess(source, seen)
-    listed = "; ".join(f"{name!r} ({kind})" for name, kind in kinds.items())
-    raise DataError(
-        f"{file} has no columns to learn from: {listed}.",
-        fix="provide a text and a class in each row, numbers over time, or lists of numbers.",
+    wishes = wishes or Wishes()
+    look = look_at(path, names=names)
+    _check(wishes, look)
+    kind, source, encode, notes = _guess(look, wishes)
+    layout = {"columns": list(look.layout.columns), "quoting": look.layout.quoting}
+    told = {key: value for key, value in layout.items() if value}
+    if look.layout.columns and not names:
+        notes.insert(
+            0, "This looks like a file without a header: name its columns, --columns NAME …"
+        )
+    if look.layout.quoting:
+        notes.insert(0, "Quotation marks are read as characters like any other.")
+    return Guess(look, {"kind": kind, **told, **source}, encode, tuple(notes))
+
+
+def _guess(look: Look, wishes: Wishes) -> tuple[str, dict[str, Any], dict[str, Any], list[str]]:
+    """The kind, the rest of `source`, `encode`, and notes."""
+    of_text, of_numbers = _sides(wishes)
+    time = guess_series.find_time(look)
+    if of_text or (not of_numbers and guess_text.find_texts(look, timed=bool(time))):
+        source, notes = guess_text.text_source(look, text=wishes.text, label=wishes.label)
+        return "files", source, ENCODE["files"], notes
+    lists = [one.name for one in look.columns.values() if one.kind == "lists of numbers"]
+    if lists and set(wishes.features) <= set(lists):
+        source = guess_series.sequences_source(
+            look, features=wishes.features or lists, target=wishes.target
+        )
+        return "sequences", source, ENCODE["sequences"], []
+    if not of_numbers and not (time and any(one.numeric for one in look.columns.values())):
+        raise _nothing(look)
+    source, rows, notes = guess_series.series_source(
+        look,
+        time=wishes.time,
+        features=wishes.features,
+        target=wishes.target,
+        series=wishes.series,
     )
+    window = max(1, min(WINDOW, rows // 15))  # a third of a split of 20 %
+    return "series", source, ENCODE["series"] | {"window": window}, notes
 
 
 def params_entry(name: str, path: str, guessed: Guess) -> str:
     """The lines to paste under `datasets` in params.yaml."""
-    kind = guessed.source["kind"]
-    source = {"kind": kind, "path": path, **guessed.source}
-    content = {name: {"source": source, "encode": ENCODE[kind], "training": {}}}
+    source = {"kind": guessed.source["kind"], "path": path, **guessed.source}
+    source = {key: _in_one_line(value) for key, value in source.items()}
+    content = {name: {"source": source, "encode": dict(guessed.encode), "training": {}}}
     written = io.StringIO()
     yaml = YAML()
     yaml.allow_unicode = True
-    yaml.width = 1000
+    yaml.width = 76
     yaml.dump(content, written)
-    return "".join(f"  {line}\n" for line in written.getvalue().splitlines())
+    return "".join(f"  {line.rstrip()}\n" for line in written.getvalue().splitlines())
 
 
-# ── guesses ──────────────────────────────────────────────────────────────────────────────
+def _in_one_line(value: Any) -> Any:
+    if not isinstance(value, list | dict):
+        return value
+    flow = CommentedSeq(value) if isinstance(value, list) else CommentedMap(value)
+    flow.fa.set_flow_style()
+    return flow
 
 
-def _sequences(columns: Mapping[str, list[Any]], kinds: Mapping[str, str]) -> dict[str, Any] | None:
-    features = [name for name, kind in kinds.items() if kind == "numbers in lists"]
-    others = [name for name in columns if name not in features]
-    if not features or not others:
-        return None
-    target = _label(columns, kinds, others)
-    if target is not None:
-        return {"kind": "sequences", "features": features, "target": target}
-    numeric = [name for name in others if kinds[name] == "numbers"]
-    if not numeric:
-        return None
-    return {
-        "kind": "sequences",
-        "features": features,
-        "target": numeric[-1],
-        "task": "regression",
-    }
+def _sides(wishes: Wishes) -> tuple[list[str], list[str]]:
+    """The flags that ask for texts, and those that ask for numbers."""
+    given = wishes.flags
+    of_text = [name for name in given if name in {"text", "label"}]
+    return of_text, [name for name in given if name not in of_text]
 
 
-def _text(columns: Mapping[str, list[Any]], kinds: Mapping[str, str]) -> dict[str, Any] | None:
-    """The column with the longest texts, and the most likely column of classes."""
-    # Texts are mostly distinct; names of classes or places recur.
-    texts = [
-        name
-        for name, kind in kinds.items()
-        if kind == "text" and len(set(columns[name])) > len(columns[name]) / 2
-    ]
-    if not texts:
-        return None
-    text = max(texts, key=lambda name: sum(len(value or "") for value in columns[name]))
-    label = _label(columns, kinds, [name for name in columns if name != text])
-    if label is None:
-        return None
-    evidence = [name for name in columns if name.lower() in EVIDENCE]
-    return {
-        "kind": "files",
-        "text_column": text,
-        "label_column": label,
-        **({"evidence_column": evidence[0]} if evidence else {}),
-    }
+def _check(wishes: Wishes, look: Look) -> None:
+    """Refuse flags that name no column, or one that holds something else.
+
+    Raises:
+        DataError: with what the column holds, or the nearest name.
+    """
+    for flag, names in wishes.flags.items():
+        for name in names:
+            if name not in look.columns:
+                near = difflib.get_close_matches(name, look.columns, n=1, cutoff=0.5)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise DataError(
+                    f"--{flag}: {look.file} has no column {name!r}. It has: "
+                    f"{listed(look.columns)}.{hint}",
+                    fix="correct the name.",
+                )
+            found = look.columns[name]
+            fits = {
+                "text": found.kind == "text",
+                "label": found.kind in {"text", "whole numbers", "numbers", "booleans"}
+                and 2 <= found.distinct <= min(MANY_CLASSES, look.seen / 2),
+                "features": found.numeric or found.kind == "lists of numbers",
+                "time": found.kind in {"times", "times of day", "whole numbers"},
+            }
+            if not fits.get(flag, True):
+                raise DataError(
+                    f"--{flag}: the column {name!r} of {look.file} holds {found.describe()}.",
+                    fix="name another column.",
+                )
+    if all(_sides(wishes)):
+        raise DataError(
+            f"{' and '.join(f'--{name}' for name in wishes.flags)} don't go together.",
+            fix="name --text and --label for texts, or --time, --features and --target for "
+            "numbers.",
+        )
 
 
-def _series(kinds: Mapping[str, str]) -> dict[str, Any] | None:
-    """Every numeric column is a feature, and the last one is also the target."""
-    times = [name for name, kind in kinds.items() if kind == "times"]
-    numeric = [name for name, kind in kinds.items() if kind in {"numbers", "whole numbers"}]
-    if not numeric:
-        return None
-    return {
-        "kind": "series",
-        **({"time_column": times[0]} if times else {}),
-        "features": numeric,
-        "target": numeric[-1],
-        "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
-    }
-
-
-def _label(
-    columns: Mapping[str, list[Any]], kinds: Mapping[str, str], names: list[str]
-) -> str | None:
-    """The column that looks most like classes: by its name, or else by having few values."""
-    fitting = {
-        name: len(set(columns[name]))
-        for name in names
-        if kinds[name] in {"text", "whole numbers"}
-        and 2 <= len(set(columns[name])) <= min(MOST_CLASSES, len(columns[name]) // 2)
-    }
-    named = [name for wish in LABELS for name in fitting if name.lower() == wish]
-    return named[0] if named else min(fitting, key=lambda name: fitting[name], default=None)
-
-
-def _kind(values: list[Any]) -> str:
-    """The kind that all values of a column have, ignoring missing ones."""
-    there = [value for value in values if value not in {None, ""}] if _hashable(values) else values
-    if not there:
-        return "nothing"
-    if all(isinstance(value, list) for value in there):
-        inner = [item for value in there for item in value]
-        numeric = all(isinstance(item, int | float) for item in inner)
-        return "numbers in lists" if inner and numeric else "lists"
-    for kind, fits in (("whole numbers", _whole), ("numbers", _number), ("times", _time)):
-        if all(fits(value) for value in there):
-            return kind
-    return "text" if all(isinstance(value, str) for value in there) else "mixed"
-
-
-def _hashable(values: list[Any]) -> bool:
-    return not any(isinstance(value, list | dict) for value in values)
-
-
-def _whole(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().removeprefix("-").isdecimal()
-    return isinstance(value, int)
-
-
-def _number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _time(value: Any) -> bool:
-    if isinstance(value, datetime):
-        return True
-    try:
-        datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _examples(values: list[Any]) -> str:
-    """Three distinct values, each shortened."""
-    shown: list[str] = []
-    for value in values:
-        text = repr(value)
-        text = text if len(text) <= 40 else f"{text[:39]}…"
-        if text not in shown:
-            shown.append(text)
-        if len(shown) == 3:
-            break
-    return ", ".join(shown)
-
-
-# ── reading ──────────────────────────────────────────────────────────────────────────────
-
-
-def _first_rows(file: Path) -> list[dict[str, Any]]:
-    try:
-        match readers.BUILDERS[file.suffix.lower()]:
-            case "csv":
-                return _first_csv_rows(file)
-            case "parquet":
-                with pq.ParquetFile(file) as content:
-                    batch = next(content.iter_batches(batch_size=ROWS), None)
-                return [] if batch is None else list(batch.to_pylist())
-            case _:
-                return list(itertools.islice(readers.json_rows(file), ROWS))
-    except (ValueError, TypeError, OSError) as error:  # pyarrow's and json's errors included
-        raise readers.read_error(file, error) from None
-
-
-def _first_csv_rows(file: Path) -> list[dict[str, Any]]:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        rows = itertools.islice(csv.DictReader(lines, delimiter=readers.csv_separator(file)), ROWS)
-        # Fields beyond the header's are under None; reading the whole file reports where.
-        return [{name: row[name] for name in row if name is not None} for row in rows]
+def _nothing(look: Look) -> DataError:
+    seen = [f"{one.name!r} ({one.kind})" for one in look.columns.values()]
+    listed = "; ".join(seen[:12]) + ("; …" if len(seen) > 12 else "")
+    if any(one.numeric for one in look.columns.values()):
+        return DataError(
+            f"{look.file} has neither texts nor a time column: {listed}.",
+            fix="if its rows are consecutive steps of a series, name the column to predict: "
+            "--target COLUMN",
+        )
+    return DataError(
+        f"{look.file} has no columns to learn from: {listed}.",
+        fix="provide a text and a class in each row, numbers over time, or lists of numbers.",
+    )

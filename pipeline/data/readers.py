@@ -1,17 +1,9 @@
-"""The user's files: finding them, assigning them to splits, checking them, locating rows.
+"""The user's files: finding them, assigning them to splits, reading their rows, locating them."""
 
-Hugging Face `datasets` reads them. This module adds what it lacks: it neither reports the line
-of an error nor notices a CSV row with too many fields, which pandas silently truncates.
-"""
-
-import codecs
 import contextlib
-import csv
 import difflib
-import json
 import re
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +11,43 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.files import sha256
+from pipeline.data import class_folders, csv_files, excel_files, json_files
+from pipeline.data.header import PLAIN, Layout, Row
 from pipeline.errors import DataError
 
-# Suffix → the builder of `datasets` that reads it.
+# Suffix → format.
 BUILDERS = {
     ".csv": "csv",
     ".tsv": "csv",
+    ".txt": "csv",
     ".json": "json",
     ".jsonl": "json",
     ".ndjson": "json",
     ".parquet": "parquet",
+    ".xlsx": "excel",
 }
-SEPARATORS = (",", "\t", ";")
 # Words in a file's name that say which split it is.
 NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval"),
-    "unsupervised": ("unsupervised", "unlabelled", "unlabeled"),
+    "unsupervised": ("unsupervised", "unsup", "unlabelled", "unlabeled"),
 }
 
 
-def resolve_path(path: str, *, home: Path) -> Path:
+_PATH = (
+    "correct the dataset's `source.path` in params.yaml; a relative path starts at the project's "
+    "folder."
+)
+
+
+def resolve_path(path: str, *, home: Path, fix: str = _PATH) -> Path:
     """Resolve `path` against the project's `home`.
+
+    Args:
+        path: as the user wrote it.
+        home: where a relative path starts.
+        fix: what to do if it isn't there.
 
     Raises:
         DataError: there is no such file or folder.
@@ -54,8 +60,7 @@ def resolve_path(path: str, *, home: Path) -> Path:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise DataError(
         f"There is no file or folder {path!r} (looked for as {found}{hint}).",
-        fix="correct the dataset's `source.path` in params.yaml; a relative path starts at the "
-        "project's folder.",
+        fix=fix,
     )
 
 
@@ -66,24 +71,25 @@ def files_by_split(
 
     A folder's files are assigned by the words train, validation, test and unsupervised in their
     names, by synonyms of those, and by `names`: split → the user's own word. A folder without
-    such names is all train, and so is a single file.
+    such names is all train, and so is a single file. If the folder holds text files in a folder
+    per class, these folders are returned in place of files.
 
     Raises:
         DataError: there is no file of a known format, there are several formats, or only some
             names say which split they are.
     """
     files = [path] if path.is_file() else _listing(path)
-    builders = {file: BUILDERS.get(file.suffix.lower()) for file in files}
-    if not files or None in builders.values():
+    if not files or not all(map(file_format, files)):
         if path.is_file():
             fault = f"{path} has {f'the suffix {path.suffix}' if path.suffix else 'no suffix'}"
         else:
             fault = f"The folder {path} has no data files"
         raise DataError(
-            f"{fault}; Spotlight reads {', '.join(BUILDERS)}.",
+            f"{fault}; Spotlight reads {', '.join(BUILDERS)}, these with .gz, a .zip or .tar.gz of "
+            "them, and folders of text files, one folder per class.",
             fix="convert the data to one of these, for example to CSV in UTF-8.",
         )
-    if len(set(builders.values())) > 1:
+    if len(set(map(file_format, files))) > 1:
         kinds = sorted({file.suffix.lower() for file in files})
         raise DataError(
             f"The folder {path} mixes formats: {', '.join(kinds)}.",
@@ -94,7 +100,11 @@ def files_by_split(
 
     found: dict[str, list[Path]] = {}
     for file in files:
-        found.setdefault(_split(file.relative_to(path), names or {}), []).append(file)
+        name = file.relative_to(path)
+        split = class_folders.split_of(name, NAMES) if file.is_dir() else _split(name, names or {})
+        found.setdefault(split or "", []).append(file)
+    if set(found) == {"", "unsupervised"} and files[0].is_dir():
+        found["train"] = found.pop("")
     if set(found) == {""}:
         return {"train": found[""]}
     if "" in found or "train" not in found:
@@ -113,14 +123,27 @@ def files_by_split(
 
 
 def _listing(folder: Path) -> list[Path]:
-    """The folder's files of a known format, except hidden ones."""
-    return sorted(
+    """The folder's data files except hidden ones, or else its folders of text files.
+
+    A text file counts as data only where there is no other.
+    """
+    files = sorted(
         file
         for file in folder.rglob("*")
         if file.is_file()
-        and file.suffix.lower() in BUILDERS
+        and file_format(file)
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     )
+    tables = [file for file in files if file.suffix.lower() != ".txt"]
+    return tables or class_folders.find(folder, NAMES) or files
+
+
+def left_out(path: Path) -> list[Path]:
+    """The text files beside folders of text files, which belong to no class."""
+    files = [] if path.is_file() else _listing(path)
+    if not files or not files[0].is_dir():
+        return []
+    return sorted(file for file in path.rglob("*.txt") if file.parent not in files)
 
 
 def _split(name: Path, names: Mapping[str, str | None]) -> str:
@@ -133,43 +156,37 @@ def _split(name: Path, names: Mapping[str, str | None]) -> str:
     return ""
 
 
-def check_file(file: Path, *, wanted: Sequence[str]) -> dict[str, object]:
-    """Check in a file what `datasets` does not, and return options for its reader.
+def file_format(file: Path) -> str | None:
+    """The format that a file's suffix names, of a gzipped one the suffix before `.gz`.
 
-    Args:
-        file: of a known format.
-        wanted: the columns that will be used; a CSV file's separator is the one of comma, tab
-            and semicolon with which its header contains them.
+    A folder is one of text files, all of one class.
+    """
+    if file.is_dir():
+        return "texts"
+    name = file.name.lower().removesuffix(".gz")
+    return BUILDERS.get(Path(name).suffix)
+
+
+def rows(file: Path, wanted: Sequence[str], layout: Layout = PLAIN) -> Iterator[Row]:
+    """The wanted cells of every row, and where the row is. Not for parquet.
 
     Raises:
-        DataError: the file has no rows, lacks a wanted column or is not UTF-8, or a row has
-            more or fewer fields than the header.
+        DataError: the file has no rows or lacks a column, or a row can't be read.
     """
-    if file.stat().st_size == 0:
+    match file_format(file):
+        case "json":
+            read = json_files.rows(file, wanted)
+        case "excel":
+            read = excel_files.rows(file, wanted, layout)
+        case "texts":
+            read = class_folders.rows(file, wanted)
+        case _:
+            read = csv_files.rows(file, wanted, layout)
+    first = next(read, None)
+    if first is None:
         raise no_rows(file)
-    match BUILDERS[file.suffix.lower()]:
-        case "csv":
-            mark = csv_separator(file, wanted)
-            if not sum(1 for _ in _csv_rows(file, mark, wanted)):
-                raise no_rows(file)
-            return {
-                "sep": mark,
-                # Read everything as text: pandas would turn the word "NA" into a null, and
-                # infer a type for each chunk separately.
-                "converters": dict.fromkeys(wanted, str),
-                "keep_default_na": False,
-                "usecols": list(wanted),
-            }
-        case "parquet":
-            try:
-                metadata = pq.read_metadata(file)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise read_error(file, error) from None
-            require_columns(metadata.schema.to_arrow_schema().names, wanted, file=file)
-            if not metadata.num_rows:
-                raise no_rows(file)
-            return {"columns": list(wanted)}
-    return {}
+    yield first
+    yield from read
 
 
 def no_rows(file: Path) -> DataError:
@@ -177,117 +194,28 @@ def no_rows(file: Path) -> DataError:
     return DataError(f"{file} has no rows.", fix="add rows to it, or name another file.")
 
 
-def require_columns(columns: Iterable[str], wanted: Iterable[str], *, file: Path | str) -> None:
-    """Refuse a file that lacks a wanted column.
+def parquet_columns(file: Path) -> list[str]:
+    """The columns of a parquet file.
 
     Raises:
-        DataError: a column is missing; the message lists the existing ones.
+        DataError: it is damaged, or has no rows.
     """
-    columns = list(columns)
-    for column in wanted:
-        if column not in columns:
-            near = difflib.get_close_matches(column, columns, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            shown = ", ".join(map(repr, columns[:20])) + (", …" if len(columns) > 20 else "")
-            raise DataError(
-                f"{file} has no column {column!r}. It has: {shown or 'none'}.{hint}",
-                fix="correct the column's name in the dataset's `source` in params.yaml.",
-            )
-
-
-def csv_separator(file: Path, wanted: Sequence[str] = ()) -> str:
-    """A CSV file's separator: one that finds the wanted columns, or else the most columns."""
-    headers = {mark: next(_records(file, mark), (1, []))[1] for mark in SEPARATORS}
-    fitting = [mark for mark, header in headers.items() if set(wanted) <= set(header)]
-    return max(fitting or SEPARATORS, key=lambda mark: len(headers[mark]))
-
-
-def _csv_rows(file: Path, separator: str, wanted: Sequence[str]) -> Iterator[int]:
-    """The line on which each row of a CSV file starts."""
-    records = _records(file, separator)
-    _, header = next(records, (1, []))
-    require_columns(header, wanted, file=file)
-    for column in wanted:
-        if header.count(column) > 1:
-            raise DataError(
-                f"{file} has {header.count(column)} columns named {column!r}.",
-                fix="rename all but one of them.",
-            )
-    for line, fields in records:
-        if len(fields) != len(header):
-            raise DataError(
-                f"{file}, line {line}: {len(fields)} fields, but the header has {len(header)}.",
-                fix="enclose text that contains the separator or a line break in double quotes, "
-                'double each quote inside it (""), and close every quote.',
-            )
-        yield line
-
-
-def _records(file: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """A CSV file's records except blank ones, each with the line on which it starts."""
-    csv.field_size_limit(sys.maxsize)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines, delimiter=separator)
-            line = 1
-            for fields in reader:
-                if fields:
-                    yield line, fields
-                line = reader.line_num + 1
-    except UnicodeDecodeError as error:
+        metadata = pq.read_metadata(file)
+    except (pa.ArrowInvalid, OSError) as error:
         raise read_error(file, error) from None
+    if not metadata.num_rows:
+        raise no_rows(file)
+    return list(metadata.schema.to_arrow_schema().names)
 
 
 def read_error(file: Path, error: BaseException) -> DataError:
-    """The error for a file that `datasets` could not read, with the place and the cause."""
-    suffix = file.suffix.lower()
-    known = None
-    if suffix != ".parquet":
-        known = _not_utf8(file)
-    if BUILDERS[suffix] == "json":
-        known = known or (_broken_lines(file) if _of_lines(file) else _broken_json(file))
-    where = f"{file}, after row {_rows_readable(file):,}," if suffix == ".parquet" else f"{file}"
-    return known or DataError(
-        f"{where} can't be read: {root_cause(error)}",
-        fix=f"copy or export it again; it is damaged, truncated or not a {suffix} file.",
-    )
-
-
-def _broken_lines(file: Path) -> DataError | None:
-    """The error for the first line that is not a JSON object."""
-    number = 0
-    for number, line in _json_lines(file):
-        try:
-            content = json.loads(line)
-        except ValueError as fault:
-            return DataError(
-                f"{file}, line {number}: not valid JSON: {fault}.",
-                fix="correct or remove that line; every line must be one object, like "
-                '{"text": "…", "label": 1}.',
-            )
-        if not isinstance(content, dict):
-            return DataError(
-                f"{file}, line {number}: not an object but {type(content).__name__}.",
-                fix='write every line as one object, like {"text": "…", "label": 1}.',
-            )
-    return None if number else no_rows(file)
-
-
-def _broken_json(file: Path) -> DataError | None:
-    """The error for a JSON file that is not a list of objects."""
-    try:
-        content = json.loads(file.read_bytes())
-    except ValueError as fault:
-        return DataError(
-            f"{file} is not valid JSON: {fault}.",
-            fix="correct it there; if it has one object per line, rename it to .jsonl.",
-        )
-    if content == []:
-        return no_rows(file)
-    if isinstance(content, list) and all(isinstance(row, dict) for row in content):
-        return None
+    """The error for a file that can't be read, with the place and the cause."""
+    parquet = file_format(file) == "parquet"
+    where = f"{file}, after row {_rows_readable(file):,}," if parquet else f"{file}"
     return DataError(
-        f"{file} is not a list of objects.", fix='write [{"text": "…", "label": 1}, …].'
+        f"{where} can't be read: {root_cause(error)}",
+        fix=f"copy or export it again; it is damaged, truncated or not a {file.suffix} file.",
     )
 
 
@@ -320,78 +248,33 @@ def root_cause(error: BaseException) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _not_utf8(file: Path) -> DataError | None:
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                guess = "UTF-16" if line[:2] in {b"\xff\xfe", b"\xfe\xff"} else "ISO-8859-1"
-                return DataError(
-                    f"{file}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x}).",
-                    fix=f"save it as a text file in UTF-8. If it is {guess}: "
-                    f"iconv -f {guess} -t UTF-8 OLD > NEW",
-                )
-    return None
+def json_rows(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSON file; nested objects give dotted columns."""
+    return (row for _, row in json_files.objects(file))
 
 
-def json_rows(file: Path) -> Iterator[dict[str, object]]:
-    """The rows of a JSON file, read lazily if it has one per line.
-
-    Raises:
-        ValueError, TypeError: it isn't JSON, or a row isn't an object.
-    """
-    rows = (
-        (json.loads(line) for _, line in _json_lines(file))
-        if _of_lines(file)
-        else json.loads(file.read_bytes())
-    )
-    for row in rows:
-        if not isinstance(row, dict):
-            raise TypeError(row)
-        yield row
+csv_separator = csv_files.separator
 
 
-def _of_lines(file: Path) -> bool:
-    """Whether a JSON file has one object per line, which some .json files have too."""
-    if file.suffix.lower() != ".json":
-        return True
-    with file.open("rb") as content:
-        return content.read(1000).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
-
-
-def _json_lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield number, line
-
-
-def locate_row(file_list: Sequence[Path], row: int, *, wanted: Sequence[str]) -> str:
+def locate_row(
+    file_list: Sequence[Path], row: int, *, wanted: Sequence[str], layout: Layout = PLAIN
+) -> str:
     """Locate row number `row` (from 0) of several files that are read as one.
 
     Returns:
-        The file, and its line if it is CSV or JSON lines, else its row counted from 1.
+        The file, and its line if it has lines, else its row counted from 1.
     """
     for file in file_list:
-        suffix = file.suffix.lower()
-        if BUILDERS[suffix] == "csv":
-            lines = list(_csv_rows(file, csv_separator(file, wanted), wanted))
-        elif BUILDERS[suffix] == "json" and _of_lines(file):
-            lines = [number for number, _ in _json_lines(file)]
-        else:
-            rows = (
-                pq.read_metadata(file).num_rows
-                if suffix == ".parquet"
-                else len(json.loads(file.read_bytes()))
-            )
-            if row < rows:
+        if file_format(file) == "parquet":
+            count = pq.read_metadata(file).num_rows
+            if row < count:
                 return f"{file}, row {row + 1}"
-            row -= rows
+            row -= count
             continue
-        if row < len(lines):
-            return f"{file}, line {lines[row]}"
-        row -= len(lines)
+        for where, _ in rows(file, wanted, layout):
+            if not row:
+                return f"{file}, {where}"
+            row -= 1
     return f"row {row + 1}"
 
 
@@ -399,7 +282,12 @@ def file_hashes(path: Path) -> dict[str, str]:
     """SHA-256 of the file, or of each data file of the folder, by its name relative to `path`."""
     if path.is_file():
         return {path.name: sha256(path)}
-    return {file.relative_to(path).as_posix(): sha256(file) for file in _listing(path)}
+    return {
+        file.relative_to(path).as_posix(): (
+            class_folders.folder_hash(file) if file.is_dir() else sha256(file)
+        )
+        for file in _listing(path)
+    }
 
 
 def changed_files(source: Mapping[str, Any], *, home: Path) -> list[str]:

@@ -1,21 +1,24 @@
 """Converting a source's columns to the schema of `data/raw`: text, label, evidence, numbers."""
 
-import contextlib
+import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.data import class_names, splitting
 from pipeline.errors import DataError
 
 EVIDENCE = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())]))
 # A column with more distinct labels than this holds texts, identifiers or measurements instead.
 MANY_CLASSES = 1000
+
+BLANK_LINE = "\n\n"  # between the parts of a text that is in several columns
 
 _TEXT = (pa.types.is_string, pa.types.is_large_string)
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
@@ -24,22 +27,61 @@ _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.t
 Place = Callable[[int], str]
 
 
-def texts(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
-    """The text column as <string>[n]; its characters are not copied.
+def texts(columns: Mapping[str, pa.ChunkedArray], *, place: Place) -> pa.ChunkedArray:
+    """The text columns as one <string>[n]; a single column's characters are not copied.
+
+    Several columns are joined by a blank line, without parts that are null or blank.
 
     Raises:
-        DataError: it contains something else, or a null.
+        DataError: a column contains something else, or a row has no text at all.
     """
-    kind = column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
-        raise _wrong_type(column, name=name, wanted="text", place=place)
-    row = _first(pc.is_null(column))
+    parts = {name: _text(column, name=name, place=place) for name, column in columns.items()}
+    if len(parts) == 1:
+        [(name, text)] = parts.items()
+        row = _first(pc.is_null(text))
+        if row is not None:
+            raise DataError(
+                f"{place(row)}: the column {name!r} is null, so there is no text.",
+                fix="add the text, or remove the row.",
+            )
+        return text
+    written = [
+        pc.if_else(pc.match_substring_regex(part, r"^\s*$"), pa.scalar(None, pa.string()), part)
+        for part in parts.values()
+    ]
+    row = _first(functools.reduce(pc.and_, map(pc.is_null, written)))
     if row is not None:
         raise DataError(
-            f"{place(row)}: the column {name!r} is null, so there is no text.",
-            fix="add the text, or remove the row.",
+            f"{place(row)}: the columns {', '.join(map(repr, parts))} are empty, so there is no "
+            "text.",
+            fix="fill one of them, or remove the row.",
         )
+    return pc.binary_join_element_wise(*written, BLANK_LINE, null_handling="skip")
+
+
+def _text(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
+    """A column as <string>[n], with nulls."""
+    if not any(check(column.type) for check in (*_TEXT, pa.types.is_null)):
+        raise _wrong_type(column, name=name, wanted="text", place=place)
     return _in_unicode(column, name=name, place=place).cast(pa.string())
+
+
+def groups(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.int64]:
+    """A column of groups as <int64>[n], equal for equal values.
+
+    Raises:
+        DataError: a value is null, blank, or itself a list.
+    """
+    if pa.types.is_nested(column.type):
+        raise _wrong_type(column, name=name, wanted="a group", place=place)
+    written = _in_unicode(column, name=name, place=place).cast(pa.string())
+    row = _first(pc.fill_null(pc.match_substring_regex(written, r"^\s*$"), True))
+    if row is not None:
+        raise DataError(
+            f"{place(row)}: the column {name!r} is empty, so the row belongs to no group.",
+            fix="name its group, even if it is alone in it, or remove the row.",
+        )
+    return splitting.identities({"": written})[""]
 
 
 def labels(
@@ -52,7 +94,8 @@ def labels(
     """The label columns of all splits as class numbers, and the classes' names.
 
     Labels are names or integers. With `classes`, names must be among them, and integers are
-    their indices from 0. Without, the classes are the sorted labels.
+    their indices from 0. Without, the classes are the sorted labels. Integers that are written
+    in several ways, such as 1 and 1.0, are one class.
 
     Args:
         columns: split → labels [n].
@@ -64,50 +107,83 @@ def labels(
         split → <int64>[n], and the classes.
 
     Raises:
-        DataError: a label is null, blank or not a class, or there are far too many classes.
+        DataError: a label is null, blank, several labels or not a class, or there are far too
+            many classes.
     """
     distinct = {
         split: _distinct_labels(column, name=name, place=places[split])
         for split, column in columns.items()
     }
-    values = {value for found in distinct.values() for value in found}
+    values = list(dict.fromkeys(value for found in distinct.values() for value in found))
     if len(values) > MANY_CLASSES:
         raise DataError(
             f"The column {name!r} has {len(values):,} distinct labels, too many for classes.",
             fix="set `source.label_column` in params.yaml to the column of the classes.",
         )
-    whole = all(_is_whole(value) for value in values)
+
+    def refuse(value: str, fault: str, *, fix: str) -> DataError:
+        split = next(split for split, found in distinct.items() if value in found)
+        row = _row_of(columns[split], distinct[split].index(value))
+        return DataError(f"{places[split](row)}: the label {value!r} {fault}", fix=fix)
+
+    for value in filter(class_names.unprintable, values):
+        raise refuse(
+            value,
+            "contains a control character, which no class's name may.",
+            fix="remove the character, such as a line break or a terminal's color code.",
+        )
+    whole = all(map(class_names.WHOLE.fullmatch, values))
     if classes is None:
-        classes = tuple(str(value) for value in sorted(values, key=int if whole else None))
-        numbers = {value: classes.index(str(value)) for value in values}
-    elif values <= set(classes):
+        for value in class_names.several_labels(values):
+            raise refuse(
+                value,
+                "seems to be several labels. A row has one label here; several are not supported.",
+                fix="keep one label in each row, or learn one of them from a column of 0 and 1. If "
+                "it is the name of one class, list all classes in `source.classes` in params.yaml.",
+            )
+        numbers, classes = class_names.number_classes(values)
+    elif set(values) <= set(classes):
         numbers = {value: classes.index(value) for value in values}
     elif whole:
-        numbers = {value: int(value) for value in values if 0 <= int(value) < len(classes)}
+        numbers = {value: int(Decimal(value)) for value in values}
     else:
         numbers = {value: classes.index(value) for value in values if value in classes}
-
-    coded = {}
-    for split, column in columns.items():
-        found = distinct[split]
-        codes = np.array([numbers.get(value, -1) for value in found], np.int64)
-        each = pc.index_in(column, value_set=pc.unique(column)).to_numpy()
-        row = _first(pa.array(codes[each] < 0))
-        if row is not None:
+    for value in values:
+        if not 0 <= numbers.get(value, -1) < len(classes):
             rule = f"numbers from 0 to {len(classes) - 1}" if whole else "one of the classes"
-            raise DataError(
-                f"{places[split](row)}: the label {found[each[row]]!r} is out of range; labels are "
-                f"{rule} ({', '.join(classes[:10])}{', …' if len(classes) > 10 else ''}).",
+            shown = f"{', '.join(classes[:10])}{', …' if len(classes) > 10 else ''}"
+            raise refuse(
+                value,
+                f"is out of range; labels are {rule} ({shown}).",
                 fix="correct the row, or `source.classes` in params.yaml (without it, the classes "
                 "are taken from the labels).",
             )
-        coded[split] = codes[each]
+    coded = {
+        split: np.array([numbers[value] for value in distinct[split]], np.int64)[_codes(column)]
+        for split, column in columns.items()
+    }
     return coded, tuple(classes)
+
+
+def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """<int64>[n], the place of each value among the distinct ones."""
+    return np.asarray(pc.index_in(column, value_set=pc.unique(column)).to_numpy(), np.int64)
+
+
+def _row_of(column: pa.ChunkedArray, code: int) -> int:
+    """The first row with a value."""
+    return int(np.argmax(_codes(column) == code))
 
 
 def _distinct_labels(column: pa.ChunkedArray, *, name: str, place: Place) -> list[str]:
     """The column's distinct values as text, in order of appearance."""
     kind = column.type
+    if pa.types.is_nested(kind):
+        raise DataError(
+            f"{place(0)}: the column {name!r} has type {kind}. A row has one label here; several "
+            "are not supported.",
+            fix="keep one label in each row, or learn one of them from a column of 0 and 1.",
+        )
     known = (
         pa.types.is_string(kind)
         or pa.types.is_large_string(kind)
@@ -141,10 +217,6 @@ def _no_label(what: str, where: str, *, name: str) -> DataError:
         f"{where}: the column {name!r} is {what}, so there is no label.",
         fix="add the label, or remove the row.",
     )
-
-
-def _is_whole(label: str) -> bool:
-    return label.removeprefix("-").isdecimal()
 
 
 def evidence(
@@ -221,60 +293,6 @@ def _number(value: object) -> float:
         return float(value)  # type: ignore[arg-type]  # other types are caught
     except (TypeError, ValueError):
         return np.nan
-
-
-def times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
-    """A time column as timestamps; integers are kept.
-
-    Raises:
-        DataError: a row is not a time, or is earlier than the row before.
-    """
-    if any(kind(column.type) for kind in _TEXT):
-        column = _parsed_times(column, name=name, place=place)
-    elif not (pa.types.is_integer(column.type) or pa.types.is_temporal(column.type)):
-        raise _wrong_type(column, name=name, wanted="times", place=place)
-    row = _first(pc.is_null(column))
-    if row is not None:
-        raise _no_time(None, place(row), name=name)
-    values = column.to_numpy()
-    back = np.flatnonzero(values[1:] < values[:-1])
-    if len(back):
-        row = int(back[0]) + 1
-        raise DataError(
-            f"{place(row)}: time goes backward, from {values[row - 1]} to {values[row]}.",
-            fix=f"sort the rows by {name!r}.",
-        )
-    return column
-
-
-def _parsed_times(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.ChunkedArray:
-    """Parse text as integers or as ISO 8601 times."""
-    for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
-        with contextlib.suppress(pa.ArrowInvalid):
-            return column.cast(kind)
-    kinds = [_time_kind(value) for value in column.to_pylist()]
-    row = next((row for row, kind in enumerate(kinds) if kind != (kinds[0] or "time")), 0)
-    raise _no_time(column[row].as_py(), place(row), name=name)
-
-
-def _time_kind(value: str | None) -> str | None:
-    """How a time is written: "number", "time", "time with zone", or None if it isn't one."""
-    if value is None:
-        return None
-    if value.isdecimal():
-        return "number"
-    try:
-        return "time with zone" if datetime.fromisoformat(value).tzinfo else "time"
-    except ValueError:
-        return None
-
-
-def _no_time(value: object, where: str, *, name: str) -> DataError:
-    return DataError(
-        f"{where}: the column {name!r} has {value!r}, not a time.",
-        fix="write times as 2026-01-31 18:00:00, all with or all without a time zone, or as "
-        "integers.",
-    )
 
 
 def lists(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.float64]:

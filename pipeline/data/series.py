@@ -10,7 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.core.params import AddingSource, NumericSource, SequencesSource, SeriesSource
-from pipeline.data import readers, schema, sources, splitting
+from pipeline.data import archives, readers, schema, splitting, steps, times
+from pipeline.data.header import Layout
+from pipeline.data.tables import read_files
 from pipeline.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -29,6 +31,7 @@ class Series:
         features: the features' columns.
         target: the target's column, `label` for classes.
         time: the time column, if there is one.
+        told_apart: the column that tells several series apart, whose rows stand together.
         splits: train, validation, test.
         origin: the source, for the card.
         notes: sentences for the reader.
@@ -44,6 +47,7 @@ class Series:
     splits: Mapping[str, pa.Table]
     origin: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    told_apart: str | None = None
 
 
 def load_series(name: str, source: NumericSource, *, home: Path, cache: Path) -> Series:
@@ -60,16 +64,20 @@ def load_series(name: str, source: NumericSource, *, home: Path, cache: Path) ->
     """
     if isinstance(source, AddingSource):
         return _adding(name, source)
-    if isinstance(source, SeriesSource):
-        return _steps(name, source, home=home, cache=cache)
-    return _sequences(name, source, home=home, cache=cache)
+    path = readers.resolve_path(source.path, home=home)
+    with archives.opened(path, into=cache, wanted=readers.file_format) as content:
+        if isinstance(source, SeriesSource):
+            made = _steps(name, source, path=content, cache=cache)
+        else:
+            made = _sequences(name, source, path=content, cache=cache)
+    origin = {"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)}
+    return replace(made, origin=origin)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────
 
 
-def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Series:
-    path = readers.resolve_path(source.path, home=home)
+def _steps(name: str, source: SeriesSource, *, path: Path, cache: Path) -> Series:
     found = readers.files_by_split(path)
     if set(found) != {"train"}:
         raise DataError(
@@ -77,17 +85,46 @@ def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Serie
             fix="name one file in `source.path`, and set the sizes of the splits in "
             "`source.split`.",
         )
-    wanted = list(dict.fromkeys([*source.features, source.target]))
-    timed = [source.time_column] if source.time_column else []
-    read = sources.read_files(found, lambda _: [*timed, *wanted], cache=cache)
+    numeric = list(dict.fromkeys([*source.features, source.target]))
+    timed, told = steps.names(source.time_column), steps.names(source.series_column)
+    wanted = list(dict.fromkeys([*timed, *told, *numeric]))
+    layout = Layout(columns=source.columns or ())
+    read = read_files(found, lambda _: wanted, cache=cache, layout=layout)
     table, place = read.splits["train"].with_format("arrow")[:], read.places["train"]
-    content = {
-        **{time: schema.times(table[time], name=time, place=place) for time in timed},
-        **{one: schema.numbers(table[one], name=one, place=place) for one in wanted},
-    }
-    whole = pa.table(content)
-    splits, unused = _in_time(whole, source, path=path)
-    notes = (f"The last {unused:,} rows belong to no split.",) if unused else ()
+    time = steps.read_times(table, timed, pattern=source.time_format, place=place)
+    groups, notes = steps.in_order(
+        time, times.join([table[one].to_pylist() for one in told]), rows=table.num_rows, place=place
+    )
+    if source.missing == "ffill":
+        known = steps.since_all_known(groups, [table[one] for one in numeric])
+        if before := table.num_rows - sum(map(len, known.values())):
+            notes.append(
+                f"Left out because a value is missing and none is before: {before:,} rows."
+            )
+        groups = known
+    lengths = [len(members) for members in groups.values()]
+    order = np.concatenate(list(groups.values()))
+    content: dict[str, Any] = {}
+    if time is not None:
+        content[" ".join(timed)] = time.take(pa.array(order))
+    if told:
+        content[" ".join(told)] = np.repeat(list(groups), lengths)
+    filled = {}
+    for one in numeric:
+        content[one], filled[one] = steps.read_numbers(
+            table[one].take(pa.array(order)),
+            name=one,
+            source=source,
+            place=lambda row: place(int(order[row])),
+        )
+    gaps = {one: rows for one, rows in filled.items() if len(rows)}
+    if gaps:
+        first = place(int(order[min(rows[0] for rows in gaps.values())]))
+        listed = ", ".join(f"{len(rows):,} in {one}" for one, rows in gaps.items())
+        notes.append(f"Missing values repeat the one before: {listed}. First: {first}.")
+    splits, unused = _in_time(pa.table(content), groups, source, path=path)
+    if unused:
+        notes.append(f"The last {unused:,} rows belong to no split.")
     return Series(
         name=name,
         layout="steps",
@@ -95,40 +132,45 @@ def _steps(name: str, source: SeriesSource, *, home: Path, cache: Path) -> Serie
         classes=(),
         features=source.features,
         target=source.target,
-        time=source.time_column,
+        time=" ".join(timed) or None,
+        told_apart=" ".join(told) or None,
         splits=splits,
-        origin={"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)},
-        notes=notes,
+        origin={},
+        notes=tuple(notes),
     )
 
 
 def _in_time(
-    table: pa.Table, source: SeriesSource, *, path: Path
+    table: pa.Table, groups: Mapping[str, NDArray[np.int64]], source: SeriesSource, *, path: Path
 ) -> tuple[dict[str, pa.Table], int]:
-    """The consecutive splits, and how many rows are left over at the end."""
-    sizes = [getattr(source.split, name) for name in SPLITS]
-    if isinstance(sizes[0], float):
-        sizes = [int(size * table.num_rows) for size in sizes]
-    if sum(sizes) > table.num_rows or not all(sizes):
-        raise DataError(
-            f"{path} has {table.num_rows:,} rows, and `source.split` asks for "
-            f"{' + '.join(f'{size:,}' for size in sizes)} = {sum(sizes):,}.",
-            fix="lower the sizes, or use shares such as 0.6, 0.2 and 0.2.",
-        )
-    ends = np.cumsum(sizes).tolist()
-    splits = {
-        name: table.slice(end - size, size)
-        for name, size, end in zip(SPLITS, sizes, ends, strict=True)
-    }
-    return splits, table.num_rows - ends[-1]
+    """The splits, consecutive steps of each series, and how many rows are left over."""
+    parts: dict[str, list[NDArray[np.int64]]] = {split: [] for split in SPLITS}
+    start = 0
+    for name, members in groups.items():
+        rows = len(members)
+        sizes = [getattr(source.split, split) for split in SPLITS]
+        if isinstance(sizes[0], float):
+            sizes = [int(size * rows) for size in sizes]
+        if sum(sizes) > rows or not all(sizes):
+            where = f"{path}, series {name!r}," if name else f"{path}"
+            raise DataError(
+                f"{where} has {rows:,} rows, and `source.split` asks for "
+                f"{' + '.join(f'{size:,}' for size in sizes)} = {sum(sizes):,}.",
+                fix="lower the sizes, or use shares such as 0.6, 0.2 and 0.2.",
+            )
+        ends = start + np.cumsum(sizes)
+        for split, size, end in zip(SPLITS, sizes, ends.tolist(), strict=True):
+            parts[split].append(np.arange(end - size, end))
+        start += rows
+    splits = {split: table.take(pa.array(np.concatenate(rows))) for split, rows in parts.items()}
+    return splits, table.num_rows - sum(part.num_rows for part in splits.values())
 
 
-def _sequences(name: str, source: SequencesSource, *, home: Path, cache: Path) -> Series:
-    path = readers.resolve_path(source.path, home=home)
+def _sequences(name: str, source: SequencesSource, *, path: Path, cache: Path) -> Series:
     found = readers.files_by_split(path)
     found.pop("unsupervised", None)
     wanted = [*source.features, source.target]
-    read = sources.read_files(found, lambda _: wanted, cache=cache)
+    read = read_files(found, lambda _: wanted, cache=cache)
     tables = {split: part.with_format("arrow")[:] for split, part in read.splits.items()}
     inputs = {
         split: _inputs(table, source, place=read.places[split]) for split, table in tables.items()
@@ -170,7 +212,7 @@ def _sequences(name: str, source: SequencesSource, *, home: Path, cache: Path) -
             )
             for split in tables
         },
-        origin={"kind": source.kind, "path": source.path, "files": readers.file_hashes(path)},
+        origin={},
     )
     for split, share in (("test", source.test_share), ("validation", source.validation_share)):
         series = _with(series, split, share=share, seed=source.seed)

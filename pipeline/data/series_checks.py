@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.data import checks
@@ -54,6 +55,8 @@ class Findings:
             "features": list(series.features),
             "target": series.target,
             "time_column": series.time,
+            "series_column": series.told_apart,
+            "series": _count(series),
             "splits": {name: _facts(series, table) for name, table in series.splits.items()},
             "constant_features": list(self.constant),
             "step": self.step,
@@ -107,12 +110,26 @@ def _constant(series: Series, feature: str) -> bool:
 
 def _gaps(series: Series) -> tuple[str, dict[str, int]]:
     """The most frequent time step, and how many steps of each split are longer."""
-    times = {name: table[series.time].to_numpy() for name, table in series.splits.items()}
-    steps = np.concatenate([np.diff(values) for values in times.values()])
-    found, counts = np.unique(steps, return_counts=True)
+    steps = {name: _time_steps(series, table) for name, table in series.splits.items()}
+    found, counts = np.unique(np.concatenate(list(steps.values())), return_counts=True)
     usual = found[counts.argmax()]
-    gaps = {name: int(np.sum(np.diff(values) > usual)) for name, values in times.items()}
+    gaps = {name: int(np.sum(values > usual)) for name, values in steps.items()}
     return str(pa.scalar(usual).as_py()), gaps
+
+
+def _time_steps(series: Series, table: pa.Table) -> NDArray[Any]:
+    """The differences between the times of neighboring rows of the same series."""
+    steps: NDArray[Any] = np.diff(table[series.time].to_numpy())
+    if series.told_apart is None:
+        return steps
+    names = table[series.told_apart].to_numpy()
+    return np.asarray(steps[names[1:] == names[:-1]])
+
+
+def _count(series: Series) -> int:
+    """How many series there are."""
+    column = series.told_apart
+    return len(series.splits["train"][column].unique()) if column else 1
 
 
 def _require_learnable(findings: Findings) -> None:
@@ -163,8 +180,8 @@ def _facts(series: Series, table: pa.Table) -> dict[str, Any]:
     if series.layout == "sequences":
         facts["time_steps"] = len(table[series.features[0]][0])
     if series.time:
-        first, last = (table[series.time][row].as_py() for row in (0, -1))
-        facts |= {"from": str(first), "to": str(last)}
+        ends = pc.min_max(table[series.time]).as_py()
+        facts |= {"from": str(ends["min"]), "to": str(ends["max"])}
     if series.classes:
         counts = np.bincount(table["label"].to_numpy(), minlength=len(series.classes)).tolist()
         return facts | {"labels": dict(zip(series.classes, counts, strict=True))}

@@ -6,6 +6,8 @@ from hashlib import blake2b
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 
 def identities(texts: Mapping[str, pa.ChunkedArray]) -> dict[str, NDArray[np.int64]]:
@@ -31,6 +33,32 @@ def hash_rows(rows: Iterable[bytes]) -> NDArray[np.int64]:
     """
     digests = b"".join(blake2b(row, digest_size=8).digest() for row in rows)
     return np.frombuffer(digests, dtype="<i8").astype(np.int64)
+
+
+def indivisible(table: pa.Table) -> NDArray[np.int64]:
+    """Number the parts of a split that must not be divided.
+
+    Rows with the same text belong together, and so do those with the same `group`, if the table
+    has this column; and rows that either connects through others.
+
+    Returns:
+        <int64>[n], equal for rows of one part. Without groups, the hash of the text.
+    """
+    copies = identities({"": table["text"]})[""]
+    if "group" not in table.column_names:
+        return copies
+    groups, of_group = np.unique(table["group"].to_numpy(), return_inverse=True)
+    texts, of_text = np.unique(copies, return_inverse=True)
+    # a graph of groups and texts, in which each row is an edge
+    edges = coo_array(
+        (np.ones(len(copies), bool), (of_group, len(groups) + of_text)),
+        shape=(len(groups) + len(texts),) * 2,
+    )
+    count, parts = connected_components(edges, directed=False)
+    # a part's lowest group names it, so that other rows don't renumber it
+    names = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(names, parts[: len(groups)], groups)
+    return np.asarray(names[parts[of_group]], np.int64)
 
 
 def hold_out(

@@ -23,6 +23,8 @@ from pipeline.repository import git, locked_hash
 
 RAW = "data/raw"
 WORKSPACE = "the workspace"
+# Keys of a card that must be equal for two versions to be compared.
+_COLUMNS = ("kind", "layout", "features", "target", "time_column", "series_column")
 
 
 # ── listing ──────────────────────────────────────────────────────────────────────────────
@@ -236,10 +238,7 @@ def compare_versions(old: Side, new: Side) -> dict[str, Change]:
     Raises:
         DataError: their columns differ.
     """
-    shapes = [
-        tuple(one.card.get(key) for key in ("kind", "layout", "features", "target", "time_column"))
-        for one in (old, new)
-    ]
+    shapes = [tuple(one.card.get(key) for key in _COLUMNS) for one in (old, new)]
     if shapes[0] != shapes[1]:
         raise DataError(
             f"{old.name} has the dataset '{old.card['dataset']}' and {new.name} "
@@ -287,7 +286,8 @@ def _inputs(one: Side, split: str) -> Iterator[bytes]:
     elif one.card["layout"] == "sequences":
         yield from _written(table, one.card["features"])
     elif one.card["time_column"]:
-        yield from _written(table, [one.card["time_column"]])
+        keys = [one.card.get("series_column"), one.card["time_column"]]
+        yield from _written(table, [key for key in keys if key])
     else:
         yield from (f"{row}".encode() for row in range(table.num_rows))
 

@@ -82,7 +82,8 @@ def _array(field: Mapping[str, Any]) -> str:
     if "prefixItems" in field:
         return f"{len(field['prefixItems'])} times {_kind(field['prefixItems'][0])}"
     kind = {"integer": "whole numbers", "string": "texts"}[field["items"]["type"]]
-    return f"list of {kind}, one or more" if field.get("minItems") else f"list of {kind}"
+    fewest = {0: "", 1: ", one or more", 2: ", two or more"}[field.get("minItems", 0)]
+    return f"list of {kind}{fewest}"
 
 
 def _bounds(field: Mapping[str, Any]) -> str:

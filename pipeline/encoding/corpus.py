@@ -16,6 +16,7 @@ from pipeline.core.sequences import Sequences
 from pipeline.data import splitting
 from pipeline.encoding.text import encode_texts, frequent_bigrams, split_report
 from pipeline.encoding.tokenizer import Tokenizer, train_tokenizer
+from pipeline.errors import DataError
 
 _BATCH = 1000
 
@@ -78,7 +79,8 @@ def encode_corpus(
     """Split, train a tokenizer, and encode.
 
     Args:
-        raw: split → `text` and `label`; without validation, rows of train are held out for it.
+        raw: split → `text`, `label` and, if known, `group`; without validation, rows of train are
+            held out for it, by whole groups.
         settings: the dataset's `encode`.
         classes: the classes' names.
     """
@@ -100,16 +102,26 @@ def encode_corpus(
 
 
 def assign_rows(raw: Mapping[str, pa.Table], settings: TextEncode) -> dict[str, SplitRows]:
-    """Assign rows of the raw tables to the splits."""
+    """Assign rows of the raw tables to the splits.
+
+    Raises:
+        DataError: there is no validation split, and none can be made of whole groups.
+    """
     tables = {"validation": raw["train"], **raw}
     masks = {name: np.ones(table.num_rows, bool) for name, table in tables.items()}
     if "validation" not in raw:
         masks["validation"] = splitting.hold_out(
             raw["train"]["label"].to_numpy(),
-            splitting.identities({"train": raw["train"]["text"]})["train"],
+            splitting.indivisible(raw["train"]),
             share=settings.validation_share,
             seed=settings.seed,
         )
+        if "group" in raw["train"].column_names and not masks["validation"].any():
+            raise DataError(
+                "No validation rows can be held out of train, because each class has only one "
+                "group there.",
+                fix="provide a validation split, or set `source.group_column` to another column.",
+            )
         masks["train"] = ~masks["validation"]
     return {name: SplitRows(tables[name], masks[name]) for name in SPLITS}
 

@@ -1,12 +1,13 @@
 """Encoding numeric splits as standardized sequences.
 
-Windows are cut from each split separately, so none spans two splits: validation and test each
-start with a full window of their own. (The usual benchmark code for ETT lets the inputs of the
-first validation and test windows extend into the split before.)
+Windows are cut from each split separately, and within it from each series, so none spans two of
+them: validation and test each start with a full window of their own. (The usual benchmark code
+for ETT lets the inputs of the first validation and test windows extend into the split before.)
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -131,9 +132,19 @@ def fit_scaler(
 
 
 def cut_windows(
-    table: pa.Table, scaler: Scaler, *, window: int, horizon: int, stride: int
+    table: pa.Table,
+    scaler: Scaler,
+    *,
+    window: int,
+    horizon: int,
+    stride: int,
+    series: str | None = None,
+    time: str | None = None,
 ) -> Sequences:
     """Cut one split into windows; the target is the value `horizon` steps after a window's end.
+
+    Of several series, the windows are in the order of their times: neighbors are then windows of
+    all series at about the same time, whose errors a block bootstrap must draw together.
 
     Args:
         table: one row per step, in order of time.
@@ -141,20 +152,42 @@ def cut_windows(
         window: number of input steps.
         horizon: steps from the last input step to the target.
         stride: steps between the starts of two consecutive windows.
+        series: the column that tells several series apart, whose rows stand together.
+        time: the column of the time.
 
     Returns:
-        The windows; window i starts at row `i * stride`.
+        The windows; of a single series, window i starts at row `i * stride`.
 
     Raises:
-        DataError: the split is too short for a window and its target.
+        DataError: the split, or a series in it, is too short for a window and its target.
     """
+    size = {"window": window, "horizon": horizon, "stride": stride}
+    if series is None:
+        return _cut(table, scaler, **size, what="A split")
+    names = table[series].combine_chunks().dictionary_encode().indices.to_numpy()
+    ends = [*(np.flatnonzero(np.diff(names)) + 1).tolist(), table.num_rows]
+    parts, when = [], []
+    for start, end in pairwise([0, *ends]):
+        part = table.slice(start, end - start)
+        what = f"A split of the series {part[series][0].as_py()!r}"
+        parts.append(_cut(part, scaler, **size, what=what))
+        moments = part[time].to_numpy() if time else np.arange(part.num_rows)
+        when.append(moments[::stride][: len(parts[-1])])
+    joined = Sequences.concatenate(parts).take(np.argsort(np.concatenate(when), kind="stable"))
+    return replace(joined, rows=np.arange(len(joined), dtype=np.int64))
+
+
+def _cut(
+    table: pa.Table, scaler: Scaler, *, window: int, horizon: int, stride: int, what: str
+) -> Sequences:
+    """The windows of one series, which an error calls `what`."""
     values = scaler.standardize(_matrix(table, [scale.name for scale in scaler.features]))
     assert scaler.target is not None, "windows predict a number"
     targets = scaler.target.apply(_flat(table[scaler.target.name]))
     starts = np.arange(0, len(values) - window - horizon + 1, stride)
     if not len(starts):
         raise DataError(
-            f"A split of {len(values)} steps is too short for a window of {window} and a target "
+            f"{what}, {len(values)} steps, is too short for a window of {window} and a target "
             f"{horizon} later.",
             fix="lower `encode.window` or `encode.horizon`, or enlarge the split.",
         )
@@ -217,6 +250,8 @@ def encode_series(
             window=settings.window,
             horizon=settings.horizon,
             stride=settings.stride,
+            series=card.get("series_column"),
+            time=card.get("time_column"),
         )
         for name, table in tables.items()
     }, scaler
@@ -236,7 +271,7 @@ def series_report(
         "features": card["features"],
         "target": card["target"],
         "time_steps": int(splits["train"].lengths[0]),
-        **(_windowed(settings) if card["layout"] == "steps" else {"block": 1}),
+        **(_windowed(settings, card) if card["layout"] == "steps" else {"block": 1}),
         "splits": {
             name: {"rows": len(sequences), "time_steps": int(sequences.lengths[0])}
             for name, sequences in splits.items()
@@ -244,12 +279,16 @@ def series_report(
     }
 
 
-def _windowed(settings: SeriesEncode) -> dict[str, Any]:
-    """How windows overlap: `block` neighbors share steps, so their errors are correlated."""
+def _windowed(settings: SeriesEncode, card: Mapping[str, Any]) -> dict[str, Any]:
+    """How windows overlap: `block` neighbors share steps or times, so their errors are correlated.
+
+    Series may rise and fall together, so a block holds the windows of all of them.
+    """
     assert settings.window is not None, "encode_series refuses a series without it"
     return {
         **settings.model_dump(include={"horizon", "stride", "season"}),
-        "block": ceil((settings.window + settings.horizon) / settings.stride),
+        "block": ceil((settings.window + settings.horizon) / settings.stride)
+        * card.get("series", 1),
     }
 
 

@@ -26,6 +26,7 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "font.size": 9,
     "text.color": INK,
+    "text.parse_math": False,  # a class may be named $
     "axes.edgecolor": SOFT,
     "axes.labelcolor": SOFT,
     "axes.titlesize": 9,

@@ -1,5 +1,6 @@
 """The plots as PNG, drawn from `evaluation.tables`."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.core.texts import shortened
 from pipeline.evaluation import fonts
 from pipeline.evaluation.figure_style import (
     INK,
@@ -25,6 +27,7 @@ from pipeline.evaluation.results import ModelResult
 
 _FEWEST = 10  # rows; the accuracy of a smaller bin is mostly chance
 _MOST_CLASSES = 8  # with more, a confusion matrix has no room for numbers
+_SHORT_NAME = 10  # letters of a class's name that fit below a cell
 
 
 def plot_images(
@@ -81,9 +84,17 @@ def _seeds(comparison: Mapping[str, Any]) -> str:
     return f"mean of {' or '.join(map(str, counts))} seeds"
 
 
-def _writable(name: str, number: int) -> str:
-    """A class's name, or its number where no font has a letter of it."""
-    return f"class {number}" if fonts.missing(name) else name
+def _class_names(classes: Sequence[str]) -> list[str]:
+    """The classes' names, short enough for a plot.
+
+    A class has its number where no font has a letter of its name, or short names are alike.
+    """
+    short = [shortened(name) for name in classes]
+    counts = Counter(short)
+    return [
+        name if counts[name] == 1 and not fonts.missing(name) else f"class {number}"
+        for number, name in enumerate(short)
+    ]
 
 
 # ── the plots ────────────────────────────────────────────────────────────────────────────
@@ -179,9 +190,8 @@ def _curve(
     y: tuple[str, str],
     area: str | None = None,
 ) -> Figure:
-    classes = comparison["classes"]
     what = (
-        f"of the class «{_writable(classes[1], 1)}»"
+        f"of the class «{_class_names(comparison['classes'])[1]}»"
         if comparison["task"] == "binary"
         else "mean of each class against the rest"
     )
@@ -202,14 +212,17 @@ def _curve(
 
 
 def _confusion(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
-    classes = [_writable(name, number) for number, name in enumerate(comparison["classes"])]
+    classes = _class_names(comparison["classes"])
     count = len(classes)
     parts = _by_model(table)
+    width, height = (2.9, 3.2) if count <= _MOST_CLASSES // 2 else (4.2, 4.6)
+    longest = max(map(len, classes))
+    room = max(0, longest - _SHORT_NAME) * 0.075  # inches; a letter's width
     figure, panels = titled_panels(
         "Which classes are taken for which, on test",
         f"share of each actual class, and rows; {_seeds(comparison)}",
         panels=len(parts),
-        size=(2.9, 3.2) if count <= _MOST_CLASSES // 2 else (4.2, 4.6),
+        size=(width + room, height + room),
     )
     for axes, (model, part) in zip(panels, parts, strict=True):
         share = part["share"].to_numpy().reshape(count, count)
@@ -228,7 +241,8 @@ def _confusion(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
                     size=8 if count <= _MOST_CLASSES // 2 else 6,
                     color="white" if part_of_class > 0.55 else INK,
                 )
-        axes.set_xticks(range(count), classes, rotation=0 if count <= 4 else 90)
+        upright = count > 4 or longest > _SHORT_NAME
+        axes.set_xticks(range(count), classes, rotation=90 if upright else 0)
         axes.set_yticks(range(count), classes)
         axes.tick_params(length=0)
         axes.set(title=model, xlabel="predicted", ylabel="actual")

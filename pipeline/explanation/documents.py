@@ -32,6 +32,7 @@ def samples_document(
     model: str,
     seed: int,
     disputed: Collection[int],
+    drawn: Sequence[int],
 ) -> dict[str, Any]:
     """The content of one run's `samples.json`.
 
@@ -42,6 +43,7 @@ def samples_document(
         about: `encoding.json`.
         model, seed: which run it is.
         disputed: numbers of the rows on which the models disagree.
+        drawn: the features of a series that are shown.
     """
     if shown.texts is None:
         return samples.series_document(
@@ -49,6 +51,7 @@ def samples_document(
             seed=seed,
             classes=about["classes"],
             features=about["features"],
+            drawn=drawn,
             sequences=shown.sequences,
             predictions=predictions,
             weights=weights,

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jinja2
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from pipeline.core.texts import LINE_BREAK
+from pipeline.core.texts import LINE_BREAK, shortened
 from pipeline.evaluation.fonts import drawable, families, missing
 
 # A token is in full color when it has at least this many times an even share of the weight, and
@@ -180,9 +181,11 @@ def draw(document: Mapping[str, Any], *, count: int = 4) -> bytes:
     """
     samples = document["samples"][:count]
     picture = _draw_series if document["kind"] == "series" else _draw_texts
-    figure = picture(document, samples)
     file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
+    # A class or a feature may be named $, which begins a formula for matplotlib.
+    with mpl.rc_context({"text.parse_math": False}):
+        figure = picture(document, samples)
+        figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 
@@ -211,7 +214,9 @@ def _right_to_left(text: str) -> bool:
 def _title(document: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
     if not document["classes"]:
         return f"row {sample['row']}: {sample['label']:.3f}, predicted {sample['predicted']:.3f}"
-    label, predicted = (document["classes"][sample[key]] for key in ("label", "predicted"))
+    label, predicted = (
+        shortened(document["classes"][sample[key]]) for key in ("label", "predicted")
+    )
     probability = sample["probabilities"][sample["predicted"]]
     verdict = "right" if sample["correct"] else "wrong"
     return f"row {sample['row']}: {label}, predicted {predicted} ({probability:.2f}), {verdict}"
@@ -256,7 +261,7 @@ def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]
     FigureCanvasAgg(figure)
     for x, y, word, style in words:
         place = (x / width, 1 - y / height)
-        figure.text(*place, word, font=font, va="center", parse_math=False, **style)
+        figure.text(*place, word, font=font, va="center", **style)
     return figure
 
 
@@ -279,7 +284,7 @@ def _draw_series(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any
         for column, axis in enumerate(feature_axes):
             axis.plot(values[:, column], color="#3b6ea5", linewidth=1)
             name = drawable(document["features"][column])
-            axis.set_ylabel(name, fontsize=8, rotation=0, ha="right", parse_math=False)
+            axis.set_ylabel(name, fontsize=8, rotation=0, ha="right")
         for axis in (weight_axis, *feature_axes):
             axis.set_xlim(-0.5, len(values) - 0.5)
             axis.set_yticks([])

@@ -13,6 +13,7 @@ from pipeline.core.sequences import Sequences
 from pipeline.core.texts import LINE_BREAK
 
 Span = tuple[int, int]
+DRAWN = 8  # features of a series that are shown
 
 
 def choose(
@@ -58,6 +59,36 @@ def _aspects(runs: Sequence[Predictions], lengths: NDArray[np.int64]) -> NDArray
     else:
         right = np.mean([run.labels == targets for run in runs], axis=0) > 0.5
     return np.stack([targets, lengths > np.median(lengths), right], axis=1).astype(np.int64)
+
+
+def drawn_features(test: Sequences, *, count: int = DRAWN) -> list[int]:
+    """The features of a series that are shown, ascending; the same for every run.
+
+    If there are more than `count`, those whose mean or last value in a window has the strongest
+    correlation with the target.
+
+    Args:
+        test: all test rows, of equal length, with <float32>[total, features].
+    """
+    rows, features = len(test), test.values.shape[1]
+    if features <= count:
+        return list(range(features))
+    windows = test.values.reshape(rows, -1, features)
+    targets = test.targets
+    if targets.dtype.kind == "i":  # classes: each against the others
+        targets = np.eye(targets.max() + 1)[targets]
+    targets = _standard(targets.reshape(rows, -1))
+    # <float64>[features, targets]
+    correlations = [_standard(one).T @ targets for one in (windows.mean(axis=1), windows[:, -1])]
+    strength = np.abs(correlations).max(axis=(0, 2))
+    return sorted(np.argsort(-strength, kind="stable")[:count].tolist())
+
+
+def _standard(values: NDArray[Any]) -> NDArray[np.float64]:
+    """<float>[rows, columns] → columns of length 1 around 0; constant ones become 0."""
+    centered = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+    length = np.linalg.norm(centered, axis=0)
+    return np.asarray(centered / np.where(length > 0, length, 1.0))
 
 
 def document(
@@ -122,6 +153,7 @@ def series_document(
     seed: int,
     classes: Sequence[str],
     features: Sequence[str],
+    drawn: Sequence[int],
     sequences: Sequences,
     predictions: Predictions,
     weights: Sequence[NDArray[np.float32]] | None,
@@ -131,10 +163,11 @@ def series_document(
 
     Args:
         features: name of each column of `sequences.values`.
+        drawn: the columns that are kept.
     """
     rows = []
     for number, (start, end) in enumerate(_bounds(sequences)):
-        values = sequences.values[start:end]  # <float32>[time_steps, features]
+        values = sequences.values[start:end, drawn]  # <float32>[time_steps, drawn features]
         rows.append(
             {
                 "row": int(sequences.rows[number]),
@@ -149,7 +182,8 @@ def series_document(
         "model": model,
         "seed": seed,
         "classes": list(classes),
-        "features": list(features),
+        "features": [features[column] for column in drawn],
+        "features_in_all": len(features),
         "has_weights": weights is not None,
         "samples": rows,
     }

@@ -391,7 +391,11 @@ def _disputes(comparison: Document, samples: Sequence[Document]) -> list[Dispute
     for document in samples:
         if document["model"] not in by_model:
             by_model[document["model"]] = {
-                sample["row"]: {**sample, "features": document.get("features")}
+                sample["row"]: {
+                    **sample,
+                    "features": document.get("features"),
+                    "features_in_all": document.get("features_in_all"),
+                }
                 for sample in document["samples"]
             }
             if document["has_weights"]:

@@ -33,7 +33,8 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
     paths = {name: workspace.raw / f"{name}.parquet" for name in SPLITS}
     if not paths["validation"].exists():
         del paths["validation"]
-    raw = {name: read_table(path, ["text", "label"]) for name, path in paths.items()}
+    columns = ["text", "label", *(["group"] if "group_column" in card["source"] else [])]
+    raw = {name: read_table(path, columns) for name, path in paths.items()}
     corpus = encode_corpus(raw, settings, classes=card["classes"])
     reports, bigrams = {}, None
     with new_folder(workspace.encoded) as folder:

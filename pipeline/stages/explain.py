@@ -43,6 +43,7 @@ def run(workspace: Workspace) -> None:
         list(predictions.values()), test, disputed, count=settings.explain.samples, seed=chance
     )
     shown = rows.select(raw, test, positions)
+    drawn = samples.drawn_features(test) if about["kind"] == "series" else []
     sample = rows.draw_sample(len(test), size=settings.explain.faithfulness_rows, seed=chance)
     tested = rows.select(raw, test, sample)
 
@@ -80,6 +81,7 @@ def run(workspace: Workspace) -> None:
                 model=model,
                 seed=seed,
                 disputed=disputed,
+                drawn=drawn,
             )
             lacking = page.undrawable(document)  # the rows are the same for every run
             own = folder / f"{model}-{seed}"

@@ -59,13 +59,18 @@ def _use(about: Mapping[str, Any]) -> str:
     classes, name = ", ".join(about["classes"]), about["dataset"]
     if about["kind"] == "text":
         return f"Classifies texts like those of `{name}` as {classes}."
-    window = f"windows of {about['time_steps']:,} steps of {', '.join(about['features'])}"
+    features = about["features"]
+    listed = ", ".join(features[:_SHOWN])
+    if len(features) > _SHOWN:
+        listed += f", … ({len(features):,} features)"
+    window = f"windows of {about['time_steps']:,} steps of {listed}"
     if classes:
         return f"Classifies {window} as {classes}."
     when = f", {about['horizon']:,} steps after the window" if "horizon" in about else ""
     return f"Predicts `{about['target']}` in its own unit from {window}{when}."
 
 
+_SHOWN = 8  # features
 _READS = {
     "head": "It reads only the first {} tokens of a text.",
     "tail": "It reads only the last {} tokens of a text.",

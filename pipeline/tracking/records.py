@@ -18,6 +18,7 @@ from pipeline.evaluation.wording import compact
 from pipeline.tracking.provenance import dvc_experiment, origin
 from pipeline.workspace import Workspace
 
+_LONGEST = 1000  # characters of a parameter, such as the names of many features
 _SPLITS = ("validation", "test")  # what models are measured on
 # MLflow groups charts by what is before the slash, in alphabetical order: epoch/, test/, test_sd/,
 # usage/, validation/, validation_sd/, and last versus/, versus_low/, … of the comparison alone
@@ -145,7 +146,8 @@ def _settings(card: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    return str(value) if isinstance(value, str | int | float) else json.dumps(value)
+    text = str(value) if isinstance(value, str | int | float) else json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def of_epoch(values: Mapping[str, float]) -> dict[str, float]:

@@ -1,7 +1,6 @@
 """The MLflow store: created once, and corrected after the project was moved."""
 
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -56,7 +55,7 @@ class Store:
 def locate(home: Path) -> Store:
     """The store of the project in `home`, or the one that MLFLOW_TRACKING_URI names."""
     database, artifacts = home / "mlflow.db", home / "mlartifacts"
-    own = f"sqlite:///{database}"
+    own = _address(database)
     given = os.environ.get("MLFLOW_TRACKING_URI", own)
     if given in {own, ""}:
         return Store(own, artifacts, database)
@@ -74,8 +73,6 @@ def connect(store: Store) -> mlflow.MlflowClient:
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     with readable_errors(store):
         if store.database is not None and store.artifacts is not None:
-            if sqlalchemy.make_url(store.uri).database != str(store.database):
-                raise OSError(errno.EINVAL, "an SQLite address can't hold this folder's name")
             if not store.database.exists():
                 _create(store.database, store.artifacts)
             _correct_paths(store.database, store.artifacts)
@@ -165,7 +162,7 @@ def _create(database: Path, artifacts: Path) -> None:
     temporary = database.with_name(f".{database.name}.{os.getpid()}")
     temporary.touch()  # fails at once where MLflow would keep trying for minutes
     try:
-        uri = f"sqlite:///{temporary}"
+        uri = _address(temporary)
         mlflow.MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
         with contextlib.closing(sqlite3.connect(temporary)) as connection, connection:
             # MLflow puts its default experiment below the current folder.
@@ -191,6 +188,11 @@ def _correct_paths(database: Path, artifacts: Path) -> None:
                     f"WHERE substr({column}, 1, ?) = ?",
                     (now, len(before) + 1, len(before) + 1, f"{before}/"),
                 )
+
+
+def _address(database: Path) -> str:
+    """The URI of an SQLite file, whose reader decodes `%41` and ends the path at `?`."""
+    return f"sqlite:///{urllib.parse.quote(str(database))}"
 
 
 def _is_database(uri: str) -> bool:

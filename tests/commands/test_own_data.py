@@ -1,6 +1,7 @@
 """Every kind of data a user may bring, through all stages up to the report, at tiny sizes."""
 
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.core import params, runtime
-from pipeline.core.files import read_json, read_text
+from pipeline.core.files import read_json, read_table, read_text
 from pipeline.core.predictions import TFIDF
 from pipeline.stages import download, encode, evaluate, explain, reference, report, train
 from pipeline.tracking import records
@@ -109,6 +110,40 @@ def test_a_csv_with_four_classes_named_by_strings(learn, tmp_path):
     assert set(faithfulness["models"]["bilstm_attention"]["words"]) == set(words)
     assert all(len(sample["probabilities"]) == 4 for sample in samples(workspace)["samples"])
     assert all(f"<h3>{topic}</h3>" in page for topic in words)
+
+
+def test_a_zip_of_places_by_price(learn, tmp_path):
+    """Classes named $ and $$, a title and a body, and no place in two splits."""
+    lines = [
+        f"place {n // 3},title {n},{'cheap' if n % 2 else 'dear'} {n},{'$' if n % 2 else '$$'}"
+        for n in range(90)
+    ]
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.writestr("places.csv", "\n".join(["place,title,body,price", *lines]))
+    workspace = learn(
+        "places",
+        {
+            "kind": "files",
+            "path": "in.zip",
+            "text_column": ["title", "body"],
+            "label_column": "price",
+            "group_column": "place",
+        },
+        {"vocabulary": 60, "max_len": 12},
+    )
+    measured, comparison, _, page = results(workspace)
+    assert set(measured["bilstm_attention"]["test"]) == CLASSIFIED
+    assert comparison["classes"] == ["$", "$$"]
+    assert "<b>$$</b>" in page
+    assert samples(workspace)["samples"][0]["text"].startswith("title ")
+    train, test = (read_table(workspace.raw / f"{name}.parquet") for name in ("train", "test"))
+    rows = {
+        name: read_table(workspace.encoded / f"{name}.parquet")["row"].to_numpy()
+        for name in ("train", "validation")
+    }
+    groups = {name: set(train["group"].to_numpy()[numbers]) for name, numbers in rows.items()}
+    groups["test"] = set(test["group"].to_pylist())
+    assert sum(map(len, groups.values())) == len(set.union(*groups.values())) == 30
 
 
 def test_chinese_json_lines(learn, tmp_path):
@@ -218,6 +253,37 @@ def test_windows_of_an_hourly_series(learn, tmp_path):
     assert comparison["rows"]["test"] == 100 - 24 - 6 + 1
     assert faithfulness["models"]["bilstm_attention"]["words"] is None
     assert "oil" in page
+
+
+def test_several_series_in_one_file(learn, tmp_path):
+    """Beside naive forecasts; a block of the bootstrap holds the windows of every shop."""
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2023-01-01", periods=100).strftime("%d/%m/%Y")
+    lines = [
+        (day, shop, 10 * shop + np.sin(number * 2 * np.pi / 7) + rng.normal(0, 0.1))
+        for number, day in enumerate(days)
+        for shop in (1, 2, 3)
+    ]
+    pd.DataFrame(lines, columns=["Date", "Shop", "Sales"]).to_csv(tmp_path / "in.csv", index=False)
+    workspace = learn(
+        "shops",
+        {
+            "kind": "series",
+            "path": "in.csv",
+            "time_column": "Date",
+            "time_format": "%d/%m/%Y",
+            "series_column": "Shop",
+            "features": ["Sales"],
+            "target": "Sales",
+            "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
+        },
+        {"window": 7, "season": 7, "relative": True},
+    )
+    measured, comparison, _, _ = results(workspace)
+    mse = {name: model["test"]["mse"]["mean"] for name, model in measured.items()}
+    assert mse["seasonal"] < mse["last_value"] < 1
+    assert comparison["method"]["block"] == 3 * 8
+    assert comparison["rows"]["test"] == 3 * (20 - 7)
 
 
 def test_whole_sequences_are_classified(learn, tmp_path):

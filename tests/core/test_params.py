@@ -75,6 +75,41 @@ def _set(document, path, value):
         ("training.patience", None, "the key `patience` is missing"),
         ("threads", None, "the key `threads` is missing"),
         ("dataset", "imbd", "the dataset 'imbd', which `datasets` does not define (did you mean"),
+        (
+            "datasets.demo.encode",
+            {"vocabulary": 9, "maxlen": 4},
+            "unknown key `datasets.demo.encode.maxlen` (did you mean `max_len`?)",
+        ),
+        (
+            "datasets.demo.source",
+            {"kind": "files", "path": "a.csv", "classes": []},
+            "`datasets.demo.source.classes`: Tuple should have at least 2 items",
+        ),
+        (
+            "datasets.demo.source",
+            {"kind": "files", "path": "a.csv", "classes": ["a", "b", "a"]},
+            "`datasets.demo.source.classes`: each name once. Received: ['a', 'b', 'a']",
+        ),
+        (
+            "datasets.demo.source",
+            {"kind": "files", "path": "a.csv", "text_column": 5},
+            "`datasets.demo.source.text_column`: Input should be a valid string. Received: 5",
+        ),
+        (
+            "datasets.demo.source",
+            {"kind": "files", "path": "a.csv", "label_column": ["toxic", "rude"]},
+            "several labels in a row are not supported",
+        ),
+        (
+            "datasets.demo.source",
+            {
+                "kind": "hub",
+                "path": "a/b",
+                "text_column": ["title", "body"],
+                "evidence_column": "why",
+            },
+            "`evidence_column` counts the characters of one text",
+        ),
         ("models", ["bilstm_dit"], "'bilstm_dit', which `architectures` does not define"),
         ("models", [], "`models`"),
         ("seeds", [1, 1], "`seeds` contains duplicates: [1, 1]"),

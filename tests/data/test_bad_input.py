@@ -47,7 +47,7 @@ NAMES = {"source": {"classes": ["neg", "pos"]}}
 # name → (file's name, content, changes to the entry, what the message must say)
 CASES: dict[str, tuple[str, bytes | None, dict[str, Any], list[str]]] = {
     "no file": ("a.csv", None, {}, ["no file or folder", "a.csv", "a.tsv"]),
-    "unknown format": ("a.xlsx", b"PK", {}, [".xlsx", ".csv", "convert"]),
+    "unknown format": ("a.docx", b"PK", {}, [".docx", ".csv", "convert"]),
     "empty file": ("a.csv", b"", {}, ["a.csv has no rows"]),
     "empty json lines": ("a.jsonl", b"", {}, ["a.jsonl has no rows"]),
     "header alone": ("a.csv", csv([]), {}, ["a.csv has no rows"]),
@@ -94,7 +94,12 @@ CASES: dict[str, tuple[str, bytes | None, dict[str, Any], list[str]]] = {
         {},
         ["line 10", "UTF-8", "0xf6"],
     ),
-    "utf-16": ("a.csv", csv(LINES).decode().encode("utf-16"), {}, ["line 1", "UTF-16"]),
+    "utf-16 without a mark": (
+        "a.csv",
+        csv(LINES).decode().encode("utf-16-le"),
+        {},
+        ["line 1", "NUL", "UTF-16"],
+    ),
     "latin-1 json lines": (
         "a.jsonl",
         jsonl(*GOOD, {"text": "schön", "label": 1}).decode().encode("latin-1"),
@@ -243,7 +248,7 @@ def test_bad_file_is_refused(
 
 
 FOLDERS: dict[str, tuple[dict[str, bytes], list[str]]] = {
-    "no data file": ({"notes.txt": b"hello"}, ["no data files", ".parquet"]),
+    "no data file": ({"notes.md": b"hello"}, ["no data files", ".parquet"]),
     "two formats": ({"a.csv": csv(LINES), "b.jsonl": jsonl(*GOOD)}, ["mixes", ".csv, .jsonl"]),
     "a file of no split": ({"train.csv": csv(LINES), "more.csv": csv(LINES)}, ["'more.csv'"]),
     "no train": ({"test.csv": csv(LINES)}, ["none for train"]),

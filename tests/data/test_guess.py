@@ -73,7 +73,7 @@ STROKES = [{"x": [n, n + 1], "y": [n * 0.5, 2.0], "shape": "ab"[n % 2]} for n in
                 "kind": "series",
                 "time_column": "at",
                 "features": ["load", "heat"],
-                "target": "heat",
+                "target": "load",
                 "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
             },
         ),
@@ -111,10 +111,10 @@ def test_entry_is_guessed_and_works_as_pasted(
 
 
 def test_what_was_seen_is_told(write: Write) -> None:
-    """Each column's kind, and a few of its values."""
-    seen = guess.guess_source(write("own.csv", REVIEWS)).seen
-    assert seen["stars"] == "whole numbers: '0', '1', '2'"
-    assert seen["what"].startswith("text: 'A review")
+    """Each column's kind, how many distinct values it has, and a few of them."""
+    seen = guess.guess_source(write("own.csv", REVIEWS)).look.columns
+    assert seen["stars"].describe() == "whole numbers, 5 distinct: 0, 1, 2"
+    assert seen["what"].describe().startswith("text, 40 distinct: A review")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,9 @@ def test_what_was_seen_is_told(write: Write) -> None:
     [
         ("", "no rows"),
         ("a,b\n", "no rows"),
-        ("a\none\ntwo\nthree\n", "no columns to learn from: 'a' \\(text\\)"),
+        ("a\none\ntwo\nthree\n", "no column that may be the label"),
+        ("a\none\none\none\none\n", "no columns to learn from: 'a' \\(text\\)"),
+        ("a,b\n1.5,2\n2.5,3\n", "(?s)neither texts nor a time column.*--target"),
     ],
 )
 def test_file_without_anything_to_learn_is_refused(

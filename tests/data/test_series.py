@@ -96,7 +96,7 @@ BAD_STEPS: dict[str, tuple[list[str], dict[str, Any], list[str]]] = {
     "a number missing": (["1,2,3", "2,,3"], {}, ["line 3", "'load' has ''"]),
     "no finite number": (["1,inf,3"], {}, ["line 2", "'inf'"]),
     "no time": (["1,2,3", "noon,2,3"], {}, ["line 3", "'noon'", "2026-01-31"]),
-    "time that goes back": (["2,2,3", "1,2,3"], {}, ["line 3", "from 2 to 1", "sort"]),
+    "time that goes back": (["1,2,3", "3,2,3", "2,2,3"], {}, ["line 4", "from 3 to 2", "sort"]),
     "missing feature": (["1,2,3"], {"features": ("loads",)}, ["no column 'loads'", "'load'"]),
     "too few rows": (["1,2,3"], {}, ["has 1 rows", "12 + 4 + 4 = 20"]),
     "constant target": ([f"{n},{n},5" for n in range(20)], {}, ["'heat'", "constant"]),

@@ -310,7 +310,7 @@ def test_hub_out_of_reach_is_one_clear_error(
     hub: str, silent_server: str, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It names the dataset, says that it could not be reached, and offers copy and demo."""
-    monkeypatch.setattr(sources, "TIMEOUT", 0.5)
+    monkeypatch.setattr("pipeline.data.hub.TIMEOUT", 0.5)
     monkeypatch.setattr(
         huggingface_hub.constants,
         "ENDPOINT",

@@ -67,3 +67,22 @@ def test_held_out_groups_are_whole_and_stratified(
         members = set(groups[labels == label])
         wanted = min(max(1, round(share * len(members))), len(members) - 1)
         assert len(set(groups[held]) & members) == wanted
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 6)), min_size=1),
+    seed=st.integers(0, 5),
+)
+def test_groups_and_copies_are_never_divided(rows: list[tuple[str, int]], seed: int) -> None:
+    """Neither a group nor a text is on both sides; without need, no two groups are joined."""
+    texts, groups = zip(*rows, strict=True)
+    table = pa.table({"text": list(texts), "group": list(groups)})
+    parts = splitting.indivisible(table)
+    for column in (np.array(texts), np.array(groups)):
+        for value in set(column):
+            assert len(set(parts[column == value])) == 1
+    if len(set(texts)) == len(texts):
+        assert len(set(parts)) == len(set(groups))
+    held = splitting.hold_out(np.zeros(len(rows), np.int64), parts, share=0.3, seed=seed)
+    assert not set(np.array(texts)[held]) & set(np.array(texts)[~held])
+    assert not set(np.array(groups)[held]) & set(np.array(groups)[~held])

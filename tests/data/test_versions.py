@@ -316,3 +316,15 @@ def test_unusable_name_is_refused(
     (tmp_path / "in.csv").write_text("text,label\na,1\n")
     assert "can't be called" in said(capsys, "add", "in.csv", name, code=3)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_file_that_is_not_there_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a name like it, and with what the command expects: params.yaml has no part in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews.csv").touch()
+    message = said(capsys, "add", "review.csv", "reviews", code=3)
+    assert "did you mean 'reviews.csv'?" in message
+    assert "FILE=reviews.csv" in message
+    assert "params.yaml" not in message

@@ -3,6 +3,7 @@ import struct
 import matplotlib as mpl
 import pytest
 
+from pipeline.evaluation import plots
 from pipeline.evaluation.figure_style import COLORS, ModelStyles
 from pipeline.evaluation.plots import plot_images, run_images
 from pipeline.evaluation.tables import run_tables
@@ -64,6 +65,31 @@ def test_class_names_in_any_script_are_drawn():
     comparison, made = tables([result("m", 0.8, classes=3)], "multiclass", ("好", "🙂", "gut"))
     drawn = {name: made[name] for name in ("confusion", "roc")}
     assert len(plot_images(drawn, comparison)) == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("$", "$$", "$$$"),
+        ("$\\undefined$", "a_{1}^2", "\\frac"),
+        ("a name of eighty letters " * 4, "a name of forty letters " * 2, "short"),
+    ],
+)
+def test_class_names_are_shown_as_they_are(names):
+    """No name is a formula, which would be drawn in another way or fail; long ones are cut."""
+    comparison, made = tables([result("m", 0.8, classes=3)], "multiclass", names)
+    drawn = {name: made[name] for name in ("confusion", "roc")}
+    assert len(plot_images(drawn, comparison)) == 2
+
+
+def test_long_class_names_stay_apart():
+    """Both ends are shown; where these are alike, the class's number."""
+    names = ["short", "a" * 60 + " first", "a" * 60 + " second", "b" * 30 + "c", "b" * 31 + "c"]
+    shown = plots._class_names(names)
+    assert shown[0] == "short"
+    assert (shown[1][-6:], shown[2][-7:]) == (" first", " second")
+    assert shown[3:] == ["class 3", "class 4"]
+    assert max(map(len, shown)) <= 24
 
 
 def test_many_models_and_classes_find_room():

@@ -51,7 +51,7 @@ SERIES = document(
         "disagreement": False, "weights": [0.1, 0.7, 0.2],
         "values": [[0.0, 5.0], [1.0, 5.0], [2.0, 5.0]],
     },
-    kind="series", classes=[], features=["value", "<mark>"],
+    kind="series", classes=[], features=["value", "<mark>"], features_in_all=2,
 )  # fmt: skip
 
 
@@ -188,6 +188,12 @@ def test_render_draws_a_series_with_a_bar_per_step_and_a_line_per_feature():
     assert "step 2 (0.700)" in read.all("svg")[0]["aria-label"]
 
 
+def test_render_tells_that_some_features_are_not_drawn():
+    """Of 1,200, those that were kept."""
+    assert "2 of 1,200 features" in Page(page.render({**SERIES, "features_in_all": 1200})).text
+    assert "features:" not in Page(page.render(SERIES)).text
+
+
 @pytest.mark.parametrize("made", [document(GOOD_FILM), SERIES])
 def test_render_is_self_contained_and_well_formed(made):
     """Nothing is fetched, every element closes, and no id is given twice."""
@@ -211,6 +217,14 @@ def test_draw_any_script_to_the_same_bytes(text):
     once, again = (page.draw(document(drawn)) for _ in range(2))
     assert once.startswith(b"\x89PNG")
     assert once == again
+
+
+def test_draw_shows_class_names_as_they_are():
+    """None is a formula, which could fail, whether the data are texts or series."""
+    (window,) = SERIES["samples"]
+    window = {**window, "label": 0, "predicted": 1, "correct": False, "probabilities": [0.1, 0.9]}
+    for samples in (document(GOOD_FILM), {**SERIES, "samples": [window]}):
+        assert page.draw({**samples, "classes": ["$\\undefined$", "$$ " * 30]})
 
 
 def test_draw_depends_on_the_weights():

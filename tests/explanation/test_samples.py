@@ -6,7 +6,13 @@ import pytest
 from pipeline.core.predictions import Predictions
 from pipeline.core.sequences import Sequences
 from pipeline.encoding.tokenizer import train_tokenizer
-from pipeline.explanation.samples import choose, disputed, document, series_document
+from pipeline.explanation.samples import (
+    choose,
+    disputed,
+    document,
+    drawn_features,
+    series_document,
+)
 
 
 def runs(rng, targets, accuracy, count=3):
@@ -134,21 +140,43 @@ def test_series_document_keeps_values_weights_and_target():
         rows=np.array([3]),
         targets=np.float32([0.5]),
         starts=np.array([0, 2]),
-        values=np.float32([[1, 2], [3, 4]]),
+        values=np.float32([[1, 9, 2], [3, 9, 4]]),
     )
     made = series_document(
         model="bilstm_attention",
         seed=1,
         classes=[],
-        features=["a", "b"],
+        features=["a", "skipped", "b"],
+        drawn=[0, 2],
         sequences=sequences,
         predictions=Predictions(sequences.rows, sequences.targets, np.float32([0.25])),
         weights=[np.float32([0.75, 0.25])],
     )
     (sample,) = made["samples"]
+    assert (made["features"], made["features_in_all"]) == (["a", "b"], 3)
     assert sample["values"] == [[1, 2], [3, 4]]
     assert sample["weights"] == [0.75, 0.25]
     assert (sample["label"], sample["predicted"], sample["correct"]) == (0.5, 0.25, None)
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_of_many_features_those_that_tell_most_are_drawn(classes):
+    """By their mean or last value, for numbers and for classes; of a few, all."""
+    random = np.random.default_rng(0)
+    values = random.normal(size=(200, 5, 40)).astype(np.float32)
+    values[:, :, 7] = 1.0  # constant
+    level, end = random.integers(0, 3, (2, 200))
+    values[:, :, 20] += 5 * level[:, None]
+    values[:, -1, 30] += 9 * end
+    targets = (level + end) % 5 if classes else np.float32(level + end)
+    sequences = Sequences(
+        rows=np.arange(200),
+        targets=targets,
+        starts=np.arange(201) * 5,
+        values=values.reshape(1000, 40),
+    )
+    assert drawn_features(sequences, count=2) == [20, 30]
+    assert drawn_features(sequences, count=40) == [*range(40)]
 
 
 def test_disputed_names_the_rows_of_the_champions_pairs():

@@ -257,7 +257,7 @@ def test_report_of_a_regression_on_series(inputs):
     window = {"weights": [0.2, 0.8], "values": [[1.0], [2.0]]}
     drawn = {
         "kind": "series", "model": "bilstm_attention", "seed": 1, "classes": [],
-        "features": ["load"], "has_weights": True,
+        "features": ["load"], "features_in_all": 1, "has_weights": True,
         "samples": [{"row": row, **window} for row in sorted(rows)],
     }  # fmt: skip
     found = believed(evidence=False)

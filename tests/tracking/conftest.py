@@ -48,7 +48,7 @@ def database(tmp_path_factory):
 @pytest.fixture(scope="package")
 def tracked(tmp_path_factory, database):
     """A workspace whose runs are in MLflow. For reading only."""
-    root = tmp_path_factory.mktemp("tracked") / "Spot light ü"
+    root = tmp_path_factory.mktemp("tracked") / "Spot light 100%data #1? ü%20"
     root.mkdir()
     shutil.copy(database, root)
     workspace = results.write(root, SETTINGS)

@@ -104,3 +104,13 @@ def test_the_comparison_has_its_figures_as_metrics(untracked):
     for metric in ("versus_accuracy/bilstm", f"versus_low/{telling}", f"versus_p/{telling}"):
         assert f"metrics.`{metric}`" in table
     assert not any(TFIDF in column for column in table)
+
+
+def test_a_long_parameter_is_cut(untracked):
+    """MLflow takes 6,000 characters, and the names of 1,200 features have more."""
+    path = untracked.model("bilstm_attention", 1) / "model.json"
+    write_json(path, {**read_json(path), "features": [f"feature {n}" for n in range(1200)]})
+    first = next(one for one in records.collect(untracked, SETTINGS.runs) if one.name[-1] == "1")
+    assert first.params["features"].startswith('["feature 0", ')
+    assert len(first.params["features"]) == 1000
+    assert first.params["features"].endswith("…")

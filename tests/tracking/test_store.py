@@ -17,6 +17,20 @@ def test_the_store_is_inside_the_project_and_absolute(tmp_path):
     assert found.artifacts == tmp_path / "mlartifacts"
 
 
+@pytest.mark.parametrize("name", ["100%data", "a%20b #c", "why? ünï 日本"])
+def test_the_store_is_made_in_a_folder_of_any_name(name, tmp_path):
+    """Though `%20`, `#` and `?` mean something in an address."""
+    home = tmp_path / name
+    home.mkdir()
+    found = store.locate(home)
+    client = store.connect(found)
+    run = client.create_run(store.experiment(client, found, "demo"))
+    client.log_text(run.info.run_id, "kept", "note.txt")
+    assert sorted(file.name for file in home.iterdir()) == ["mlartifacts", "mlflow.db"]
+    again = store.connect(store.locate(home))
+    assert list(paths(again, run)) == ["note.txt"]
+
+
 def test_under_a_temporary_experiment_the_store_is_the_projects(tmp_path, untracked, monkeypatch):
     """`dvc exp run --temp` copies the workspace elsewhere, and DVC_ROOT tells where it was."""
     elsewhere = tmp_path / "copy"

@@ -1,0 +1,131 @@
+"""`data add`: add data of your own, and print its entry for params.yaml."""
+
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import progress
+from pipeline.commands import Subparsers
+from pipeline.errors import DataError
+from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.data.guess import Guess
+
+WIDTH = 80
+SHOWN = 12  # columns
+
+
+def add_parser(actions: Subparsers) -> None:
+    """Add the action; its flags name columns where the guess isn't clear."""
+    about = "copy a file or folder to data/own/NAME, and print its entry for params.yaml"
+    parser = actions.add_parser("add", help=about, description=about)
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="CSV, TSV, Excel, JSON (lines), parquet; an archive or a folder of them",
+    )
+    parser.add_argument("name", metavar="NAME", help="name of the dataset")
+    for flag, about in (
+        ("label", "column of the classes"),
+        ("target", "column to predict"),
+    ):
+        parser.add_argument(f"--{flag}", metavar="COLUMN", help=about)
+    for flag, about in (
+        ("columns", "names of all columns in order, for a file without a header"),
+        ("text", "column of the texts, or columns that are joined"),
+        ("time", "column of the time, or columns that make it up"),
+        ("series", "column that tells several series apart"),
+        ("features", "columns that the network reads"),
+    ):
+        parser.add_argument(f"--{flag}", metavar="COLUMN", nargs="+", default=(), help=about)
+    parser.set_defaults(run=run)
+
+
+def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wishes: Any) -> None:
+    """Copy a file or folder to `data/own/NAME`, and print its entry for params.yaml.
+
+    Args:
+        workspace: where.
+        file: what to copy; a relative path starts at the current folder.
+        name: of the dataset.
+        columns: names of all columns, if the file has no header.
+        wishes: flag → the columns that it names.
+
+    Raises:
+        DataError: the name can't be used, the file holds nothing to learn from, or it isn't clear
+            which columns to take.
+    """
+    from pipeline.core.files import new_folder
+    from pipeline.data import guess, readers
+
+    source = readers.resolve_path(
+        file,
+        home=Path.cwd(),
+        fix="name a file or folder of yours, as in `make add-data FILE=reviews.csv NAME=reviews`; "
+        "a relative path starts at the current folder.",
+    )
+    folder = workspace.root / "data" / "own" / name
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise DataError(
+            f"A dataset can't be called {name!r}.",
+            fix="use lowercase letters, digits, - and _, and begin with a letter: NAME=reviews",
+        )
+    if folder.exists():
+        raise DataError(
+            f"A dataset '{name}' already exists in {folder.relative_to(workspace.root)}.",
+            fix="edit its file there (the next `dvc repro` sees it), or choose another NAME.",
+        )
+    guessed = guess.guess_source(source, guess.Wishes(**wishes), names=columns)
+    path = f"data/own/{name}/{source.name}"
+    with new_folder(folder) as own:
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, own / source.name)
+    added = subprocess.run(
+        [sys.executable, "-m", "dvc", "add", "--quiet", path],
+        cwd=workspace.root,
+        check=False,
+    )
+    if added.returncode:
+        shutil.rmtree(folder)
+        raise DataError(
+            f"`dvc add {path}` failed with exit code {added.returncode}; see its message above.",
+            fix="fix what it names, and add the file again.",
+        )
+    entry = guess.params_entry(name, path, guessed)
+    progress.say(
+        "\n".join(
+            [
+                f"Added {path}: {guessed.look.rows:,} rows.\n",
+                *_columns(guessed),
+                f"\nPaste this under `datasets:` in params.yaml, and set `dataset: {name}`:",
+                f"\n{entry}",
+                "Correct what is wrong. Then: make repro",
+                f"To share the data: git add data/own/{name} && dvc push",
+            ]
+        )
+    )
+
+
+def _columns(guessed: "Guess") -> Iterator[str]:
+    """A line for each column with what it is used for, and the notes."""
+    look = guessed.look
+    shown = list(look.columns.values())[:SHOWN]
+    width = min(max(len(one.name) for one in shown), 24)
+    for one in shown:
+        name = textwrap.shorten(one.name, 24, placeholder="…").ljust(width)
+        line = f"  {name}  {one.describe()}"
+        yield line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
+    if len(look.columns) > SHOWN:
+        yield f"  … and {len(look.columns) - SHOWN:,} more columns"
+    if look.seen < look.rows:
+        yield f"  (seen in a sample of {look.seen:,} rows)"
+    if guessed.notes:
+        yield ""
+    for note in guessed.notes:
+        yield textwrap.fill(note, WIDTH - 2, initial_indent="· ", subsequent_indent="  ")

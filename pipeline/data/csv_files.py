@@ -1,0 +1,134 @@
+"""Reading CSV and TSV: finding the separator, and refusing what would merge rows in silence."""
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.data.header import PLAIN, Layout, Row, select
+from pipeline.data.text_files import read_lines
+from pipeline.errors import DataError
+
+SEPARATORS = (",", "\t", ";", "|")
+_LABEL = 100  # characters of a cell that are compared
+_QUOTES = (
+    "enclose text that contains the separator or a line break in double quotes, double each quote "
+    'inside it (""), and close every quote. If a quotation mark is a character like any other in '
+    "this file, set `quoting: none` in the dataset's `source` in params.yaml"
+)
+_UNEVEN = f"{_QUOTES}."
+_SPANS = f"{_QUOTES}; if this text really spans lines, set `quoting: minimal`."
+
+
+def rows(file: Path, wanted: Sequence[str], layout: Layout = PLAIN) -> Iterator[Row]:
+    """The wanted cells of every row, as text, and the line on which it starts.
+
+    Raises:
+        DataError: a column is missing, a row has more or fewer cells than the header, or a
+            quotation mark is misplaced.
+    """
+    records = _records(file, separator(file, wanted, layout), layout)
+    return select(records, wanted, layout, file=file, uneven=_UNEVEN)
+
+
+def cells(file: Path, layout: Layout = PLAIN) -> Iterator[list[str]]:
+    """All cells of every line, the header included.
+
+    Raises:
+        DataError: as for `rows`.
+    """
+    return (found for _, found in _records(file, separator(file, (), layout), layout))
+
+
+def separator(file: Path, wanted: Sequence[str] = (), layout: Layout = PLAIN) -> str:
+    """The separator that finds the wanted columns, or else the most columns."""
+    first = {mark: next(_parse(file, mark, layout), (1, [], []))[1] for mark in SEPARATORS}
+    fitting = [
+        mark
+        for mark, cells in first.items()
+        if (len(cells) == len(layout.columns) if layout.columns else set(wanted) <= set(cells))
+    ]
+    return max(fitting or SEPARATORS, key=lambda mark: len(first[mark]))
+
+
+def _records(file: Path, mark: str, layout: Layout) -> Iterator[Row]:
+    """All rows except blank ones, the header included."""
+    known: list[set[str]] | None = None
+    for number, cells, lines in _parse(file, mark, layout, strict=layout.quoting != "none"):
+        if len(lines) > 1 and layout.quoting is None:
+            known = known or _recurring_cells(file, mark, width=len(cells))
+            whole = sum(_is_row(line, mark, known) for line in lines)
+            # Of a cell that spans lines, the first or the last line may look like a row, not both.
+            if whole == len(lines) or (whole > 1 and any(known)):
+                raise DataError(
+                    f"{file}, line {number}: the quotation mark that opens here makes one row of "
+                    f"{len(lines):,} lines, but {whole:,} of them are whole rows by themselves.",
+                    fix=_SPANS,
+                )
+        if cells:
+            yield f"line {number}", cells
+
+
+def _parse(
+    file: Path, mark: str, layout: Layout, *, strict: bool = False
+) -> Iterator[tuple[int, list[str], list[str]]]:
+    """Every record: the line on which it starts, its cells, and its lines."""
+    csv.field_size_limit(sys.maxsize)
+    lines: list[str] = []
+    reader = csv.reader(
+        _kept(read_lines(file), lines),
+        delimiter=mark,
+        quoting=csv.QUOTE_NONE if layout.quoting == "none" else csv.QUOTE_MINIMAL,
+        strict=strict,
+    )
+    number = 1
+    try:
+        for cells in reader:
+            yield number, cells, lines
+            number = reader.line_num + 1
+            lines.clear()
+    except csv.Error as error:
+        what = (
+            "is never closed"
+            if "unexpected end" in str(error)
+            else f"is closed in line {reader.line_num} before the cell ends"
+        )
+        raise DataError(
+            f"{file}, line {number}: a quotation mark opens a cell here, but {what}.", fix=_UNEVEN
+        ) from None
+
+
+def _kept(lines: Iterator[str], kept: list[str]) -> Iterator[str]:
+    for line in lines:
+        kept.append(line)
+        yield line
+
+
+def _recurring_cells(file: Path, mark: str, *, width: int) -> list[set[str]]:
+    """Of each column, the values that lines have more than once, if most values recur."""
+    counts: list[Counter[str]] = [Counter() for _ in range(width)]
+    for line in read_lines(file):
+        cells = _cells(line, mark)
+        if len(cells) == width:
+            for column, cell in zip(counts, cells, strict=True):
+                column[cell[:_LABEL]] += 1
+    return [
+        {cell for cell, count in column.items() if count > 1}
+        if 2 * len(column) <= column.total()
+        else set()
+        for column in counts
+    ]
+
+
+def _is_row(line: str, mark: str, known: Sequence[set[str]]) -> bool:
+    """Whether a line is a row by itself: as many cells, one of them a value that recurs."""
+    cells = _cells(line, mark)
+    return len(cells) == len(known) and (
+        not any(known)
+        or any(cell[:_LABEL] in values for cell, values in zip(cells, known, strict=True))
+    )
+
+
+def _cells(line: str, mark: str) -> list[str]:
+    return [cell.strip('"') for cell in line.rstrip("\r\n").split(mark)]

@@ -1,0 +1,206 @@
+"""Guess which column of a user's file is the text, and which the label."""
+
+import shlex
+from collections.abc import Sequence, Set
+from typing import Any
+
+from pipeline.data import columns
+from pipeline.data.columns import Column
+from pipeline.data.look import Look, listed, unclear
+from pipeline.data.schema import MANY_CLASSES
+from pipeline.errors import DataError
+
+# Words in the names of columns. Of labels, the first that is found is taken.
+# fmt: off
+TEXTS = frozenset({
+    "text", "review", "comment", "body", "content", "message", "tweet", "sentence", "description",
+    "plot", "post", "question", "query", "utterance", "document", "article", "abstract", "story",
+    "statement", "phrase", "transcript", "narrative",
+})
+LABELS = (
+    "label", "class", "target", "category", "sentiment", "topic", "intent", "emotion", "polarity",
+    "overall", "stars", "rating", "score", "genre", "grade", "spam", "toxic", "stance", "y",
+)
+# Never the label, unless a flag names it.
+ASIDE = frozenset({
+    "id", "ids", "index", "idx", "no", "nr", "row", "unnamed", "user", "username", "reviewer",
+    "by", "name", "split", "fold", "set", "subset", "partition", "verified", "url", "link", "date",
+    "time", "timestamp", "year", "month", "day", "hour", "weekday", "timezone", "confidence",
+    "helpful", "votes", "count", "likes", "retweets", "version", "page", "age", "size", "length",
+})
+# The label only where nothing else could be.
+SUBJECTS = frozenset({
+    "lang", "language", "author", "source", "publisher", "location", "place", "country", "city",
+    "region", "device",
+})
+# fmt: on
+EVIDENCE = ("evidence", "spans", "rationale", "rationales")
+MOST_STEPS = 20  # of a rating that isn't whole
+ROWS_OF_A_CLASS = 4  # on average at least; else the values are no classes
+
+
+def text_source(
+    look: Look, *, text: Sequence[str], label: str | None
+) -> tuple[dict[str, Any], list[str]]:
+    """The `source` for texts with labels, and notes for the reader.
+
+    Args:
+        look: at the file.
+        text: the columns that the user named, if any.
+        label: the same.
+
+    Raises:
+        DataError: it isn't clear which columns to take, or a row has several labels.
+    """
+    text = list(text) or [_the_text(look, label).name]
+    label = label or the_label(look, aside={*text}).name
+    evidence = [name for name in look.columns if name.lower() in EVIDENCE]
+    source = {
+        "text_column": text[0] if len(text) == 1 else text,
+        "label_column": label,
+        **({"evidence_column": evidence[0]} if evidence and len(text) == 1 else {}),
+    }
+    classes = look.columns[label]
+    names = sorted(classes.counts, key=float if classes.numeric else None)
+    shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+    notes = [f"The text is {listed(text)}, the label {label!r}: {len(names):,} classes, {shown}."]
+    others = [one.name for one in find_texts(look, timed=True) if one.name not in {*text, label}]
+    if others and not evidence:
+        flag = " ".join(map(shlex.quote, [*text, *others[:1]]))
+        notes.append(f"{listed(others)} may be read too: --text {flag}")
+    return source, notes
+
+
+def find_texts(look: Look, *, timed: bool) -> list[Column]:
+    """The columns that hold texts: mostly distinct, as names of classes or places are not.
+
+    Args:
+        look: at the file.
+        timed: whether there is a time column; then only columns of several words count.
+    """
+    words = [one for one in look.columns.values() if one.kind == "text"]
+    distinct = [one for one in words if one.distinct > look.seen / 2]
+    several = [one for one in distinct if one.words >= 2]
+    if several or timed:
+        return several
+    recurring = [one for one in words if one.words >= 3 and one.distinct > look.seen / 20]
+    return recurring or [one for one in distinct if not _called(one, ASIDE - {"name"})]
+
+
+def _the_text(look: Look, label: str | None) -> Column:
+    """The longest of those that are named like a text, or else of all.
+
+    Raises:
+        DataError: there is none, or another one is about as long.
+    """
+    texts = [one for one in find_texts(look, timed=False) if one.name != label]
+    named = [one for one in texts if _called(one, TEXTS)]
+    ranked = sorted(named or texts, key=lambda one: -one.length)
+    exact = [one for one in ranked if one.name.lower() in {"text", "review"}]
+    if exact:
+        return exact[0]
+    if not ranked:
+        raise unclear(look, "no column of texts", look.columns.values(), "--text")
+    if len(ranked) > 1 and ranked[1].length > ranked[0].length / 2:
+        raise unclear(look, "several columns that may be the text", ranked, "--text")
+    return ranked[0]
+
+
+def the_label(look: Look, *, aside: Set[str]) -> Column:
+    """The column that looks most like classes: by its name, or else the only one.
+
+    Args:
+        look: at the file.
+        aside: columns that are something else.
+
+    Raises:
+        DataError: there is none, there are several, or a row has several labels.
+    """
+    left = [one for one in look.columns.values() if one.name not in aside]
+    fitting = [one for one in left if are_classes(look, one)]
+    ranks = {one.name: _rank(one) for one in fitting}
+    best = min((rank for rank in ranks.values() if rank is not None), default=None)
+    named = [one for one in fitting if best is not None and ranks[one.name] == best]
+    _refuse_several_labels(look, left, fitting, named)
+    plain = [one for one in fitting if not _called(one, ASIDE)]
+    likely = named or [one for one in plain if not _called(one, SUBJECTS)] or plain
+    if likely and all(_same_classes(likely[0], one) for one in likely[1:]):
+        # The names of the classes tell more than their numbers.
+        return next((one for one in likely if one.kind == "text"), likely[0])
+    what = f"{'several columns' if likely else 'no column'} that may be the label"
+    raise unclear(look, what, likely or fitting or left, "--label")
+
+
+def are_classes(look: Look, column: Column) -> bool:
+    """Whether the values may be classes: few enough, each with several rows."""
+    if column.kind == "numbers":  # half stars
+        return _rank(column) is not None and 2 <= column.distinct <= MOST_STEPS
+    if column.kind not in {"text", "whole numbers", "booleans"}:
+        return False
+    if column.kind == "whole numbers" and column.distinct > 20:
+        values = [int(value) for value in column.counts]
+        if max(values) - min(values) + 1 > 1.2 * column.distinct:
+            return False  # counts or identifiers: classes are numbered without gaps
+    rows = 2 if _rank(column) is not None else ROWS_OF_A_CLASS
+    most = min(MANY_CLASSES, look.seen / rows)
+    return 2 <= column.distinct <= most and len(column.missing) <= look.seen / 2
+
+
+def _rank(column: Column) -> int | None:
+    """The place of its name in `LABELS`; after those, of a word in it; None without either."""
+    words = columns.tokens(column.name)
+    if column.name.lower() in LABELS:
+        return LABELS.index(column.name.lower())
+    if column.kind == "booleans" or not {"confidence", "count", "votes"}.isdisjoint(words):
+        return None
+    places = [LABELS.index(word) for word in words if word in LABELS[:-1]]
+    return len(LABELS) + min(places) if places else None
+
+
+def _called(column: Column, names: Set[str]) -> bool:
+    """Whether one of these words is in the column's name."""
+    return not names.isdisjoint(columns.tokens(column.name))
+
+
+def _same_classes(one: Column, other: Column) -> bool:
+    """Whether two columns name the same classes, as 0, 1 and bad, good do."""
+    pairs = set(zip(map(str, one.values), map(str, other.values), strict=True))
+    return len(pairs) == one.distinct == other.distinct
+
+
+def _refuse_several_labels(
+    look: Look, left: Sequence[Column], fitting: Sequence[Column], named: Sequence[Column]
+) -> None:
+    """Say plainly that a row has one label.
+
+    Raises:
+        DataError: labels are lists, joined as in `a|b`, or in columns of 0 and 1.
+    """
+    flags = [one for one in fitting if set(one.counts) == {"0", "1"} and not _called(one, ASIDE)]
+    if len(flags) > 1 and all(one in flags for one in named):
+        raise DataError(
+            f"{look.file} has a column of 0 and 1 for each of several labels: "
+            f"{listed(one.name for one in flags)}. Spotlight learns one label a row.",
+            fix=f"choose one of them, --label {shlex.quote(flags[0].name)}, or write the class "
+            "of each row in one column.",
+        )
+    lists = [one for one in left if one.kind == "lists" and one.name.lower() not in EVIDENCE]
+    found = [one for one in named or fitting if _joins_labels(one)] or ([] if fitting else lists)
+    if found:
+        example = max(found[0].examples(20), key=len)
+        raise DataError(
+            f"{look.file} has several labels a row in {found[0].name!r}, such as {example!r}. "
+            "Spotlight learns one label a row.",
+            fix="keep one label of each row, or name another column: --label COLUMN",
+        )
+
+
+def _joins_labels(column: Column) -> bool:
+    """Whether values join others of the column, as `a|b` does `a` and `b`."""
+    for mark in "|;,":
+        split = [{part.strip() for part in value.split(mark)} for value in column.counts]
+        several = [parts for parts in split if len(parts) > 1]
+        known = any(parts <= column.counts.keys() for parts in several)
+        if known or (len(several) > 1 and len(set().union(*split)) < column.distinct):
+            return True
+    return False

@@ -1,0 +1,75 @@
+"""`data add`, as it is called: what it copies, what it prints, what it asks."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import __main__ as command_line
+from pipeline.commands import data_add
+from pipeline.core import params
+from tests.support.paths import PARAMS
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project as the current folder, without DVC."""
+    monkeypatch.chdir(tmp_path)
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(data_add.subprocess, "run", lambda *_, **__: done)
+    return tmp_path
+
+
+def reviews(header="review,stars", rows=40):
+    """Lines of a CSV file with a text and a label in its first columns."""
+    others = header.count(",") - 1
+    cells = [f"a lamp and {n} kettles,{n % 3}" + f",{n % 2}" * others for n in range(rows)]
+    return "\n".join([header, *cells]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("review", "stars"), ("a: text", "#label"), ('l\'avis \\"x\\"', "- note"), ("评论", "标签")],
+)
+def test_the_entry_is_printed_as_it_can_be_pasted(names, project, capsys):
+    """Valid YAML whatever the columns are called, in lines of at most 80 characters."""
+    header = ",".join('"' + name.replace('"', '""') + '"' for name in names)
+    Path("own.csv").write_text(reviews(header), encoding="utf-8")
+    assert command_line.main(["data", "add", "own.csv", "mine"]) == 0
+    shown = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    entry = shown.partition("`dataset: mine`:")[2].partition("Correct what is wrong")[0]
+    document = YAML(typ="safe").load(PARAMS.read_text())
+    document |= {"dataset": "mine", "datasets": YAML(typ="safe").load(entry)}
+    source = params.parse_params(document).entry.source
+    assert (source.text_column, source.label_column) == names
+    assert (project / source.path).read_text(encoding="utf-8") == reviews(header)
+
+
+def test_what_is_not_clear_is_asked_and_nothing_is_copied(project, capsys):
+    """By a flag, whose name is obeyed."""
+    Path("own.csv").write_text(reviews("review,tone,mood"))
+    assert command_line.main(["data", "add", "own.csv", "mine"]) == 3
+    shown = capsys.readouterr().err
+    assert "tone  whole numbers, 3 distinct: 0, 1, 2" in shown
+    assert "--label tone" in shown
+    assert not (project / "data").exists()
+    assert command_line.main(["data", "add", "own.csv", "mine", "--label", "mood"]) == 0
+    assert "label_column: mood" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["own.csv", "Mine"], "can't be called"),
+        (["none.csv", "mine"], "no file or folder"),
+        (["own.csv", "mine", "--label", "star"], "Did you mean 'stars'"),
+    ],
+)
+def test_a_mistake_is_told(arguments, words, project, capsys):
+    """Before anything is copied."""
+    Path("own.csv").write_text(reviews())
+    assert command_line.main(["data", "add", *arguments]) == 3
+    assert words in capsys.readouterr().err
+    assert not (project / "data").exists()
