@@ -16,9 +16,12 @@ from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.data.guess import Guess
+    from pipeline.data.look import Look
+    from pipeline.encoding.suggestion import Suggestion
 
 WIDTH = 80
 SHOWN = 12  # columns
+TRAIN = 0.64  # of the rows: a fifth is for test, and a fifth of the rest for validation
 
 
 def add_parser(actions: Subparsers) -> None:
@@ -97,12 +100,15 @@ def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wi
             f"`dvc add {path}` failed with exit code {added.returncode}; see its message above.",
             fix="fix what it names, and add the file again.",
         )
-    entry = guess.params_entry(name, path, guessed)
+    suggested = _suggestion(guessed)
+    entry = guess.params_entry(name, path, guessed.source, suggested.encode, suggested.training)
+    notes = (*guessed.notes, *suggested.notes)
     progress.say(
         "\n".join(
             [
                 f"Added {path}: {guessed.look.rows:,} rows.\n",
-                *_columns(guessed),
+                *_columns(guessed.look),
+                *_noted(notes),
                 f"\nPaste this under `datasets:` in params.yaml, and set `dataset: {name}`:",
                 f"\n{entry}",
                 "Correct what is wrong. Then: make repro",
@@ -112,9 +118,27 @@ def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wi
     )
 
 
-def _columns(guessed: "Guess") -> Iterator[str]:
-    """A line for each column with what it is used for, and the notes."""
-    look = guessed.look
+def _suggestion(guessed: "Guess") -> "Suggestion":
+    """How to encode and train what was guessed."""
+    import numpy as np
+
+    from pipeline.encoding import suggestion
+
+    look, source = guessed.look, guessed.source
+    if source["kind"] == "files":
+        names = source["text_column"]
+        texts = look.joined([names] if isinstance(names, str) else names)
+        return suggestion.for_texts(texts, rows=round(TRAIN * guessed.rows))
+    if source["kind"] == "series":
+        # Only a series that was seen whole, alone, shows its season.
+        whole = look.seen == look.rows and "series_column" not in source
+        values = look.columns[source["target"]].numbers if whole else np.empty(0)
+        return suggestion.for_series(values, rows=guessed.rows)
+    return suggestion.for_sequences(rows=round(TRAIN * guessed.rows))
+
+
+def _columns(look: "Look") -> Iterator[str]:
+    """A line for each column with what it holds."""
     shown = list(look.columns.values())[:SHOWN]
     width = min(max(len(one.name) for one in shown), 24)
     for one in shown:
@@ -125,7 +149,10 @@ def _columns(guessed: "Guess") -> Iterator[str]:
         yield f"  … and {len(look.columns) - SHOWN:,} more columns"
     if look.seen < look.rows:
         yield f"  (seen in a sample of {look.seen:,} rows)"
-    if guessed.notes:
+
+
+def _noted(notes: Sequence[str]) -> Iterator[str]:
+    if notes:
         yield ""
-    for note in guessed.notes:
+    for note in notes:
         yield textwrap.fill(note, WIDTH - 2, initial_indent="· ", subsequent_indent="  ")

@@ -9,6 +9,10 @@ from functools import cached_property
 from math import isnan
 from typing import Any, Literal
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from pipeline.data import times
 
 MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})  # among numbers
@@ -66,6 +70,13 @@ class Column:
     @property
     def numeric(self) -> bool:
         return self.kind in {"whole numbers", "numbers", "numbers with a decimal comma"}
+
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """<float64>[n]; NaN where a cell holds no number."""
+        comma = "." if self.kind == "numbers with a decimal comma" else ""
+        words = pd.Series([as_text(value).replace(",", comma) for value in self.values], dtype=str)
+        return np.asarray(pd.to_numeric(words, errors="coerce"), np.float64)
 
     @cached_property
     def length(self) -> float:

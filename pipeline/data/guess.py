@@ -15,19 +15,6 @@ from pipeline.data.look import Look, listed, look_at
 from pipeline.data.schema import MANY_CLASSES
 from pipeline.errors import DataError
 
-WINDOW = 48  # steps, or fewer for a short series
-ENCODE: dict[str, dict[str, Any]] = {
-    "files": {
-        "tokenizer": "words",
-        "vocabulary": 30000,
-        "max_len": 400,
-        "validation_share": 0.2,
-        "seed": 0,
-    },
-    "series": {"window": WINDOW, "horizon": 1, "stride": 1, "standardize": True},
-    "sequences": {"standardize": True},
-}
-
 
 @dataclass(frozen=True)
 class Wishes:
@@ -57,13 +44,13 @@ class Guess:
     Attributes:
         look: what was seen of it.
         source: the entry's `source`, without its path.
-        encode: the entry's `encode`.
+        rows: number of rows; of several series, those of the shortest.
         notes: sentences for the reader.
     """
 
     look: Look
     source: Mapping[str, Any]
-    encode: Mapping[str, Any]
+    rows: int
     notes: tuple[str, ...] = ()
 
 
@@ -82,7 +69,7 @@ def guess_source(path: Path, wishes: Wishes | None = None, *, names: Sequence[st
     wishes = wishes or Wishes()
     look = look_at(path, names=names)
     _check(wishes, look)
-    kind, source, encode, notes = _guess(look, wishes)
+    kind, source, rows, notes = _guess(look, wishes)
     layout = {"columns": list(look.layout.columns), "quoting": look.layout.quoting}
     told = {key: value for key, value in layout.items() if value}
     if look.layout.columns and not names:
@@ -91,22 +78,22 @@ def guess_source(path: Path, wishes: Wishes | None = None, *, names: Sequence[st
         )
     if look.layout.quoting:
         notes.insert(0, "Quotation marks are read as characters like any other.")
-    return Guess(look, {"kind": kind, **told, **source}, encode, tuple(notes))
+    return Guess(look, {"kind": kind, **told, **source}, rows, tuple(notes))
 
 
-def _guess(look: Look, wishes: Wishes) -> tuple[str, dict[str, Any], dict[str, Any], list[str]]:
-    """The kind, the rest of `source`, `encode`, and notes."""
+def _guess(look: Look, wishes: Wishes) -> tuple[str, dict[str, Any], int, list[str]]:
+    """The kind, the rest of `source`, the rows, and notes."""
     of_text, of_numbers = _sides(wishes)
     time = guess_series.find_time(look)
     if of_text or (not of_numbers and guess_text.find_texts(look, timed=bool(time))):
         source, notes = guess_text.text_source(look, text=wishes.text, label=wishes.label)
-        return "files", source, ENCODE["files"], notes
+        return "files", source, look.rows, notes
     lists = [one.name for one in look.columns.values() if one.kind == "lists of numbers"]
     if lists and set(wishes.features) <= set(lists):
         source = guess_series.sequences_source(
             look, features=wishes.features or lists, target=wishes.target
         )
-        return "sequences", source, ENCODE["sequences"], []
+        return "sequences", source, look.rows, []
     if not of_numbers and not (time and any(one.numeric for one in look.columns.values())):
         raise _nothing(look)
     source, rows, notes = guess_series.series_source(
@@ -116,15 +103,28 @@ def _guess(look: Look, wishes: Wishes) -> tuple[str, dict[str, Any], dict[str, A
         target=wishes.target,
         series=wishes.series,
     )
-    window = max(1, min(WINDOW, rows // 15))  # a third of a split of 20 %
-    return "series", source, ENCODE["series"] | {"window": window}, notes
+    return "series", source, rows, notes
 
 
-def params_entry(name: str, path: str, guessed: Guess) -> str:
+def params_entry(
+    name: str,
+    path: str,
+    source: Mapping[str, Any],
+    encode: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> str:
     """The lines to paste under `datasets` in params.yaml."""
-    source = {"kind": guessed.source["kind"], "path": path, **guessed.source}
-    source = {key: _in_one_line(value) for key, value in source.items()}
-    content = {name: {"source": source, "encode": dict(guessed.encode), "training": {}}}
+    sections = {
+        "source": {"kind": source["kind"], "path": path, **source},
+        "encode": encode,
+        "training": training,
+    }
+    content = {
+        name: {
+            section: {key: _in_one_line(value) for key, value in values.items()}
+            for section, values in sections.items()
+        }
+    }
     written = io.StringIO()
     yaml = YAML()
     yaml.allow_unicode = True

@@ -60,7 +60,7 @@ def for_texts(texts: Sequence[str], *, rows: int) -> Suggestion:
         "validation_share": VALIDATION,
         "seed": 0,
     }
-    batch, rate = next(sizes for least, sizes in BATCHES if rows >= least)
+    batch, rate = _batch(rows)
     training = {
         "batch_size": batch,
         "word_dropout": 0.4,
@@ -80,13 +80,14 @@ def for_series(values: NDArray[np.float64], *, rows: int) -> Suggestion:
     """Suggest parameters for the forecast of a series' next step.
 
     Args:
-        values: <float64>[n], the target in the order of time; NaN where it is missing.
+        values: <float64>[n], the target in the order of time; NaN where it is missing. Empty if
+            it isn't known, and then no season is suggested.
         rows: how many steps the series has.
     """
     season = find_season(values)
     window = max(1, min(2 * season if season else 48, rows // 15))
     known = values[~np.isnan(values)]
-    relative = bool(np.mean(np.diff(known) ** 2) < np.var(known))
+    relative = len(known) < 3 or bool(np.mean(np.diff(known) ** 2) < np.var(known))
     encode = {
         "window": window,
         "horizon": 1,
@@ -112,6 +113,18 @@ def for_series(values: NDArray[np.float64], *, rows: int) -> Suggestion:
     return Suggestion(encode, training, tuple(notes))
 
 
+def for_sequences(*, rows: int) -> Suggestion:
+    """Suggest parameters for whole sequences.
+
+    Args:
+        rows: how many will be trained on.
+    """
+    batch, rate = _batch(rows)
+    sizes = {"batch_size": batch, "units": 32, "learning_rate": rate, "clip_norm": 1.0}
+    training = {**sizes, **_until_it_stops(ceil(rows / batch))}
+    return Suggestion({"standardize": True}, training, ())
+
+
 def find_season(values: NDArray[np.float64]) -> int | None:
     """The lag after which a series' changes repeat most clearly; None if they don't.
 
@@ -133,6 +146,11 @@ def find_season(values: NDArray[np.float64]) -> int | None:
     if not len(peaks):
         return None
     return 2 + int(peaks[later[peaks] >= 0.7 * later[peaks].max()][0])
+
+
+def _batch(rows: int) -> tuple[int, float]:
+    """Rows in a batch, and the learning rate for it."""
+    return next(sizes for least, sizes in BATCHES if rows >= least)
 
 
 def _until_it_stops(steps: int) -> dict[str, Any]:

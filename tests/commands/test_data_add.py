@@ -47,6 +47,25 @@ def test_the_entry_is_printed_as_it_can_be_pasted(names, project, capsys):
     assert (project / source.path).read_text(encoding="utf-8") == reviews(header)
 
 
+@pytest.mark.parametrize("comma", [".", ","])
+def test_a_series_gets_its_season_and_parameters_that_the_schema_knows(comma, project, capsys):
+    """Read from the whole target, also with decimal commas."""
+    hours = [
+        f"2024-01-{1 + n // 24:02d} {n % 24:02d}:00;{3 * (n % 24 > 11)}{comma}{n % 7}"
+        for n in range(600)
+    ]
+    Path("own.csv").write_text("\n".join(["at;load", *hours]) + "\n")
+    assert command_line.main(["data", "add", "own.csv", "mine"]) == 0
+    shown = capsys.readouterr().out
+    assert "the values repeat most clearly after 24 steps" in shown
+    entry = shown.partition("`dataset: mine`:")[2].partition("Correct what is wrong")[0]
+    document = YAML(typ="safe").load(PARAMS.read_text())
+    document |= {"dataset": "mine", "datasets": YAML(typ="safe").load(entry)}
+    settings = params.parse_params(document)
+    assert (settings.entry.encode.season, settings.entry.encode.window) == (24, 40)
+    assert settings.recipe("bilstm_attention").clip_norm == 1.0
+
+
 def test_what_is_not_clear_is_asked_and_nothing_is_copied(project, capsys):
     """By a flag, whose name is obeyed."""
     Path("own.csv").write_text(reviews("review,tone,mood"))

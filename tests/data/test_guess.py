@@ -96,7 +96,8 @@ def test_entry_is_guessed_and_works_as_pasted(
     path = write(name, rows)
     guessed = guess.guess_source(path)
     assert guessed.source == expected
-    lines = guess.params_entry("own", name, guessed)
+    encode = {"files": {"vocabulary": 9, "max_len": 9}}.get(guessed.source["kind"], {})
+    lines = guess.params_entry("own", name, guessed.source, encode, {})
     assert all(line.startswith("  ") for line in lines.splitlines())
 
     text = (PARAMS).read_text()

@@ -316,7 +316,7 @@ def test_several_series_in_one_file(by_day: bool, tmp_path: Path) -> None:
     found = guess_source(table(tmp_path, "Date,Store,Sales,Holiday", rows))
     assert found.source["series_column"] == "Store"
     assert (found.source["features"], found.source["target"]) == (["Sales", "Holiday"], "Sales")
-    assert found.encode["window"] == 2
+    assert found.rows == 30
     assert "5 series" in found.notes[0]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.params import Recipe, SeriesEncode, TextEncode
-from pipeline.encoding.suggestion import find_season, for_series, for_texts
+from pipeline.encoding.suggestion import find_season, for_sequences, for_series, for_texts
 
 RECIPE = {"pooling": "additive", "embedding": 128, "units": 64, "dropout": 0.5, "batch_size": 64}
 
@@ -76,3 +76,11 @@ def test_a_suggestion_for_a_series_fits_it():
     for suggested in (walk, daily):
         SeriesEncode(**suggested.encode)
         Recipe(**RECIPE | suggested.training)
+
+
+def test_whole_sequences_get_a_recipe_for_their_number():
+    """The encoding is theirs already."""
+    suggested = for_sequences(rows=600)
+    assert suggested.training["batch_size"] == 16
+    SeriesEncode(**suggested.encode)
+    Recipe(**RECIPE | suggested.training)
