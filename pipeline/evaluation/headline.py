@@ -85,7 +85,7 @@ class Unit(NamedTuple):
         )
 
     def _sized(self, difference: str, low: str, high: str) -> str:
-        metric = "of test MSE" if self.regression else "points of test accuracy"
+        metric = "test MSE" if self.regression else "points of test accuracy"
         return f"{difference} {metric} ({100 * self.confidence:g} % interval {low} to {high})"
 
 
