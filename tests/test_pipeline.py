@@ -52,7 +52,7 @@ def test_one_command_ends_with_the_comparison_and_what_to_do_next(project):
     shown = (project / "repro.log").read_text()
     for model in MODELS:
         assert f"\n{model} " in shown
-    assert "too few seeds for a claim" in shown
+    assert "Too few seeds for a claim" in shown
     assert "make ui" in shown
 
 
