@@ -130,8 +130,7 @@ def test_a_series_is_judged_by_the_baseline_that_is_hardest_to_beat():
     found = concluded(pairs, networks, naive, Unit(regression=True, confidence=0.9))
     assert found["use"] == "last_value"
     assert found["headline"] == (
-        "Use the last value: it is better than bilstm by 0.1 test MSE (90 % interval 0.08 to "
-        "0.12)."
+        "Use the last value: it is better than bilstm by 0.1 test MSE (90 % interval 0.08 to 0.12)."
     )
     pairs[1] = pair("bilstm", "last_value", BETTER, (-0.1, -0.12, -0.08))
     found = concluded(pairs, networks, naive, Unit(regression=True, confidence=0.9))
