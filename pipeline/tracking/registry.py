@@ -1,6 +1,7 @@
 """The champion: the best trained model by validation, behind a gate, in MLflow's registry."""
 
 import json
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -152,13 +153,14 @@ def promote(
     if champion is not None and champion.tags.get(runs.SERVED) == served:
         return f"Champion: {name} version {champion.version}, {record.name}, as before."
 
+    loss = chosen["validation"]["mean"]  # None where it diverged
     seeds = len(document["models"][chosen["model"]]["seeds"])
     present = None if champion is None or forced else champion
     verdict = judge(
         read_predictions(record.files[_VALIDATION]),
         None if present is None else _validation(client, present, experiment.data),
         task=document["task"],
-        loss=chosen["validation"]["mean"],
+        loss=math.nan if loss is None else loss,
         minimum=settings.registry.minimum_validation_accuracy,
         baselines={
             name: read_predictions(workspace.reference(name) / "validation.parquet")

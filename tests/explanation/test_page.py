@@ -220,14 +220,14 @@ def test_draw_any_script_to_the_same_bytes(text):
     assert once == again
 
 
-<<<<<<< HEAD
 def test_draw_shows_class_names_as_they_are():
     """None is a formula, which could fail, whether the data are texts or series."""
     (window,) = SERIES["samples"]
     window = {**window, "label": 0, "predicted": 1, "correct": False, "probabilities": [0.1, 0.9]}
     for samples in (document(GOOD_FILM), {**SERIES, "samples": [window]}):
         assert page.draw({**samples, "classes": ["$\\undefined$", "$$ " * 30]})
-=======
+
+
 def test_letters_that_no_font_has_are_named_and_the_picture_points_to_the_page(monkeypatch):
     """Of texts, classes and features; where every letter is there, nothing is said."""
     monkeypatch.setattr(fonts, "_FALLBACKS", ())
@@ -237,7 +237,6 @@ def test_letters_that_no_font_has_are_named_and_the_picture_points_to_the_page(m
     assert page.undrawable(document(GOOD_FILM)) == ""
     assert "see attention.html" in page._notes(han, han["samples"])[-1]
     assert len(page._notes(document(GOOD_FILM), [GOOD_FILM])) == 1
->>>>>>> dfe75c1 (Test: letters that no font has)
 
 
 def test_draw_depends_on_the_weights():

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from pipeline.core.files import read_json, write_json
 from pipeline.core.predictions import Predictions, write_predictions
 from pipeline.evaluation.champion import validation_loss
 from pipeline.evaluation.significance import Bootstrap
@@ -115,6 +116,15 @@ def test_a_classifier_must_beat_the_best_baseline():
     assert "strong" in refused.reason
     assert "registry.require_baseline" in refused.reason
     assert judged(candidate, None, loss=best, baselines=None).passed
+
+
+def test_a_diverged_model_does_not_become_champion(workspace):
+    """Its loss is no number, and `comparison.json` has none for it."""
+    results.write(workspace.root, SETTINGS, code="2")
+    document = read_json(workspace.comparison)
+    document["champion"]["validation"]["mean"] = None
+    write_json(workspace.comparison, document)
+    assert "mean validation log loss nan is not below" in finish(workspace).champion
 
 
 def test_a_baseline_of_other_rows_beats_nothing_and_is_beaten_by_nothing():
