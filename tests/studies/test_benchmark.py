@@ -17,6 +17,7 @@ from pipeline.studies.benchmark import (
     figure,
     inference,
     losses,
+    machine,
     processes,
     table,
 )
@@ -219,6 +220,7 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(processes, "Worker", Here)
     monkeypatch.setattr(inference, "SINGLE", 2)
+    monkeypatch.setattr(machine, "_SIDE", 64)
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks" / "run.txt").touch()
     options = "--implementations spotlight keras --parts throughput inference length rows losses "
