@@ -16,13 +16,17 @@ PARTS = (".dvcignore", ".gitignore", "dvc.yaml", "pipeline", "locks", "data/own"
 
 
 def copy_project(target):
-    """The project's tracked files, with sizes that train in seconds."""
+    """The project's tracked files, with sizes that train in seconds.
+
+    With what numba compiled: it keeps that beside a module, valid for the module's size and time of
+    change, which the copy has too.
+    """
     for part in PARTS:
         source = PROJECT / part
         copy = target / part
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("*.pyc"))
         else:
             shutil.copy(source, copy)
     shutil.copy(PARAMS, target / "params.yaml")
