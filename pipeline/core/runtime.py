@@ -45,8 +45,8 @@ def quiet_imports() -> Iterator[None]:
 def pin_threads(threads: int) -> None:
     """Compute with `threads` threads; another number changes the last digits of results.
 
-    Call this before TensorFlow's first computation. The BLAS that `models.lstm` calls gets one
-    thread: its products are small, and both directions run in parallel.
+    Call this before TensorFlow's first computation. The BLAS that `models.recurrence` calls gets
+    one thread: its products are small, and both directions run in parallel.
     """
     import scipy.linalg.cython_blas
     import tensorflow as tf
