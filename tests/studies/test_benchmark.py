@@ -1,4 +1,5 @@
 import json
+from functools import cache
 from importlib import import_module
 
 import numpy as np
@@ -67,7 +68,11 @@ def rows(count=10, *, vocabulary=50, longest=12):
     )
 
 
-def make(name, sequences):
+ROWS = rows()
+
+
+@cache  # tracing its graphs takes longer than all else
+def make(name):
     """An implementation, in this process; its test is skipped where the library is missing."""
     place = IMPLEMENTATIONS[name]
     if not place.installed:
@@ -75,7 +80,7 @@ def make(name, sequences):
     implementation = getattr(
         import_module(f"pipeline.studies.benchmark.{place.module}"), place.name
     )
-    return implementation(SIZES, sequences, 4, 2)
+    return implementation(SIZES, ROWS, 4, 2)
 
 
 def weights(of):
@@ -84,20 +89,21 @@ def weights(of):
     return [rng.uniform(-0.5, 0.5, weight.shape).astype(np.float32) for weight in of]
 
 
-def loss_and_gradients(implementation, sequences):
+def loss_and_gradients(implementation):
     """Of all rows, in the order of WEIGHTS."""
-    everything = np.arange(len(sequences))
+    everything = np.arange(len(ROWS))
     if hasattr(implementation, "gradients"):
-        loss = implementation.loss(sequences, everything)
+        implementation.model.zero_grad()
+        loss = implementation.loss(ROWS, everything)
         loss.backward()
         return float(loss.detach()), implementation.gradients()
     steps = implementation.model.inputs[0].shape[1] or 0
-    batch = batching.pad(sequences, everything)
+    batch = batching.pad(ROWS, everything)
     batch = np.pad(batch, [(0, 0), (0, max(0, steps - batch.shape[1]))])
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(
             loss_function("binary")(
-                tf.constant(sequences.targets), implementation.model(batch, training=True)
+                tf.constant(ROWS.targets), implementation.model(batch, training=True)
             )
         )
     gradients = tape.gradient(loss, implementation.model.trainable_variables)
@@ -110,28 +116,26 @@ class TestImplementations:
     @pytest.mark.parametrize("name", ["keras", "keras_by_length", "pytorch", "packed", "onnx"])
     def test_the_same_answers(self, name):
         """Rows of any length, each padded to another length by each implementation."""
-        sequences = rows()
-        ours, other = make("spotlight", sequences), make(name, sequences)
+        ours, other = make("spotlight"), make(name)
         given = weights(ours.weights())
         assert len(given) == len(WEIGHTS)
         ours.load(given)
         other.load(given)
-        answers = ours.predict(sequences)
+        answers = ours.predict(ROWS)
         assert np.ptp(answers) > 0.01
-        np.testing.assert_allclose(other.predict(sequences), answers, atol=1e-5)
+        np.testing.assert_allclose(other.predict(ROWS), answers, atol=1e-5)
 
     @pytest.mark.parametrize(
         "name", ["keras", "keras_by_length", "pytorch", "pytorch_sparse", "packed"]
     )
     def test_the_same_loss_and_gradients(self, name):
         """So they learn the same from the same batch, weight by weight."""
-        sequences = rows()
-        ours, other = make("spotlight", sequences), make(name, sequences)
+        ours, other = make("spotlight"), make(name)
         given = weights(ours.weights())
         ours.load(given)
         other.load(given)
-        loss, gradients = loss_and_gradients(ours, sequences)
-        their_loss, theirs = loss_and_gradients(other, sequences)
+        loss, gradients = loss_and_gradients(ours)
+        their_loss, theirs = loss_and_gradients(other)
         assert their_loss == pytest.approx(loss, abs=1e-5)
         for what, our, their in zip(WEIGHTS, gradients, theirs, strict=True):
             assert np.abs(our).max() > 1e-4, what
@@ -142,8 +146,7 @@ class TestImplementations:
     )
     def test_training_changes_every_weight(self, name):
         """What is timed is a whole step: forward, backward and the optimiser's update."""
-        sequences = rows()
-        implementation = make(name, sequences)
+        implementation = make(name)
         before = [np.array(weight) for weight in implementation.weights()]
         implementation.train([np.arange(5), np.arange(5, 10)])
         for what, old, new in zip(WEIGHTS, before, implementation.weights(), strict=True):
