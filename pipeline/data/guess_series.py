@@ -26,6 +26,10 @@ TIMES = frozenset({
     "year", "hour", "day",
 })
 # fmt: on
+# Parts of a time: never what tells series apart.
+PARTS = frozenset(
+    {"hour", "minute", "day", "weekday", "week", "month", "quarter", "period", "slot"}
+)
 HOURS = frozenset({"hour", "hours", "hr"})
 CALENDAR = (("year", "yr"), ("month", "mnth"), ("day",), ("hour", "hr"), ("minute", "min"))
 ROWS_OF_A_SERIES = 5  # on average at least
@@ -206,6 +210,7 @@ def _several(look: Look, time: Sequence[str]) -> list[str]:
         one
         for one in look.columns.values()
         if one.name not in time
+        and not _called(one, PARTS)
         and one.kind in {"text", "whole numbers", "booleans"}
         and 2 <= one.distinct <= look.seen / ROWS_OF_A_SERIES
     ]
@@ -219,7 +224,8 @@ def _several(look: Look, time: Sequence[str]) -> list[str]:
     raise DataError(
         f"{look.file} has {count:,} rows of the time {moment!r}, and no column tells several "
         "series apart.",
-        fix="name the column that does, --series COLUMN, or keep one row for each time.",
+        fix="name the column that does, --series COLUMN, or all columns that make up the time, "
+        "--time DATE HOUR, or keep one row for each time.",
     )
 
 
