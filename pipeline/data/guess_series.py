@@ -79,6 +79,8 @@ def series_source(
     time = list(time) or find_time(look)
     formats = _formats(look, time)
     series = list(series) or _several(look, time)
+    if time and series:
+        _require_distinct(look, time, series)
     numeric = [
         one
         for one in look.columns.values()
@@ -227,6 +229,21 @@ def _several(look: Look, time: Sequence[str]) -> list[str]:
         fix="name the column that does, --series COLUMN, or all columns that make up the time, "
         "--time DATE HOUR, or keep one row for each time.",
     )
+
+
+def _require_distinct(look: Look, time: Sequence[str], series: Sequence[str]) -> None:
+    """Refuse columns that leave several rows of a series at the same time.
+
+    Raises:
+        DataError: with one of them.
+    """
+    moments = Counter(look.joined([*series, *time]))
+    moment, count = moments.most_common(1)[0]
+    if count > 1:
+        raise DataError(
+            f"{look.file} has {count:,} rows of {listed([*series, *time])} {moment!r}.",
+            fix="name other columns: --series for what tells series apart, --time for the time.",
+        )
 
 
 def _numbers_rows(look: Look, column: Column) -> bool:

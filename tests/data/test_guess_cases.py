@@ -187,6 +187,7 @@ def test_flags_are_obeyed_and_checked(tmp_path: Path) -> None:
         (Wishes(label="moods"), "--label: .*'moods'.*Did you mean 'mood'"),
         (Wishes(text=["size"]), "--text: the column 'size' .* holds numbers"),
         (Wishes(label="body"), "--label: the column 'body' .* 40 distinct"),
+        (Wishes(target="title"), "--target: the column 'title' .* holds text"),
         (Wishes(features=["body"]), "--features: the column 'body'"),
         (Wishes(text=["body"], target="size"), "--text and --target don't go together"),
     ):
@@ -338,6 +339,11 @@ def test_two_columns_may_tell_series_apart(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match=r"6 rows of the time '2023-01-01'.*\n.*--series COLUMN"):
         guess_source(path)
+    with pytest.raises(DataError, match="rows of 'slot', 'date' '0 2023-01-0"):
+        guess_source(
+            table(tmp_path, "date,slot,sales", [(row[0], 0, row[3]) for row in rows]),
+            Wishes(series=["slot"]),
+        )
 
 
 def test_a_wide_file_is_seen_in_seconds(tmp_path: Path) -> None:
