@@ -217,6 +217,9 @@ def test_numbers_without_a_header(tmp_path: Path) -> None:
     found = guess_source(table(tmp_path, "2023-12-31 23:00,7.5", rows))
     assert found.source["columns"] == ["column_1", "column_2"]
     assert found.source["time_column"] == "column_1"
+    long = "How would you describe the load of the whole building at this hour?"
+    found = guess_source(table(tmp_path, f"when,{long}", rows))
+    assert found.source["features"] == [long]
     found = guess_source(table(tmp_path, "0,1", rows))
     assert (found.source["time_column"], "columns" in found.source) == ("0", False)
 
