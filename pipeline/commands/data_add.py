@@ -139,12 +139,13 @@ def _suggestion(guessed: "Guess") -> "Suggestion":
 
 def _columns(look: "Look") -> Iterator[str]:
     """A line for each column with what it holds."""
+    from pipeline.data import columns
+
     shown = list(look.columns.values())[:SHOWN]
     width = min(max(len(one.name) for one in shown), 24)
     for one in shown:
-        name = textwrap.shorten(one.name, 24, placeholder="…").ljust(width)
-        line = f"  {name}  {one.describe()}"
-        yield line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
+        name = columns.shorten(one.name, width).ljust(width)
+        yield f"  {name}  {columns.shorten(one.describe(), WIDTH - width - 4)}"
     if len(look.columns) > SHOWN:
         yield f"  … and {len(look.columns) - SHOWN:,} more columns"
     if look.seen < look.rows:

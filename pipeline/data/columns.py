@@ -97,7 +97,7 @@ class Column:
         what: str = self.kind
         if self.kind in {"text", "whole numbers", "booleans"}:
             what += f", {self.distinct:,} distinct"
-        return f"{what}: {', '.join(map(_short, self.examples()))}" if self.counts else what
+        return f"{what}: {', '.join(map(shorten, self.examples()))}" if self.counts else what
 
     def examples(self, count: int = 3) -> list[str]:
         """Values that recur most, or else the first."""
@@ -176,6 +176,7 @@ def _whole(value: str) -> str:
     return str(int(value) if value.strip().lstrip("+-").isdecimal() else int(float(value)))
 
 
-def _short(value: str) -> str:
-    value = " ".join(value.split())
-    return value if len(value) <= 30 else f"{value[:29]}…"
+def shorten(text: str, width: int = 30) -> str:
+    """The text on one line, cut to this many characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -4,6 +4,7 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from pipeline.data.header import PLAIN, Layout, Row, select
@@ -54,19 +55,24 @@ def separator(file: Path, wanted: Sequence[str] = (), layout: Layout = PLAIN) ->
 
 def _records(file: Path, mark: str, layout: Layout) -> Iterator[Row]:
     """All rows except blank ones, the header included."""
-    known: list[set[str]] | None = None
+    usual: list[set[str]] | None = None
     for number, cells, lines in _parse(file, mark, layout, strict=layout.quoting != "none"):
         if len(lines) > 1 and layout.quoting is None:
-            known = known or _recurring_cells(file, mark, width=len(cells))
-            whole = sum(_is_row(line, mark, known) for line in lines)
+            usual = usual or _usual_cells(file, mark, width=len(cells))
+            alike = [
+                one for one in map(partial(_cells, mark=mark), lines) if len(one) == len(cells)
+            ]
+            whole = [one for one in alike if _fits(one, usual)]
             # Of a cell that spans lines, the first or the last line may look like a row, not both.
-            if whole == len(lines) or (whole > 1 and any(known)):
+            # Nor does a text have as many tabs in each of its lines as a row.
+            if len(whole) > 1 or (mark == "\t" and len(alike) == len(lines)):
                 raise DataError(
                     f"{file}, line {number}: the quotation mark that opens here makes one row of "
-                    f"{len(lines):,} lines, but {whole:,} of them are whole rows by themselves.",
+                    f"{len(lines):,} lines, but {len(alike):,} of them could be whole rows by "
+                    "themselves.",
                     fix=_SPANS,
                 )
-        if cells:
+        if len(lines) > 1 or lines[0].strip(" \r\n"):
             yield f"line {number}", cells
 
 
@@ -105,28 +111,27 @@ def _kept(lines: Iterator[str], kept: list[str]) -> Iterator[str]:
         yield line
 
 
-def _recurring_cells(file: Path, mark: str, *, width: int) -> list[set[str]]:
-    """Of each column, the values that lines have more than once, if most values recur."""
+def _usual_cells(file: Path, mark: str, *, width: int) -> list[set[str]]:
+    """Of each column, its frequent values, if these make up most of it; such as the classes."""
     counts: list[Counter[str]] = [Counter() for _ in range(width)]
+    total = 0
     for line in read_lines(file):
         cells = _cells(line, mark)
         if len(cells) == width:
+            total += 1
             for column, cell in zip(counts, cells, strict=True):
                 column[cell[:_LABEL]] += 1
-    return [
-        {cell for cell, count in column.items() if count > 1}
-        if 2 * len(column) <= column.total()
-        else set()
-        for column in counts
-    ]
+    usual = []
+    for column in counts:
+        frequent = {cell: n for cell, n in column.items() if n > max(1, total / 200)}
+        usual.append(set(frequent) if 2 * sum(frequent.values()) >= total else set())
+    return usual
 
 
-def _is_row(line: str, mark: str, known: Sequence[set[str]]) -> bool:
-    """Whether a line is a row by itself: as many cells, one of them a value that recurs."""
-    cells = _cells(line, mark)
-    return len(cells) == len(known) and (
-        not any(known)
-        or any(cell[:_LABEL] in values for cell, values in zip(cells, known, strict=True))
+def _fits(cells: Sequence[str], usual: Sequence[set[str]]) -> bool:
+    """Whether a line's cells are usual ones wherever a column has such."""
+    return any(usual) and all(
+        not values or cell[:_LABEL] in values for cell, values in zip(cells, usual, strict=True)
     )
 
 

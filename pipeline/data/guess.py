@@ -15,6 +15,8 @@ from pipeline.data.look import Look, listed, look_at
 from pipeline.data.schema import MANY_CLASSES
 from pipeline.errors import DataError
 
+CLASSES = ("text", "whole numbers", "numbers", "booleans")  # kinds of a label
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -73,9 +75,8 @@ def guess_source(path: Path, wishes: Wishes | None = None, *, names: Sequence[st
     layout = {"columns": list(look.layout.columns), "quoting": look.layout.quoting}
     told = {key: value for key, value in layout.items() if value}
     if look.layout.columns and not names:
-        notes.insert(
-            0, "This looks like a file without a header: name its columns, --columns NAME …"
-        )
+        told_so = "This looks like a file without a header. Name its columns in `columns`."
+        notes.insert(0, told_so)
     if look.layout.quoting:
         notes.insert(0, "Quotation marks are read as characters like any other.")
     return Guess(look, {"kind": kind, **told, **source}, rows, tuple(notes))
@@ -154,6 +155,7 @@ def _check(wishes: Wishes, look: Look) -> None:
     Raises:
         DataError: with what the column holds, or the nearest name.
     """
+    listed_numbers = any(one.kind == "lists of numbers" for one in look.columns.values())
     for flag, names in wishes.flags.items():
         for name in names:
             if name not in look.columns:
@@ -167,9 +169,10 @@ def _check(wishes: Wishes, look: Look) -> None:
             found = look.columns[name]
             fits = {
                 "text": found.kind == "text",
-                "label": found.kind in {"text", "whole numbers", "numbers", "booleans"}
+                "label": found.kind in CLASSES
                 and 2 <= found.distinct <= min(MANY_CLASSES, look.seen / 2),
                 "features": found.numeric or found.kind == "lists of numbers",
+                "target": found.numeric or (listed_numbers and found.kind in CLASSES),
                 "time": found.kind in {"times", "times of day", "whole numbers"},
             }
             if not fits.get(flag, True):

@@ -26,6 +26,10 @@ TIMES = frozenset({
     "year", "hour", "day",
 })
 # fmt: on
+# Parts of a time: never what tells series apart.
+PARTS = frozenset(
+    {"hour", "minute", "day", "weekday", "week", "month", "quarter", "period", "slot"}
+)
 HOURS = frozenset({"hour", "hours", "hr"})
 CALENDAR = (("year", "yr"), ("month", "mnth"), ("day",), ("hour", "hr"), ("minute", "min"))
 ROWS_OF_A_SERIES = 5  # on average at least
@@ -75,6 +79,8 @@ def series_source(
     time = list(time) or find_time(look)
     formats = _formats(look, time)
     series = list(series) or _several(look, time)
+    if time and series:
+        _require_distinct(look, time, series)
     numeric = [
         one
         for one in look.columns.values()
@@ -206,6 +212,7 @@ def _several(look: Look, time: Sequence[str]) -> list[str]:
         one
         for one in look.columns.values()
         if one.name not in time
+        and not _called(one, PARTS)
         and one.kind in {"text", "whole numbers", "booleans"}
         and 2 <= one.distinct <= look.seen / ROWS_OF_A_SERIES
     ]
@@ -219,8 +226,24 @@ def _several(look: Look, time: Sequence[str]) -> list[str]:
     raise DataError(
         f"{look.file} has {count:,} rows of the time {moment!r}, and no column tells several "
         "series apart.",
-        fix="name the column that does, --series COLUMN, or keep one row for each time.",
+        fix="name the column that does, --series COLUMN, or all columns that make up the time, "
+        "--time DATE HOUR, or keep one row for each time.",
     )
+
+
+def _require_distinct(look: Look, time: Sequence[str], series: Sequence[str]) -> None:
+    """Refuse columns that leave several rows of a series at the same time.
+
+    Raises:
+        DataError: with one of them.
+    """
+    moments = Counter(look.joined([*series, *time]))
+    moment, count = moments.most_common(1)[0]
+    if count > 1:
+        raise DataError(
+            f"{look.file} has {count:,} rows of {listed([*series, *time])} {moment!r}.",
+            fix="name other columns: --series for what tells series apart, --time for the time.",
+        )
 
 
 def _numbers_rows(look: Look, column: Column) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence, Set
 from typing import Any
 
 from pipeline.data import columns
+from pipeline.data.class_names import several_labels
 from pipeline.data.columns import Column
 from pipeline.data.look import Look, listed, unclear
 from pipeline.data.schema import MANY_CLASSES
@@ -19,7 +20,7 @@ TEXTS = frozenset({
 })
 LABELS = (
     "label", "class", "target", "category", "sentiment", "topic", "intent", "emotion", "polarity",
-    "overall", "stars", "rating", "score", "genre", "grade", "spam", "toxic", "stance", "y",
+    "overall", "stars", "rating", "score", "genre", "grade", "spam", "stance", "y",
 )
 # Never the label, unless a flag names it.
 ASIDE = frozenset({
@@ -34,6 +35,7 @@ SUBJECTS = frozenset({
     "region", "device",
 })
 # fmt: on
+ONE_LABEL = "Spotlight learns one label a row."
 EVIDENCE = ("evidence", "spans", "rationale", "rationales")
 MOST_STEPS = 20  # of a rating that isn't whole
 ROWS_OF_A_CLASS = 4  # on average at least; else the values are no classes
@@ -54,6 +56,7 @@ def text_source(
     """
     text = list(text) or [_the_text(look, label).name]
     label = label or the_label(look, aside={*text}).name
+    _refuse_joined_labels(look, look.columns[label])
     evidence = [name for name in look.columns if name.lower() in EVIDENCE]
     source = {
         "text_column": text[0] if len(text) == 1 else text,
@@ -66,8 +69,8 @@ def text_source(
     notes = [f"The text is {listed(text)}, the label {label!r}: {len(names):,} classes, {shown}."]
     others = [one.name for one in find_texts(look, timed=True) if one.name not in {*text, label}]
     if others and not evidence:
-        flag = " ".join(map(shlex.quote, [*text, *others[:1]]))
-        notes.append(f"{listed(others)} may be read too: --text {flag}")
+        both = ", ".join([*others[:1], *text])
+        notes.append(f"To read {others[0]!r} too: `text_column: [{both}]`.")
     return source, notes
 
 
@@ -123,7 +126,8 @@ def the_label(look: Look, *, aside: Set[str]) -> Column:
     named = [one for one in fitting if best is not None and ranks[one.name] == best]
     _refuse_several_labels(look, left, fitting, named)
     plain = [one for one in fitting if not _called(one, ASIDE)]
-    likely = named or [one for one in plain if not _called(one, SUBJECTS)] or plain
+    main = [one for one in plain if not _called(one, SUBJECTS)] or plain
+    likely = named or [one for one in main if one.kind != "booleans"] or main
     if likely and all(_same_classes(likely[0], one) for one in likely[1:]):
         # The names of the classes tell more than their numbers.
         return next((one for one in likely if one.kind == "text"), likely[0])
@@ -177,30 +181,30 @@ def _refuse_several_labels(
         DataError: labels are lists, joined as in `a|b`, or in columns of 0 and 1.
     """
     flags = [one for one in fitting if set(one.counts) == {"0", "1"} and not _called(one, ASIDE)]
-    if len(flags) > 1 and all(one in flags for one in named):
+    if len(flags) > 1 and not named:
         raise DataError(
             f"{look.file} has a column of 0 and 1 for each of several labels: "
-            f"{listed(one.name for one in flags)}. Spotlight learns one label a row.",
+            f"{listed(one.name for one in flags)}. {ONE_LABEL}",
             fix=f"choose one of them, --label {shlex.quote(flags[0].name)}, or write the class "
             "of each row in one column.",
         )
     lists = [one for one in left if one.kind == "lists" and one.name.lower() not in EVIDENCE]
-    found = [one for one in named or fitting if _joins_labels(one)] or ([] if fitting else lists)
-    if found:
-        example = max(found[0].examples(20), key=len)
+    combined = [one for one in left if one.kind == "text" and _rank(one) is not None]
+    for one in [] if fitting else [*lists, *combined]:
+        _refuse_joined_labels(look, one)
+
+
+def _refuse_joined_labels(look: Look, column: Column) -> None:
+    """Refuse labels that are lists, or joined as in `a|b`.
+
+    Raises:
+        DataError: with one of them.
+    """
+    written = [*column.counts]
+    several = written if column.kind == "lists" else list(several_labels(written))
+    if several:
         raise DataError(
-            f"{look.file} has several labels a row in {found[0].name!r}, such as {example!r}. "
-            "Spotlight learns one label a row.",
+            f"{look.file} has several labels a row in {column.name!r}, such as "
+            f"{max(several[:20], key=len)!r}. {ONE_LABEL}",
             fix="keep one label of each row, or name another column: --label COLUMN",
         )
-
-
-def _joins_labels(column: Column) -> bool:
-    """Whether values join others of the column, as `a|b` does `a` and `b`."""
-    for mark in "|;,":
-        split = [{part.strip() for part in value.split(mark)} for value in column.counts]
-        several = [parts for parts in split if len(parts) > 1]
-        known = any(parts <= column.counts.keys() for parts in several)
-        if known or (len(several) > 1 and len(set().union(*split)) < column.distinct):
-            return True
-    return False

@@ -51,7 +51,7 @@ def select(
     first = next(records, None)
     if first is None:
         return
-    header = first[1]
+    header = _named(first[1])
     if layout.columns:
         if set(_plain(header)) & set(_plain(wanted)):
             raise DataError(
@@ -72,9 +72,18 @@ def select(
     places = [header.index(column) for column in wanted]
     named = f"`columns` names {len(header)}" if layout.columns else f"the header has {len(header)}"
     for where, cells in records:
-        if len(cells) != len(header):
+        # Separators at the end of a line add nothing.
+        if len(cells) < len(header) or any(cells[len(header) :]):
             raise DataError(f"{file}, {where}: {len(cells)} fields, but {named}.", fix=uneven)
         yield where, [cells[place] for place in places]
+
+
+def _named(header: list[str]) -> list[str]:
+    """The columns up to the last that has a name."""
+    names = list(header)
+    while names and not names[-1]:
+        names.pop()
+    return names
 
 
 def require_columns(columns: Iterable[str], wanted: Iterable[str], *, file: Path | str) -> None:
@@ -116,7 +125,7 @@ def _missing(
             f"{file} has no column {lacking!r}: its first line is {_shown(header)}. This looks "
             "like a file without a header.",
             fix=f"name its {len(header)} columns in order in the dataset's `source` in "
-            "params.yaml, as in `columns: [label, title, text]`.",
+            f"params.yaml, perhaps `columns: [{', '.join(_names(rows, wanted))}]`.",
         )
     flags = [
         name
@@ -134,6 +143,17 @@ def _missing(
     except DataError as error:
         return error
     raise AssertionError(f"{lacking} is there")
+
+
+def _names(rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> list[str]:
+    """Likely names of columns: the longest text is the first that is wanted, classes the second."""
+    columns = list(zip(*rows, strict=False))
+    names = [f"column_{number}" for number in range(1, len(columns) + 1)]
+    order = sorted(range(len(columns)), key=lambda place: -sum(map(len, columns[place])))
+    rest = sorted(order[1:], key=lambda place: len(set(columns[place])))
+    for place, name in zip([*order[:1], *rest], wanted, strict=False):
+        names[place] = name
+    return names
 
 
 def _safely(records: Iterator[Row]) -> Iterator[list[str]]:

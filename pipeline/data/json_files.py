@@ -17,6 +17,10 @@ from pipeline.errors import DataError
 _OBJECT = '{"text": "…", "label": 1}'
 
 
+class _RepeatedKeyError(Exception):
+    """An object has a key twice, of which Python would keep the last."""
+
+
 class LargeInteger(str):
     """The digits of an integer that doesn't fit in 64 bits."""
 
@@ -123,7 +127,7 @@ def _values(file: Path) -> Iterator[tuple[str, Any]]:
 def _is_object(line: str) -> bool:
     try:
         return isinstance(_DECODER.decode(line.strip()), dict)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, _RepeatedKeyError):
         return False
 
 
@@ -162,6 +166,11 @@ def _faults(file: Path, *, line: int = 1) -> Iterator[None]:
             f"{file}, line {line + fault.lineno - 1}: not valid JSON: {fault.msg} (column "
             f"{fault.colno}).",
             fix=f"correct or remove it; a row is an object, like {_OBJECT}.",
+        ) from None
+    except _RepeatedKeyError as fault:
+        raise DataError(
+            f"{file}: an object has the key {fault.args[0]!r} twice.",
+            fix="remove one of the two, or rename it.",
         ) from None
     except RecursionError:
         raise DataError(
@@ -221,4 +230,12 @@ def _integer(digits: str) -> int | LargeInteger:
     return number if -(2**63) <= number < 2**63 else LargeInteger(digits)
 
 
-_DECODER = json.JSONDecoder(parse_int=_integer)
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _RepeatedKeyError(max(counts, key=lambda key: counts[key]))
+    return found
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, object_pairs_hook=_object)

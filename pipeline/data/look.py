@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.data import archives, csv_files, excel_files, header, json_files, readers, times
-from pipeline.data.columns import Column, describe
+from pipeline.data.columns import Column, describe, shorten
 from pipeline.data.header import Layout
 from pipeline.errors import DataError
 
 CELLS = 400_000  # of a larger file, a seeded sample of all rows with about as many cells
+
+LONG = 60  # characters of a cell; most names of columns are shorter
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,10 @@ def unclear(look: Look, what: str, candidates: Iterable[Column], flag: str) -> D
         flag: which names one of them.
     """
     shown = list(candidates)[:12]
-    width = max((len(one.name) for one in shown), default=0)
-    lines = "".join(f"\n    {one.name.ljust(width)}  {one.describe()}" for one in shown)
+    width = min(24, max((len(one.name) for one in shown), default=0))
+    lines = "".join(
+        f"\n    {shorten(one.name, width).ljust(width)}  {one.describe()}" for one in shown
+    )
     example = shlex.quote(shown[0].name) if shown else "COLUMN"
     return DataError(f"{look.file} has {what}:{lines}", fix=f"name it, as in {flag} {example}")
 
@@ -171,10 +175,21 @@ def _layout(file: Path, layout: Layout) -> Layout:
     first = list(itertools.islice(_cells(file, layout), header.SAMPLE))
     if layout.columns or not first or _is_numbered(first[0]):
         return layout
-    if not header.looks_like_data(first[0], first[1:]):
+    if not _is_data(first[0], first[1:]):
         return layout
     columns = tuple(f"column_{number}" for number in range(1, len(first[0]) + 1))
     return Layout(layout.quoting, columns)
+
+
+def _is_data(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a first line is data; a long cell is, if the others in its column are as long."""
+    if header.looks_like_data([cell[:LONG] for cell in first], rows):
+        return True
+    return any(
+        len(cell) > LONG and sum(map(len, values)) > len(values) * LONG / 2
+        for cell, *values in zip(first, *rows, strict=False)
+        if values
+    )
 
 
 def _is_numbered(cells: Sequence[str]) -> bool:

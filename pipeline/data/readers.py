@@ -173,7 +173,13 @@ def rows(file: Path, wanted: Sequence[str], layout: Layout = PLAIN) -> Iterator[
     Raises:
         DataError: the file has no rows or lacks a column, or a row can't be read.
     """
-    match file_format(file):
+    kind = file_format(file)
+    if layout.columns and kind not in {"csv", "excel"}:
+        raise DataError(
+            f"{file} names its columns itself; `columns` is for tables without a header.",
+            fix="remove `columns` from the dataset's `source` in params.yaml.",
+        )
+    match kind:
         case "json":
             read = json_files.rows(file, wanted)
         case "excel":

@@ -198,7 +198,7 @@ def _absent(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     if not _is_text(column.type):
         return np.asarray(pc.is_null(column, nan_is_null=True).to_numpy())
     plain = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-    named = pc.is_in(plain, value_set=pa.array(MISSING)).to_numpy()
+    named = pc.is_in(plain, value_set=pa.array(MISSING, plain.type)).to_numpy()
     return np.asarray(named | column.is_null().to_numpy())
 
 

@@ -30,7 +30,13 @@ def reviews(header="review,stars", rows=40):
 
 @pytest.mark.parametrize(
     "names",
-    [("review", "stars"), ("a: text", "#label"), ('l\'avis \\"x\\"', "- note"), ("评论", "标签")],
+    [
+        ("review", "stars"),
+        ("a: text", "#label"),
+        ('l\'avis \\"x\\"', "- note"),
+        ("评论", "标签"),
+        ("x_" * 25, "y"),
+    ],
 )
 def test_the_entry_is_printed_as_it_can_be_pasted(names, project, capsys):
     """Valid YAML whatever the columns are called, in lines of at most 80 characters."""

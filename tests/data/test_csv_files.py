@@ -90,6 +90,15 @@ def test_misplaced_quote_is_refused(text: str, words: str) -> None:
     assert read(lines(rows), NONE)[1] == [text, "neg"]
 
 
+def test_texts_with_commas_in_their_lines_are_no_rows() -> None:
+    """Even if many lines begin with the same word, and have as many commas as a row."""
+    text = "However, it was good.\nHowever, so was {}.\nAnd {}, of course.\nThe end"
+    rows = [(text.format(n, n), "pos" if n % 2 else "neg") for n in range(50)]
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows([WANTED, *rows])
+    assert read(written.getvalue()) == [list(row) for row in rows]
+
+
 def test_cell_may_span_lines() -> None:
     """Lines of a text aren't rows, even with separators in them."""
     text = '"Well, I think\nit is good, really\nso, yes",pos\n'
@@ -132,6 +141,7 @@ def test_nul_is_refused() -> None:
 # ── headers ──────────────────────────────────────────────────────────────────────────────
 
 NO_HEADER = '"4","short","a text"\n"3","also","another, well"\n"4","last","and so on"\n'
+NO_HEADER += '"3","another one","a text"\n'
 
 
 def test_file_without_header() -> None:
@@ -141,11 +151,12 @@ def test_file_without_header() -> None:
         ["a text", "4"],
         ["another, well", "3"],
         ["and so on", "4"],
+        ["a text", "3"],
     ]
     with pytest.raises(DataError, match=r"'4', 'short', 'a text'.*without a header") as error:
         read(NO_HEADER)
     assert "3 columns" in error.value.fix
-    assert "`columns: [label, title, text]`" in error.value.fix
+    assert "`columns: [label, column_2, text]`" in error.value.fix
     with pytest.raises(DataError, match="line 1: 3 fields, but `columns` names 2"):
         read(NO_HEADER, Layout(columns=("label", "text")))
 
@@ -169,6 +180,9 @@ def test_header_where_none_should_be() -> None:
     [
         (",text,label\n0,a,pos\n1,b,neg\n", [["a", "pos"], ["b", "neg"]]),
         ("text,label,\na,pos,\nb,neg,\n", [["a", "pos"], ["b", "neg"]]),
+        ("text,label\na,pos,,\nb,neg\n", [["a", "pos"], ["b", "neg"]]),
+        ("text,label,,\na,pos\nb,neg,\n", [["a", "pos"], ["b", "neg"]]),
+        ("text,label\n  \na,pos\n", [["a", "pos"]]),
         ("id,text,id,label\n0,a,0,pos\n", [["a", "pos"]]),
         ("text,label\n\na,pos\n\n", [["a", "pos"]]),
     ],

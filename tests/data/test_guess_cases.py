@@ -93,6 +93,8 @@ def test_77_classes(name: str, tmp_path: Path) -> None:
         ({"id": "{n}", "Language": "{third}"}, "Language"),
         ({"Date": "{n:02d}/12/2006", "price_range": "{dollars}"}, "price_range"),
         ({"label": "{sign}"}, "label"),
+        ({"label": "{half}", "female": "{half}", "old": "{half}"}, "label"),
+        ({"is_open": "{flag}", "mood": "{third}"}, "mood"),
         ({"intent_id": "{third}", "intent_name": "name{third}"}, "intent_name"),
     ],
 )
@@ -146,6 +148,7 @@ def test_dates_are_no_texts(tmp_path: Path) -> None:
         ("text,user", ("{n}", "{id}"), ["no column that may be the label", "--label"]),
         ("text,toxic,rude", ("{n}", "{half}", "{flag}"), ["0 and 1", "one label", "--label"]),
         ("text,genre", ("{n}", "{joined}"), ["several labels", "'genre'", "one label"]),
+        ("text,genre", ("{n}", "a|b{id}"), ["several labels", "'genre'", "one label"]),
     ],
 )
 def test_what_is_not_clear_is_asked(
@@ -184,6 +187,7 @@ def test_flags_are_obeyed_and_checked(tmp_path: Path) -> None:
         (Wishes(label="moods"), "--label: .*'moods'.*Did you mean 'mood'"),
         (Wishes(text=["size"]), "--text: the column 'size' .* holds numbers"),
         (Wishes(label="body"), "--label: the column 'body' .* 40 distinct"),
+        (Wishes(target="title"), "--target: the column 'title' .* holds text"),
         (Wishes(features=["body"]), "--features: the column 'body'"),
         (Wishes(text=["body"], target="size"), "--text and --target don't go together"),
     ):
@@ -213,6 +217,9 @@ def test_numbers_without_a_header(tmp_path: Path) -> None:
     found = guess_source(table(tmp_path, "2023-12-31 23:00,7.5", rows))
     assert found.source["columns"] == ["column_1", "column_2"]
     assert found.source["time_column"] == "column_1"
+    long = "How would you describe the load of the whole building at this hour?"
+    found = guess_source(table(tmp_path, f"when,{long}", rows))
+    assert found.source["features"] == [long]
     found = guess_source(table(tmp_path, "0,1", rows))
     assert (found.source["time_column"], "columns" in found.source) == ("0", False)
 
@@ -330,9 +337,16 @@ def test_two_columns_may_tell_series_apart(tmp_path: Path) -> None:
     ]
     found = guess_source(table(tmp_path, "date,store,item,sales", rows))
     assert found.source["series_column"] == ["store", "item"]
-    path = table(tmp_path, "date,sales", [(row[0], row[3]) for row in rows])
+    path = table(
+        tmp_path, "date,slot,sales", [(row[0], n // 30, row[3]) for n, row in enumerate(rows)]
+    )
     with pytest.raises(DataError, match=r"6 rows of the time '2023-01-01'.*\n.*--series COLUMN"):
         guess_source(path)
+    with pytest.raises(DataError, match="rows of 'slot', 'date' '0 2023-01-0"):
+        guess_source(
+            table(tmp_path, "date,slot,sales", [(row[0], 0, row[3]) for row in rows]),
+            Wishes(series=["slot"]),
+        )
 
 
 def test_a_wide_file_is_seen_in_seconds(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_integers_beyond_64_bits_stay_apart(tmp_path: Path) -> None:
         (PRETTY + "\n{", "line 49: not valid JSON"),
         (PRETTY.replace('"text": "text 1"', '"text" "text 1"'), "line 6: not valid JSON"),
         ('{"text": "a"}\n{"text": "b"} 5\n', "line 2: not valid JSON: Extra data"),
+        ('{"text": "a", "label": 1, "label": 0}\n' * 3, "has the key 'label' twice"),
         ('{"a": ' * 100_000, "nested too deeply"),
         (json.dumps({"train": ROWS, "test": ROWS}), "several lists of rows: 'train', 'test'"),
         (json.dumps(NESTED), "has no column 'text'. It has: 'id', 'content.body', 'content.lang'"),
@@ -140,3 +141,10 @@ def test_type_that_changes_late_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text(json.dumps(rows))
     with pytest.raises(DataError, match=r"b\.json: a column's type changes: .*'?label"):
         load(tmp_path, "b.json")
+
+
+def test_columns_are_not_for_json(tmp_path: Path) -> None:
+    """Its rows name their columns."""
+    (tmp_path / "a.json").write_text(json.dumps(ROWS))
+    with pytest.raises(DataError, match="names its columns itself"):
+        load(tmp_path, "a.json", columns=("text", "label"))

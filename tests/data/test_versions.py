@@ -83,6 +83,13 @@ def test_series_are_compared_by_time() -> None:
     assert (change.added, change.removed, change.relabeled) == (1, 1, 1)
     with pytest.raises(DataError, match="different columns"):
         versions.compare_versions(old, side("text", []))
+    # Of several series, the same time is another row in each.
+    card |= {"series_column": "shop"}
+    rows = {"shop": ["a", "b", "a"], "t": [1, 1, 2], "x": [0.5, 1.5, 2.5]}
+    old = Side("old", card, {"train": pa.table(rows)})
+    new = Side("new", card, {"train": pa.table(rows | {"shop": ["a", "c", "a"]})})
+    change = versions.compare_versions(old, new)["train"]
+    assert (change.added, change.removed, change.relabeled) == (1, 1, 0)
 
 
 def test_changes_are_told() -> None:
