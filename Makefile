@@ -62,6 +62,10 @@ test: setup ## run the tests
 test-real: setup ## run the slow tests on the real data under ../shared/data
 	@$(PY) -m pytest -m real $(ARGS)
 
+.PHONY: coverage
+coverage: setup ## run the tests, and print what they leave out, branches included
+	@$(PY) -m pytest --cov --cov-report=term $(ARGS)
+
 .PHONY: lint
 lint: setup ## check style, format and types
 	@$(PY) -m ruff check
