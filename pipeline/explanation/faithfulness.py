@@ -130,7 +130,8 @@ def _evenness(
     Returns:
         `entropy`: normalized, 1 if all weights are equal. `effective`: the share of the steps
         that equal weights of the same entropy would be spread over. `heaviest`: the largest
-        weight, in even shares. `change`: of the prediction, as `NO_CHANGE` counts it.
+        weight, in even shares. `change`: of the prediction, as `NO_CHANGE` counts it, and
+        `relative`: whether that is in standard deviations of the predictions.
     """
     several = np.flatnonzero(sequences.lengths > 1)
     if len(several):  # the others have nothing to spread
@@ -146,6 +147,7 @@ def _evenness(
         "effective": _over_rows(np.exp(entropy) / lengths, confidence),
         "heaviest": _over_rows([float(row.max() * len(row)) for row in weights], confidence),
         "change": _over_rows(change, confidence),
+        "relative": full.ndim == 1,
     }
 
 
@@ -432,11 +434,12 @@ def _say_evenness(runs: Sequence[Document]) -> str:
     effective, heaviest = (
         fmean(run["evenness"][of]["mean"] for run in runs) for of in ("effective", "heaviest")
     )
+    unit = " of its standard deviation" if runs[0]["evenness"]["relative"] else ""
     return (
         f"The weights are{'' if any(even) else ' not'} even{f' {_for_seeds(even)}' * any(even)}: "
         f"they are spread over {100 * effective:.0f} % of the steps, the heaviest has "
         f"{heaviest:.1f} times an even share, and equal weights would change the prediction by "
-        f"{change:.3f}{'' if change >= NO_CHANGE else ', which is no difference'}."
+        f"{change:.3f}{unit}{'' if change >= NO_CHANGE else ', which is no difference'}."
     )
 
 

@@ -203,7 +203,8 @@ def run(*, believable, evidence=False, effective=0.3, change=0.2):
     loss = tuple(-number for number in (gain[0], gain[2], gain[1]))
     mass = 0.6 if believable else 0.22
     return {
-        "evenness": {name: estimate(value, value, value) for name, value in evenness.items()},
+        "evenness": {name: estimate(value, value, value) for name, value in evenness.items()}
+        | {"relative": False},
         "deletion": {
             "comprehensiveness": {
                 "attention": estimate(0.25, 0.2, 0.3),
@@ -368,6 +369,8 @@ def test_a_regressions_change_is_in_standard_deviations_of_its_predictions():
     first = lambda rows: rows.values[rows.starts[:-1]].astype(np.float32)  # noqa: E731
     found = measured(sequences, weights, first, predict_evenly=lambda rows: first(rows) + 0.5)
     assert found["evenness"]["change"]["mean"] == pytest.approx(0.5)
+    said = faithfulness.verdict([found], None)[1][0]
+    assert said.endswith("change the prediction by 0.500 of its standard deviation.")
 
 
 def test_document_gathers_models_with_verdict_and_limits():
