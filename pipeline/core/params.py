@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.core.texts import unprintable
 from pipeline.errors import ParamsError
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -18,9 +19,11 @@ Size = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
 Position = Literal["anywhere", "start", "middle", "end"]
 
 
-def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+def _clean(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError("each name once")
+    if any(map(unprintable, names)):
+        raise ValueError("no control characters in names")
     return names
 
 
@@ -30,8 +33,8 @@ def _single(column: object) -> object:
     return column
 
 
-Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_different)]
-Classes = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_different)]
+Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_clean)]
+Classes = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_clean)]
 LabelColumn = Annotated[str, BeforeValidator(_single)]
 
 

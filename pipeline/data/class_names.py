@@ -1,7 +1,6 @@
 """From labels as they are written to the names of classes."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -11,12 +10,6 @@ from pipeline import progress
 # An integer in any spelling, but without leading zeros, which codes have.
 WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.0*)?")
 _LIST = re.compile(r"""\[.*['", ].*\]""")
-_UNPRINTABLE = ("Cc", "Zl", "Zp")  # Unicode categories: control characters and breaks
-
-
-def unprintable(label: str) -> bool:
-    """Whether a label has characters that would change more of a terminal than their own place."""
-    return any(unicodedata.category(letter) in _UNPRINTABLE for letter in label)
 
 
 def several_labels(labels: Sequence[str]) -> Iterator[str]:

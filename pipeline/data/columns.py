@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from pipeline.data import times
 
 MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})  # among numbers
+WHOLE = re.compile(r"[+-]?\d{1,3}(\.\d{3})+|[+-]?\d+")  # 1234, or with a comma elsewhere 1.234
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")  # 1,234,567
 # A day and a time of the day in words and numbers, in a format that isn't known.
 DATE = re.compile(
     r"(?=.*\d:\d\d)(?:(?i:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
     r"[a-z]*[.,]?|[+-]?\d[\d:.,/-]*|[AaPp]\.?[Mm]\.?|[A-Z]{2,5}|\s)+",
 )
-DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")  # 2,5
+DECIMAL_COMMA = re.compile(r"[+-]?(\d*|\d{1,3}(\.\d{3})+),\d+")  # 2,5 or 1.234,5
 Kind = Literal[
     "nothing", "booleans", "whole numbers", "numbers", "numbers with a decimal comma",
     "numbers with thousands separators", "times", "times of day", "lists of numbers", "lists",
@@ -158,7 +159,7 @@ def tokens(name: str) -> list[str]:
 def _number_kind(words: Sequence[str]) -> Kind | None:
     if not words:
         return None
-    if all("," in word or word.lstrip("+-").isdecimal() for word in words):
+    if all("," in word or WHOLE.fullmatch(word) for word in words):
         with_comma = [word for word in words if "," in word]
         if with_comma and all(map(THOUSANDS.fullmatch, with_comma)):
             return "numbers with thousands separators"

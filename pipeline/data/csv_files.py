@@ -13,13 +13,17 @@ from pipeline.errors import DataError
 
 SEPARATORS = (",", "\t", ";", "|")
 _LABEL = 100  # characters of a cell that are compared
-_QUOTES = (
+_UNEVEN = (
     "enclose text that contains the separator or a line break in double quotes, double each quote "
     'inside it (""), and close every quote. If a quotation mark is a character like any other in '
-    "this file, set `quoting: none` in the dataset's `source` in params.yaml"
+    "this file, set `quoting: none` in the dataset's `source` in params.yaml."
 )
-_UNEVEN = f"{_QUOTES}."
-_SPANS = f"{_QUOTES}; if this text really spans lines, set `quoting: minimal`."
+_MISPLACED = (
+    "set `quoting: none` in the dataset's `source` in params.yaml if a quotation mark is a "
+    "character like any other in this file. Otherwise close every quote, and double each quote "
+    'inside a cell ("").'
+)
+_SPANS = f"{_MISPLACED} If this cell really spans lines, set `quoting: minimal`."
 
 
 def rows(file: Path, wanted: Sequence[str], layout: Layout = PLAIN) -> Iterator[Row]:
@@ -101,7 +105,8 @@ def _parse(
             else f"is closed in line {reader.line_num} before the cell ends"
         )
         raise DataError(
-            f"{file}, line {number}: a quotation mark opens a cell here, but {what}.", fix=_UNEVEN
+            f"{file}, line {number}: a quotation mark opens a cell here, but {what}.",
+            fix=_MISPLACED,
         ) from None
 
 
@@ -112,7 +117,7 @@ def _kept(lines: Iterator[str], kept: list[str]) -> Iterator[str]:
 
 
 def _usual_cells(file: Path, mark: str, *, width: int) -> list[set[str]]:
-    """Of each column, its frequent values, if these make up most of it; such as the classes."""
+    """Of each column, its frequent values, if hardly a line has others; such as the classes."""
     counts: list[Counter[str]] = [Counter() for _ in range(width)]
     total = 0
     for line in read_lines(file):
@@ -124,7 +129,7 @@ def _usual_cells(file: Path, mark: str, *, width: int) -> list[set[str]]:
     usual = []
     for column in counts:
         frequent = {cell: n for cell, n in column.items() if n > max(1, total / 200)}
-        usual.append(set(frequent) if 2 * sum(frequent.values()) >= total else set())
+        usual.append(set(frequent) if sum(frequent.values()) >= 0.9 * total else set())
     return usual
 
 

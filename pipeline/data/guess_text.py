@@ -87,7 +87,8 @@ def find_texts(look: Look, *, timed: bool) -> list[Column]:
     if several or timed:
         return several
     recurring = [one for one in words if one.words >= 3 and one.distinct > look.seen / 20]
-    return recurring or [one for one in distinct if not _called(one, ASIDE - {"name"})]
+    named = [one for one in words if _called(one, TEXTS) and one.distinct > look.seen / 20]
+    return recurring or named or [one for one in distinct if not _called(one, ASIDE - {"name"})]
 
 
 def _the_text(look: Look, label: str | None) -> Column:

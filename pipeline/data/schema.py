@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.core.texts import unprintable
 from pipeline.data import class_names, splitting
 from pipeline.errors import DataError
 
@@ -126,7 +127,7 @@ def labels(
         row = _row_of(columns[split], distinct[split].index(value))
         return DataError(f"{places[split](row)}: the label {value!r} {fault}", fix=fix)
 
-    for value in filter(class_names.unprintable, values):
+    for value in filter(unprintable, values):
         raise refuse(
             value,
             "contains a control character, which no class's name may.",

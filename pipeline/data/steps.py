@@ -181,6 +181,9 @@ def read_numbers(
         known = np.where(absent, 0, np.arange(len(absent)))
         column = column.take(pa.array(np.maximum.accumulate(known)))
     if text and source.decimal == ",":
+        # A dot before a comma separates thousands.
+        dotted = pc.match_substring_regex(column, r"\..*,")
+        column = pc.if_else(dotted, pc.replace_substring(column, ".", ""), column)
         column = pc.replace_substring(column, ",", ".")
     elif text:
         row = pc.index(pc.match_substring_regex(column, r"^\s*[+-]?\d*,\d+\s*$"), True).as_py()

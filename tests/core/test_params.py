@@ -92,6 +92,11 @@ def _set(document, path, value):
         ),
         (
             "datasets.demo.source",
+            {"kind": "files", "path": "a.csv", "classes": ["good", "\x1b[31mbad"]},
+            "`datasets.demo.source.classes`: no control characters in names. Received: ['good',",
+        ),
+        (
+            "datasets.demo.source",
             {"kind": "files", "path": "a.csv", "text_column": 5},
             "`datasets.demo.source.text_column`: Input should be a valid string. Received: 5",
         ),

@@ -92,8 +92,8 @@ def test_misplaced_quote_is_refused(text: str, words: str) -> None:
 
 def test_texts_with_commas_in_their_lines_are_no_rows() -> None:
     """Even if many lines begin with the same word, and have as many commas as a row."""
-    text = "However, it was good.\nHowever, so was {}.\nAnd {}, of course.\nThe end"
-    rows = [(text.format(n, n), "pos" if n % 2 else "neg") for n in range(50)]
+    text = "However, it was number {0}.\nHowever, so was {0}.\nThat, of course, is it.\nEnd of {0}"
+    rows = [(text.format(n), "pos" if n % 2 else "neg") for n in range(50)]
     written = io.StringIO(newline="")
     csv.writer(written).writerows([WANTED, *rows])
     assert read(written.getvalue()) == [list(row) for row in rows]

@@ -279,6 +279,7 @@ def series(folder: Path, header: str, pattern: str, mark: str = ",", **step: flo
          (["year", "month", "day", "hour"], "%Y %m %d %H")),
         ("timestamp;Load;W", "%s", "hours", ("timestamp", None)),
         ("Day;Load;W", "%d-%b-%y", "days", ("Day", "%d-%b-%y")),
+        ("Day;Time;Load;W", "%m/%d/%y;%I:%M %p", "hours", (["Day", "Time"], "%m/%d/%y %I:%M %p")),
     ],
 )  # fmt: skip
 def test_times_are_recognized(

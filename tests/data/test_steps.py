@@ -97,6 +97,9 @@ def test_a_missing_number_repeats_the_one_before(examine: Examine) -> None:
 
 def test_decimal_commas(examine: Examine) -> None:
     """Read if the source says so; else it is told how to."""
+    large = [f"{n};1.00{n},5;{n}" for n in range(10)]
+    findings = examine(["t;a;b", *large], **BOTH | {"target": "a"}, decimal=",")
+    assert target(findings)[:2] == [1000.5, 1001.5]
     lines = ["t;a;b", *(f"{n};{n},5;{n}" for n in range(20))]
     assert target(examine(lines, **BOTH | {"target": "a"}, decimal=","))[:2] == [0.5, 1.5]
     with pytest.raises(DataError, match=r"line 2: .* 'a' has '0,5', with a comma") as error:
