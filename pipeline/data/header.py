@@ -141,13 +141,13 @@ def missing_column(
         for name, *values in zip(header, *rows, strict=False)
         if values and {"0", "1"} == set(values)
     ]
-    if len(flags) > 1:
+    near = difflib.get_close_matches(wanted, header, n=1, cutoff=0.5)
+    if len(flags) > 1 and set(near) <= set(flags):
         return DataError(
             f"{file} has no column {wanted!r}, but {len(flags)} columns of 0 and 1: "
             f"{_shown(flags)}. Several labels in a row are not supported.",
             fix="set `source.label_column` to the one of them that is to be learned.",
         )
-    near = difflib.get_close_matches(wanted, header, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return DataError(
         f"{file} has no column {wanted!r}. It has: {_shown(header) or 'none'}.{hint}",
