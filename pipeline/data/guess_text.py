@@ -69,8 +69,7 @@ def text_source(
     notes = [f"The text is {listed(text)}, the label {label!r}: {len(names):,} classes, {shown}."]
     others = [one.name for one in find_texts(look, timed=True) if one.name not in {*text, label}]
     if others and not evidence:
-        both = ", ".join([*others[:1], *text])
-        notes.append(f"To read {others[0]!r} too: `text_column: [{both}]`.")
+        notes.append(f"To read {others[0]!r} too, list both in `text_column`.")
     return source, notes
 
 

@@ -95,12 +95,7 @@ def require_columns(columns: Iterable[str], wanted: Iterable[str], *, file: Path
     columns = list(columns)
     for column in wanted:
         if column not in columns:
-            near = difflib.get_close_matches(column, columns, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise DataError(
-                f"{file} has no column {column!r}. It has: {_shown(columns) or 'none'}.{hint}",
-                fix="correct the column's name in the dataset's `source` in params.yaml.",
-            )
+            raise missing_column(columns, [], column, file=file)
 
 
 def looks_like_data(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
@@ -127,22 +122,37 @@ def _missing(
             fix=f"name its {len(header)} columns in order in the dataset's `source` in "
             f"params.yaml, perhaps `columns: [{', '.join(_names(rows, wanted))}]`.",
         )
+    return missing_column(header, rows, lacking, file=file)
+
+
+def missing_column(
+    header: Sequence[str], rows: Sequence[Sequence[str]], wanted: str, *, file: Path | str
+) -> DataError:
+    """The error for a column that isn't there, with the existing ones.
+
+    Args:
+        header: the existing columns.
+        rows: the first rows, to see whether these columns are labels, one of which is meant.
+        wanted: the missing column.
+        file: for the message.
+    """
     flags = [
         name
         for name, *values in zip(header, *rows, strict=False)
         if values and {"0", "1"} == set(values)
     ]
-    if len(flags) > 1:
+    near = difflib.get_close_matches(wanted, header, n=1, cutoff=0.5)
+    if len(flags) > 1 and set(near) <= set(flags):
         return DataError(
-            f"{file} has no column {lacking!r}, but {len(flags)} columns of 0 and 1: "
+            f"{file} has no column {wanted!r}, but {len(flags)} columns of 0 and 1: "
             f"{_shown(flags)}. Several labels in a row are not supported.",
             fix="set `source.label_column` to the one of them that is to be learned.",
         )
-    try:
-        require_columns(header, wanted, file=file)
-    except DataError as error:
-        return error
-    raise AssertionError(f"{lacking} is there")
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return DataError(
+        f"{file} has no column {wanted!r}. It has: {_shown(header) or 'none'}.{hint}",
+        fix="correct the column's name in the dataset's `source` in params.yaml.",
+    )
 
 
 def _names(rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.data.header import Row, require_columns
+from pipeline.data.header import SAMPLE, Row, missing_column
 from pipeline.data.text_files import read_lines
 from pipeline.errors import DataError
 
@@ -37,8 +37,11 @@ def rows(file: Path, wanted: Sequence[str]) -> Iterator[Row]:
     for where, row in objects(file):
         seen.update(dict.fromkeys(row))
         yield where, [row.get(column) for column in wanted]
-    if seen:
-        require_columns(seen, wanted, file=file)
+    for column in wanted if seen else ():
+        if column not in seen:
+            first = itertools.islice(objects(file), SAMPLE)
+            sample = [[str(row.get(name)) for name in seen] for _, row in first]
+            raise missing_column(list(seen), sample, column, file=file)
 
 
 def objects(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -133,6 +133,13 @@ def test_lists_of_labels_are_refused(tmp_path: Path) -> None:
         load(tmp_path, lines, name="a.jsonl")
 
 
+def test_one_hot_labels_in_json_are_refused(tmp_path: Path) -> None:
+    """As in a table."""
+    rows = [{"text": f"text {n}", "toxic": n % 2, "rude": n // 2 % 2} for n in range(9)]
+    with pytest.raises(DataError, match="2 columns of 0 and 1: 'toxic', 'rude'"):
+        load(tmp_path, json.dumps(rows), name="a.json")
+
+
 def test_what_looks_like_several_labels_may_be_listed_as_classes(tmp_path: Path) -> None:
     """And one of several columns of labels may be learned."""
     corpus = load(tmp_path, table("text,label", ["a|b", "c"]), classes=("c", "a|b"))

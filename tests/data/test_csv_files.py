@@ -198,3 +198,5 @@ def test_one_hot_labels_are_told() -> None:
     with pytest.raises(DataError, match="2 columns of 0 and 1: 'toxic', 'rude'") as error:
         read("\n".join(["id,text,toxic,rude,none", *rows]))
     assert "Several labels in a row are not supported" in str(error.value)
+    with pytest.raises(DataError, match="Did you mean 'texts'"):
+        read("\n".join(["id,texts,toxic,rude,none", *rows]))
