@@ -13,7 +13,7 @@ _LIST = re.compile(r"""\[.*['", ].*\]""")
 
 
 def several_labels(labels: Sequence[str]) -> Iterator[str]:
-    """The labels that seem to be several, such as `a|b`, `["a", "b"]`, or `a, b` beside `a` and `b, c`."""
+    """The labels that seem to be several: `a|b`, `["a", "b"]`, or `a, b` where `a` is one too."""
     yield from filter(_LIST.fullmatch, labels)
     for mark in "|;,/":
         parts = {label: [part.strip() for part in label.split(mark)] for label in labels}
