@@ -13,15 +13,16 @@ _LIST = re.compile(r"""\[.*['", ].*\]""")
 
 
 def several_labels(labels: Sequence[str]) -> Iterator[str]:
-    """The labels that seem to be several, such as `a|b`, `["a", "b"]`, or `a, b` beside `b, c`."""
+    """The labels that seem to be several: `a|b`, `["a", "b"]`, or `a, b` where `a` is one too."""
     yield from filter(_LIST.fullmatch, labels)
     for mark in "|;,/":
         parts = {label: [part.strip() for part in label.split(mark)] for label in labels}
         counts = Counter(part for split in parts.values() for part in set(split))
         for label, split in parts.items():
             joined = len(split) > 1 and all(split)
-            # A name may contain a comma; that each part is a label elsewhere too is no accident.
-            if joined and (mark == "|" or all(counts[part] > 1 for part in split)):
+            # A name may contain a comma; that its parts are labels elsewhere too is no accident.
+            known = all(counts[part] > 1 for part in split) and any(p in parts for p in split)
+            if joined and (mark == "|" or known):
                 yield label
 
 

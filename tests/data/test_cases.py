@@ -77,6 +77,11 @@ def test_many_classes(name: str, tmp_path: Path) -> None:
         (["10", "9"], {"9": 20, "10": 20}, ""),
         (["$", "$$"], {"$": 20, "$$": 20}, ""),
         (["x" * 80, "y" * 80], {"x" * 80: 20, "y" * 80: 20}, ""),
+        (
+            ['"Cambridge, UK"', '"Cambridge, MA"', '"Boston, MA"', '"Boston, UK"'],
+            {"Boston, MA": 10, "Boston, UK": 10, "Cambridge, MA": 10, "Cambridge, UK": 10},
+            "",
+        ),
         (["rock and roll", "AC/DC"], {"AC/DC": 20, "rock and roll": 20}, ""),
     ],
 )
