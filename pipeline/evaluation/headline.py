@@ -6,7 +6,7 @@ The terminal, the report and MLflow all quote these sentences.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pipeline.core.predictions import TFIDF
+from pipeline.core.predictions import NAIVE_BAYES, TFIDF
 from pipeline.evaluation.pairwise import (
     BETTER,
     EQUAL,
@@ -22,6 +22,8 @@ Document = Mapping[str, Any]
 
 _BASELINE_TITLES = {
     TFIDF: "TF-IDF with logistic regression",
+    NAIVE_BAYES: "naive Bayes features with logistic regression",
+    "ridge": "ridge regression",
     "mean": "the mean of train",
     "last_value": "the last value",
     "seasonal": "the seasonal naive forecast",

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from pipeline.core import params, runtime
 from pipeline.core.files import read_json, read_table, read_text
-from pipeline.core.predictions import TFIDF
+from pipeline.core.predictions import NAIVE_BAYES, TFIDF
 from pipeline.stages import download, encode, evaluate, explain, reference, report, train
 from pipeline.tracking import records
 from pipeline.workspace import Workspace
@@ -102,7 +102,7 @@ def test_a_csv_with_four_classes_named_by_strings(learn, tmp_path):
         class_weight="balanced",
     )
     measured, comparison, faithfulness, page = results(workspace)
-    assert set(measured) == {TFIDF, "bilstm", "bilstm_attention"}
+    assert set(measured) == {TFIDF, NAIVE_BAYES, "bilstm", "bilstm_attention"}
     assert set(measured["bilstm"]["test"]) == CLASSIFIED
     assert comparison["task"] == "multiclass"
     of_class = comparison["models"]["bilstm"]["per_class"]
@@ -200,7 +200,7 @@ def test_the_adding_problem(learn):
         {"standardize": False},
     )  # fmt: skip
     measured, comparison, faithfulness, page = results(workspace)
-    assert set(measured) == {"mean", "bilstm_attention"}
+    assert set(measured) == {"mean", "ridge", "bilstm_attention"}
     assert set(measured["mean"]["test"]) == MEASURED
     assert measured["mean"]["test"]["mse"]["mean"] == pytest.approx(1 / 6, rel=0.6)
     assert measured["mean"]["validation"]["r2"]["mean"] <= 0
@@ -220,7 +220,7 @@ def test_the_adding_problem(learn):
     assert "marker" in page
     found = records.collect(workspace, params.load_params(workspace.params).runs)
     assert {record.name for record in found} == {
-        "mean", "bilstm_attention", "bilstm_attention-1", "comparison",
+        "mean", "ridge", "bilstm_attention", "bilstm_attention-1", "comparison",
     }  # fmt: skip
     assert [record.name for record in found if record.servable] == ["bilstm_attention-1"]
 
@@ -245,7 +245,7 @@ def test_windows_of_an_hourly_series(learn, tmp_path):
         {"window": 24, "horizon": 6, "season": 24},
     )
     measured, comparison, faithfulness, page = results(workspace)
-    assert set(measured) == {"mean", "last_value", "seasonal", "bilstm_attention"}
+    assert set(measured) == {"mean", "last_value", "seasonal", "ridge", "bilstm_attention"}
     mse = {name: model["test"]["mse"]["mean"] for name, model in measured.items()}
     assert mse["seasonal"] < 0.2 < mse["mean"]
     assert mse["last_value"] > mse["seasonal"]
