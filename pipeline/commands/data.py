@@ -12,6 +12,7 @@ from pipeline import progress
 from pipeline.commands import Subparsers
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import ArtifactError, DataError, ParamsError
+from pipeline.repository import drop_unreadable_lock
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ def add(workspace: Workspace, file: str, name: str) -> None:
     with new_folder(folder) as own:
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, own / source.name)
+    drop_unreadable_lock(workspace.root)
     added = subprocess.run(
         [sys.executable, "-m", "dvc", "add", "--quiet", path],
         cwd=workspace.root,
