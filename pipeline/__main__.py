@@ -1,6 +1,7 @@
 """`python -m pipeline COMMAND`: starts fast; a command imports its libraries when it is called."""
 
 import argparse
+import os
 import shutil
 import sys
 import textwrap
@@ -18,7 +19,7 @@ from pipeline.commands import (
     stages,
     ui,
 )
-from pipeline.errors import SpotlightError
+from pipeline.errors import MachineError, SpotlightError
 from pipeline.workspace import Workspace
 
 COMMANDS = (stages, repro, advise, ui, data, promote, length_study, search, bench, docs)
@@ -32,6 +33,7 @@ GROUPS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = vars(_parser().parse_args(arguments))
+    name: str = options.pop("command")
     run: Callable[..., None] = options.pop("run")
     try:
         run(Workspace.current(), **options)
@@ -48,6 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, MemoryError, RecursionError) as error:
+        print(f"error: {MachineError.of(error, name)}", file=sys.stderr)
+        return MachineError.exit_code
     except KeyboardInterrupt:
         print(
             "\nstopped. What was finished is kept: run the command again to continue.",
@@ -66,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(
-        prog=name, metavar="COMMAND", required=True, help=argparse.SUPPRESS
+        prog=name, dest="command", metavar="COMMAND", required=True, help=argparse.SUPPRESS
     )
     for command in COMMANDS:
         command.add_parser(commands)

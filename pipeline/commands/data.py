@@ -163,7 +163,13 @@ def add(workspace: Workspace, file: str, name: str) -> None:
     from pipeline.core.files import new_folder
     from pipeline.data import guess, readers
 
-    source = readers.resolve_path(file, home=Path.cwd())
+    try:
+        source = readers.resolve_path(file, home=Path.cwd())
+    except RuntimeError:
+        raise DataError(
+            f"{file!r} begins with a user who has no folder on this machine.",
+            fix="write the whole path.",
+        ) from None
     folder = workspace.root / "data" / "own" / name
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
         raise DataError(

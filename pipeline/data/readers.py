@@ -259,7 +259,7 @@ def _broken_lines(file: Path) -> DataError | None:
     for number, line in _json_lines(file):
         try:
             content = json.loads(line)
-        except ValueError as fault:
+        except (ValueError, RecursionError) as fault:
             return DataError(
                 f"{file}, line {number}: not valid JSON: {fault}.",
                 fix="correct or remove that line; every line must be one object, like "
@@ -277,7 +277,7 @@ def _broken_json(file: Path) -> DataError | None:
     """The error for a JSON file that is not a list of objects."""
     try:
         content = json.loads(file.read_bytes())
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         return DataError(
             f"{file} is not valid JSON: {fault}.",
             fix="correct it there; if it has one object per line, rename it to .jsonl.",

@@ -178,7 +178,7 @@ def _local_copy(path: Path, source: HubSource, *, cache: Path) -> Read:
                 loaded = datasets.load_dataset(
                     _plain(path, Path(links) / "copy"), name=source.config, cache_dir=str(cache)
                 )
-    except (ValueError, OSError, pa.ArrowException, DatasetsError) as error:
+    except (ValueError, TypeError, KeyError, OSError, pa.ArrowException, DatasetsError) as error:
         raise readers.damaged_parquet(path) or DataError(
             f"The local copy {path} can't be read: {readers.root_cause(error)}",
             fix="copy it again, complete with its README.md, or correct `source.config` in "
