@@ -20,6 +20,7 @@ from pipeline.commands import (
     ui,
 )
 from pipeline.errors import MachineError, SpotlightError
+from pipeline.termination import ends_its_processes
 from pipeline.workspace import Workspace
 
 COMMANDS = (stages, repro, advise, ui, data, promote, length_study, search, bench, docs)
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name: str = options.pop("command")
     run: Callable[..., None] = options.pop("run")
     try:
-        run(Workspace.current(), **options)
+        with ends_its_processes():
+            run(Workspace.current(), **options)
     except SpotlightError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
