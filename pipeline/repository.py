@@ -51,7 +51,14 @@ def locked_hash(lock: str, path: str) -> str | None:
 
 
 def init_dvc(folder: Path) -> None:
-    """Make DVC work without git, as in an unpacked archive; in a git repository do nothing."""
+    """Make DVC work without git, as in an unpacked archive, and keep its index private.
+
+    The index holds pickles, and its folder, `core.site_cache_dir`, is one that DVC lets every
+    user of the machine write to.
+    """
+    index = folder / ".spotlight" / "dvc"
+    index.mkdir(parents=True, exist_ok=True)
+    index.chmod(0o700)
     if git(folder, "rev-parse", "--is-inside-work-tree") is None:
         dvc = [sys.executable, "-m", "dvc"]
         if not (folder / ".dvc").is_dir():

@@ -1,10 +1,14 @@
+import contextlib
 import json
 import multiprocessing
+import shutil
 
 import pytest
 from dvc.lock import make_lock
+from dvc.repo import Repo
 
-from pipeline.repository import drop_unreadable_lock
+from pipeline.repository import drop_unreadable_lock, init_dvc
+from tests.support.paths import PROJECT
 from tests.support.project import dvc
 
 PIPELINE = "stages: {a: {cmd: echo hello > out, outs: [out]}}"
@@ -65,3 +69,18 @@ def test_a_whole_lock_file_is_left_alone(tmp_path, scratch):
     (scratch / "rwlock").write_text(content)
     drop_unreadable_lock(tmp_path)
     assert (scratch / "rwlock").read_text() == content
+
+
+@pytest.mark.parametrize("part", ["", "studies/length"])
+def test_dvcs_index_is_in_the_project_and_its_owners_alone(tmp_path, part):
+    """It holds pickles: by default all users of the machine can write them."""
+    shutil.copytree(PROJECT / part / ".dvc", tmp_path / ".dvc", ignore=lambda *_: {"cache", "tmp"})
+    init_dvc(tmp_path)
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    dvc(tmp_path, "repro")
+    index = tmp_path / ".spotlight" / "dvc"
+    assert list(index.rglob("cache.db"))
+    assert index.stat().st_mode & 0o777 == 0o700
+    assert index.parent.stat().st_mode & 0o022 == 0
+    with contextlib.chdir(tmp_path), contextlib.closing(Repo()) as repo:
+        assert (tmp_path / repo.site_cache_dir).is_relative_to(index)
