@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 
+from pipeline import progress
 from pipeline.commands import (
     advise,
     bench,
@@ -40,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ends_its_processes():
             run(Workspace.current(), **options)
     except SpotlightError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return _failed(error)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "pipeline":
             raise
@@ -56,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, MemoryError, RecursionError) as error:
-        print(f"error: {MachineError.of(error, name)}", file=sys.stderr)
-        return MachineError.exit_code
+        return _failed(MachineError.of(error, name))
     except KeyboardInterrupt:
         print(
             "\nstopped. What was finished is kept: run the command again to continue.",
@@ -65,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 130
     return 0
+
+
+def _failed(error: SpotlightError) -> int:
+    print(progress.printable(f"error: {error}"), file=sys.stderr)
+    return error.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:

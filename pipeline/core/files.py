@@ -59,8 +59,25 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: no_formula(value) for key, value in row.items()} for row in rows)
     write_text(path, buffer.getvalue())
+
+
+def no_formula(value: object) -> object:
+    """A cell of a CSV file for people, with an apostrophe if a spreadsheet would run it.
+
+    A class could be called `=HYPERLINK(…)`; a number keeps its sign.
+    """
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", " ")  # which is not quoted, and would end the row
+    if not value.startswith(("=", "+", "-", "@", "\t")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 @contextlib.contextmanager

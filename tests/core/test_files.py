@@ -1,4 +1,6 @@
+import csv
 import fnmatch
+import io
 import json
 import os
 import signal
@@ -6,13 +8,22 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 
-from pipeline.core.files import new_folder, read_csv, read_json, temporary_folder, write_json
+from pipeline.core.files import (
+    new_folder,
+    read_csv,
+    read_json,
+    temporary_folder,
+    write_csv,
+    write_json,
+)
 from pipeline.core.predictions import Predictions, read_predictions, write_predictions
 from pipeline.core.sequences import Sequences, read_sequences, write_sequences
 from pipeline.errors import ArtifactError
+from pipeline.evaluation.tables import to_csv
 from pipeline.workspace import Workspace
 from tests.support import strategies
 from tests.support.paths import PROJECT
@@ -209,3 +220,23 @@ def test_home_is_the_projects_own_folder_under_dvc(tmp_path, monkeypatch):
     assert Workspace(tmp_path).home == tmp_path.resolve()
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "original"))
     assert Workspace(tmp_path).home == tmp_path.resolve() / "original"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1"])
+def test_a_spreadsheet_runs_no_class_name(tmp_path, text):
+    """It is shown, behind an apostrophe; numbers keep their sign, and other texts stay."""
+    rows = [{"class": text, "value": -1.5, "shown": "-0.25", "plain": "a"}]
+    write_csv(tmp_path / "rows.csv", rows)
+    written = io.StringIO((tmp_path / "rows.csv").read_bytes().decode(), newline="")
+    (row,) = csv.DictReader(written)
+    assert row == {"class": f"'{text}", "value": "-1.5", "shown": "-0.25", "plain": "a"}
+    table = to_csv(pd.DataFrame({"actual": [text, "b"], "share": [-0.5, 0.25], "n": [-1, 2]}))
+    rows = list(csv.DictReader(io.StringIO(table, newline="")))
+    assert rows[0] == {"actual": f"'{text}", "share": "-0.5", "n": "-1"}
+    assert rows[1] == {"actual": "b", "share": "0.25", "n": "2"}
+
+
+def test_a_carriage_return_does_not_end_a_row(tmp_path):
+    """Python's writer does not quote it."""
+    write_csv(tmp_path / "rows.csv", [{"class": "a\rb", "n": 1}])
+    assert (tmp_path / "rows.csv").read_bytes() == b"class,n\na b,1\n"
