@@ -60,6 +60,12 @@ make_environment() {
         "Fix the error above; on Debian and Ubuntu: apt install python$(version "$python")-venv"
 }
 
+# DVC's index of files holds pickles, and DVC would let every user of the machine write there.
+for part in . studies/length; do
+    mkdir -p "$part/.spotlight/dvc"
+    chmod 700 "$part/.spotlight/dvc"
+done
+
 record=$(cat "$finished" 2>/dev/null || true)
 if [ -n "${PYTHON:-}" ] && [ "$(version "$PYTHON")" != "$(version .venv/bin/python)" ]; then
     record=

@@ -1,11 +1,13 @@
 """`python -m pipeline COMMAND`: starts fast; a command imports its libraries when it is called."""
 
 import argparse
+import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
 
+from pipeline import progress
 from pipeline.commands import (
     advise,
     bench,
@@ -19,7 +21,8 @@ from pipeline.commands import (
     suggestion_study,
     ui,
 )
-from pipeline.errors import SpotlightError
+from pipeline.errors import MachineError, SpotlightError
+from pipeline.termination import ends_its_processes
 from pipeline.workspace import Workspace
 
 COMMANDS = (
@@ -45,12 +48,13 @@ GROUPS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = vars(_parser().parse_args(arguments))
+    name: str = options.pop("command")
     run: Callable[..., None] = options.pop("run")
     try:
-        run(Workspace.current(), **options)
+        with ends_its_processes():
+            run(Workspace.current(), **options)
     except SpotlightError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return _failed(error)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "pipeline":
             raise
@@ -61,6 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, MemoryError, RecursionError) as error:
+        return _failed(MachineError.of(error, name))
     except KeyboardInterrupt:
         print(
             "\nstopped. What was finished is kept: run the command again to continue.",
@@ -68,6 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 130
     return 0
+
+
+def _failed(error: SpotlightError) -> int:
+    print(progress.printable(f"error: {error}"), file=sys.stderr)
+    return error.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(
-        prog=name, metavar="COMMAND", required=True, help=argparse.SUPPRESS
+        prog=name, dest="command", metavar="COMMAND", required=True, help=argparse.SUPPRESS
     )
     for command in COMMANDS:
         command.add_parser(commands)

@@ -1,5 +1,6 @@
 """Progress bars on a terminal, and lines of output that don't break them."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,6 +9,9 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 T = TypeVar("T")
+
+# All but line feed and tab; those that turn the direction; surrogates.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def bar(
@@ -30,8 +34,17 @@ def say(line: str = "") -> None:
     """Print a line without breaking a progress bar."""
     from tqdm import tqdm
 
-    tqdm.write(line, file=sys.stdout)
+    tqdm.write(printable(line), file=sys.stdout)
     sys.stdout.flush()
+
+
+def printable(text: str) -> str:
+    """Text with its control characters spelled out.
+
+    A label or a file's name could otherwise color the terminal, move its cursor, or turn the
+    direction of what follows; half of a surrogate pair can't be printed at all.
+    """
+    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
 def _options() -> dict[str, Any]:

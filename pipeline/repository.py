@@ -1,9 +1,12 @@
 """Git and DVC: revisions, recorded hashes, and running the pipeline."""
 
+import contextlib
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+from pipeline import progress
 from pipeline.errors import SpotlightError
 
 TIMEOUT = 30  # seconds, for each git command
@@ -48,12 +51,52 @@ def locked_hash(lock: str, path: str) -> str | None:
 
 
 def init_dvc(folder: Path) -> None:
-    """Make DVC work without git, as in an unpacked archive; in a git repository do nothing."""
+    """Make DVC work without git, as in an unpacked archive, and keep its index private.
+
+    The index holds pickles, and its folder, `core.site_cache_dir`, is one that DVC lets every
+    user of the machine write to.
+    """
+    index = folder / ".spotlight" / "dvc"
+    index.mkdir(parents=True, exist_ok=True)
+    index.chmod(0o700)
     if git(folder, "rev-parse", "--is-inside-work-tree") is None:
         dvc = [sys.executable, "-m", "dvc"]
         if not (folder / ".dvc").is_dir():
             subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=folder, check=True)
         subprocess.run([*dvc, "config", "--local", "core.no_scm", "true"], cwd=folder, check=True)
+
+
+def drop_unreadable_lock(folder: Path) -> None:
+    """Remove DVC's record of who uses which file, if a kill left it half-written.
+
+    DVC rewrites it in place, and refuses every later command. While anybody holds one of DVC's
+    locks, it may be about to be whole, and stays.
+    """
+    scratch = folder / ".dvc" / "tmp"
+    record = scratch / "rwlock"
+    if _is_whole(record):
+        return
+    from dvc.lock import LockError, make_lock
+
+    with (
+        contextlib.suppress(LockError),
+        make_lock(str(scratch / "lock")),
+        make_lock(str(scratch / "rwlock.lock")),
+    ):
+        if not _is_whole(record):
+            record.unlink()
+            progress.say(
+                "removed .dvc/tmp/rwlock: an earlier run was killed while DVC was writing it\n"
+            )
+
+
+def _is_whole(record: Path) -> bool:
+    try:
+        return isinstance(json.loads(record.read_bytes()), dict)
+    except FileNotFoundError:
+        return True
+    except (ValueError, RecursionError):
+        return False
 
 
 def dvc_repro(folder: Path, *arguments: str) -> None:
@@ -62,6 +105,7 @@ def dvc_repro(folder: Path, *arguments: str) -> None:
     Raises:
         PipelineError: a stage failed.
     """
+    drop_unreadable_lock(folder)
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "repro", *arguments], cwd=folder, check=False
     )

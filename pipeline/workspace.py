@@ -140,6 +140,11 @@ class Workspace:
         """The marker that tells DVC that MLflow is up to date."""
         return self.scratch / "tracked"
 
+    @property
+    def checked(self) -> Path:
+        """The marker that `params.yaml` is valid."""
+        return self.scratch / "checked"
+
     def checkpoint(self, model: str, seed: int) -> Path:
         return self.scratch / "checkpoints" / f"{model}-{seed}.npz"
 

@@ -88,6 +88,7 @@ def checkout(tmp_path) -> Checkout:
         "expand",
         "find",
         "grep",
+        "chmod",
         "mkdir",
         "mv",
         "rm",

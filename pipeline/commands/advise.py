@@ -24,9 +24,7 @@ def run(workspace: Workspace) -> None:
 
 def advice(workspace: Workspace) -> list[str]:
     """The suggestions, a sentence or two each."""
-    import pandas as pd
-
-    from pipeline.core.files import read_json, read_text
+    from pipeline.core.files import read_csv, read_json
     from pipeline.core.params import load_params
     from pipeline.evaluation.advice import Curve, advise
 
@@ -34,9 +32,7 @@ def advice(workspace: Workspace) -> list[str]:
     curves: dict[str, list[Curve]] = {}
     for model, seed in settings.runs:
         folder = workspace.model(model, seed)
-        read_text(folder / "history.csv")  # its error names the file and the remedy
-        curve = Curve(
-            pd.read_csv(folder / "history.csv"), read_json(folder / "model.json")["recipe"]
-        )
+        recipe = read_json(folder / "model.json")["recipe"]
+        curve = Curve(read_csv(folder / "history.csv"), recipe)
         curves.setdefault(model, []).append(curve)
     return advise(read_json(workspace.encoded / "encoding.json"), curves)

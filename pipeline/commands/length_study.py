@@ -27,9 +27,11 @@ def add_parser(commands: Subparsers) -> None:
     about = "train one model with one seed, and test it at every position"
     train = stages.add_parser("train", help=about, description=about)
     for stage in (corpus, train):
-        stage.add_argument("length", help="one of `lengths` in studies/length/params.yaml")
-    train.add_argument("model", help="one of its `models`")
-    train.add_argument("seed", type=int, help="one of its `seeds`")
+        stage.add_argument(
+            "--length", required=True, help="one of `lengths` in studies/length/params.yaml"
+        )
+    train.add_argument("--model", required=True, help="one of its `models`")
+    train.add_argument("--seed", required=True, type=int, help="one of its `seeds`")
     about = "measure, compare and plot"
     summary = stages.add_parser("summary", help=about, description=about)
     for name, stage in {"corpus": corpus, "train": train, "summary": summary}.items():

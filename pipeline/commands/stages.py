@@ -8,6 +8,7 @@ from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
 STAGES = {
+    "check": "check params.yaml before anything is made of it",
     "download": "read and check the selected dataset: data/raw",
     "encode": "split and tokenize it: data/encoded",
     "pretrain": "learn word vectors and a Bi-LSTM without labels: data/vectors",
@@ -26,8 +27,8 @@ def add_parser(commands: Subparsers) -> None:
         parser = commands.add_parser(name, description=about)
         parser.set_defaults(run=run, stage=name)
         if name == "train":
-            parser.add_argument("model", help="one of `architectures` in params.yaml")
-            parser.add_argument("seed", type=int, help="one of `seeds` in params.yaml")
+            parser.add_argument("--model", required=True, help="one of `models` in params.yaml")
+            parser.add_argument("--seed", required=True, type=int, help="one of its `seeds`")
         if name == "report":
             parser.add_argument(
                 "--open", action="store_true", dest="opened", help="open it in the browser"

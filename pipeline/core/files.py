@@ -2,16 +2,17 @@
 
 import contextlib
 import csv
+import glob
 import hashlib
 import io
 import json
 import os
+import secrets
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,21 +21,22 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ArtifactError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # ── writing, atomically ──────────────────────────────────────────────────────────────────
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically: a crash leaves either the old or the new content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        temporary = Path(file.name)
+    with doing(f"writing {shown(path)}"):
+        temporary = _beside(path)
         try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
+            # Not by `tempfile`, whose files are the user's alone, whatever the umask.
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -57,23 +59,81 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: no_formula(value) for key, value in row.items()} for row in rows)
     write_text(path, buffer.getvalue())
+
+
+def no_formula(value: object) -> object:
+    """A cell of a CSV file for people, with an apostrophe if a spreadsheet would run it.
+
+    A class could be called `=HYPERLINK(…)`; a number keeps its sign.
+    """
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", " ")  # which is not quoted, and would end the row
+    if not value.startswith(("=", "+", "-", "@", "\t")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces `path` if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        temporary.chmod(0o755)
-        yield temporary
+    with doing(f"writing {shown(path)}"), temporary_folder(path) as temporary:
+        new = temporary / "new"
+        new.mkdir()
+        yield new
         if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
+            path.rename(temporary / "old")
+        new.rename(path)
+
+
+@contextlib.contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`, which is removed at the end."""
+    temporary = _beside(path)
+    temporary.mkdir()
+    try:
+        yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """A new name beside `path`, whose earlier ones are cleared if their process was killed.
+
+    Git and DVC ignore these names.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        process = left.suffixes[-2].lstrip(".").partition("-")[0]
+        if process.isdigit() and not _runs(int(process)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # another user's; no process's number
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Let an error of the system's say what was being done: "writing results/metrics.json"."""
+    try:
+        yield
+    except OSError as error:
+        error.add_note(what)
+        raise
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────
@@ -86,7 +146,8 @@ def read_bytes(path: Path) -> bytes:
         ArtifactError: it is missing.
     """
     try:
-        return path.read_bytes()
+        with doing(f"reading {shown(path)}"):
+            return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise _missing(path) from None
 
@@ -96,16 +157,36 @@ def read_text(path: Path) -> str:
     return read_bytes(path).decode("utf-8")
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON.
+def read_json(path: Path, kind: type = dict) -> Any:
+    """Read JSON: a mapping, or what `kind` says.
 
     Raises:
-        ArtifactError: it is missing or damaged.
+        ArtifactError: it is missing, damaged, or of another kind.
     """
     try:
-        return json.loads(read_bytes(path))
+        content = json.loads(read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from None
+    if not isinstance(content, kind):
+        raise _damaged(path, f"it holds a {type(content).__name__}, not a {kind.__name__}")
+    return content
+
+
+def read_csv(path: Path) -> "pd.DataFrame":
+    """Read a table of one row or more.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or empty.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(io.BytesIO(read_bytes(path)))
     except ValueError as error:
         raise _damaged(path, error) from None
+    if table.empty:
+        raise _damaged(path, "it has no row")
+    return table
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -115,10 +196,13 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         ArtifactError: it is missing or damaged.
     """
     try:
-        return pq.read_table(path, columns=columns)
+        with doing(f"reading {shown(path)}"):
+            return pq.read_table(path, columns=columns)
     except FileNotFoundError:
         raise _missing(path) from None
     except (pa.ArrowInvalid, OSError) as error:
+        if getattr(error, "errno", None):  # the system's, which says nothing of the content
+            raise
         raise _damaged(path, error) from None
 
 
@@ -169,17 +253,17 @@ def sha256(path: Path) -> str:
 
 
 def _missing(path: Path) -> ArtifactError:
-    return ArtifactError(f"There is no {_shown(path)}.", fix="create it: dvc repro")
+    return ArtifactError(f"There is no {shown(path)}.", fix="create it: dvc repro")
 
 
-def _damaged(path: Path, error: Exception) -> ArtifactError:
+def _damaged(path: Path, error: Exception | str) -> ArtifactError:
     return ArtifactError(
-        f"{_shown(path)} is damaged: {error}",
-        fix=f"delete it and create it again: rm -r {_shown(path)} && dvc repro",
+        f"{shown(path)} is damaged: {error}",
+        fix=f"delete it and create it again: rm -r {shown(path)} && dvc repro",
     )
 
 
-def _shown(path: Path) -> Path:
+def shown(path: Path) -> Path:
     """The path relative to the current folder, if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
@@ -196,4 +280,4 @@ def remove_unlisted(models: Path, listed: Collection[Path]) -> None:
     """
     for folder in models.iterdir():
         if folder not in listed:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()

@@ -1,6 +1,7 @@
 """`params.yaml` as frozen, typed sections. An unknown key is an error."""
 
 import difflib
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,9 +14,36 @@ from ruamel.yaml.error import YAMLError
 from pipeline.core.texts import unprintable
 from pipeline.errors import ParamsError
 
-Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Size = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
+# Names of folders, of DVC's stages and of MLflow's experiments, and words of a shell's command.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+
+# Every number has bounds; `strict` refuses `true` and `"1"`, which are numbers to pydantic.
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]  # NumPy's and Keras's have 32 bits
+Threads = Annotated[int, Field(strict=True, ge=1, le=1024)]  # no machine has more cores
+Count = Annotated[int, Field(strict=True, ge=1, le=100_000)]  # of passes, trials, groups, texts
+Rows = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]  # all are held in memory
+Steps = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]  # a step's states are kept
+Width = Annotated[int, Field(strict=True, ge=1, le=16_384)]  # an LSTM has 8 · width² weights
+Vocabulary = Annotated[int, Field(strict=True, ge=3, le=10_000_000)]  # an embedding for each
+Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Part = Annotated[float, Field(strict=True, gt=0, lt=1)]  # a share that can't be empty
+Size = Rows | Part
+LearningRate = Annotated[float, Field(strict=True, gt=0, le=10)]  # Adam's steps are that large
+Resamples = Annotated[int, Field(strict=True, ge=100, le=1_000_000)]  # each is kept
+
+
+def _expanded(path: str) -> str:
+    """A path that the system takes, once `~` is replaced."""
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError("`~` names a user who has no folder on this machine") from None
+    if not path or "\0" in path:
+        raise ValueError("a path can't be empty or hold the character NUL")
+    return path
+
+
+UserPath = Annotated[str, AfterValidator(_expanded)]
 Position = Literal["anywhere", "start", "middle", "end"]
 
 
@@ -60,11 +88,11 @@ class DemoSource(Section):
 
     kind: Literal["demo"]
     """The bundled demo corpus."""
-    train: Count
+    train: Rows
     """Reviews to train on; `encode.validation_share` of them are for validation."""
-    test: Count
+    test: Rows
     """Reviews to test on."""
-    seed: int
+    seed: Seed
     """Seed of the generator."""
     noise: Share = 0.03
     """Share of labels that are flipped."""
@@ -79,7 +107,7 @@ class HubSource(Section):
 
     kind: Literal["hub"]
     """A dataset on the Hugging Face Hub."""
-    path: str
+    path: UserPath
     """Its name on the Hub, or the folder of a local copy."""
     revision: str | None = None
     """Commit of the dataset's repository; null: the latest, which may change."""
@@ -103,9 +131,9 @@ class HubSource(Section):
     """Column of what rows belong to, such as a product; a split made here never divides a group."""
     classes: Classes | None = None
     """Names of the classes in order; null: as the data names them."""
-    test_share: Share = 0.2
+    test_share: Part = 0.2
     """Share of train that becomes test if `test` is null."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of that split."""
 
     @pydantic.model_validator(mode="after")
@@ -119,7 +147,7 @@ class FilesSource(Section):
 
     kind: Literal["files"]
     """Your own file or folder of files."""
-    path: str
+    path: UserPath
     """A file or folder; a relative path starts at the project's folder."""
     columns: Names | None = None
     """Names of the columns in order, if the files have no header; null: the first line has them."""
@@ -136,9 +164,9 @@ a character like any other; null: as `minimal`, but where that is doubtful the f
     """Column of what rows belong to, such as a product; a split made here never divides a group."""
     classes: Classes | None = None
     """Names of the classes in order; null: as the data names them."""
-    test_share: Share = 0.2
+    test_share: Part = 0.2
     """Share of train that becomes test if no file is named test."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of that split."""
 
     @pydantic.model_validator(mode="after")
@@ -180,7 +208,7 @@ class SeriesSource(Section):
 
     kind: Literal["series"]
     """A table of numbers over time."""
-    path: str
+    path: UserPath
     """The file; a relative path starts at the project's folder."""
     columns: Names | None = None
     """Names of the columns in order, if the file has no header; null: the first line has them."""
@@ -207,7 +235,7 @@ class SequencesSource(Section):
 
     kind: Literal["sequences"]
     """A table with a whole sequence in each row."""
-    path: str
+    path: UserPath
     """A file or folder; a relative path starts at the project's folder."""
     features: Names
     """Columns that the network reads, a list of numbers in each cell."""
@@ -217,11 +245,11 @@ class SequencesSource(Section):
     """Whether the target is a class or a number."""
     classes: Classes | None = None
     """Names of the classes in order; null: as the data names them."""
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation_share: Part = 0.2
     """Share of train that becomes validation if no file is named validation."""
-    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test_share: Part = 0.2
     """Share of train that becomes test if no file is named test."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of both splits."""
 
 
@@ -230,15 +258,15 @@ class AddingSource(Section):
 
     kind: Literal["adding"]
     """Generated: the target is the sum of the two marked values."""
-    train: Count
+    train: Rows
     """Sequences to train on."""
-    validation: Count
+    validation: Rows
     """Sequences for validation."""
-    test: Count
+    test: Rows
     """Sequences to test on."""
-    time_steps: Annotated[int, Field(ge=2)]
+    time_steps: Annotated[Steps, Field(ge=2)]
     """Length of each sequence."""
-    seed: int
+    seed: Seed
     """Seed of the generator."""
 
 
@@ -257,20 +285,20 @@ class Vectors(Section):
 
     corpus: Literal["train", "all"]
     """`train`: learn from the training texts; `all`: from the unlabeled ones too."""
-    size: Count
+    size: Width
     """Features of a vector; must equal `training.embedding`."""
     window: Count = 5
     """Words on each side that count as neighbors."""
     epochs: Count = 5
     """Passes over the texts."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the initial vectors."""
 
 
 class LanguageModel(Section):
     """A language model, learned without labels, from which embedding and Bi-LSTM start."""
 
-    units: Count
+    units: Width
     """Units of the LSTM in each direction; must equal `training.units`."""
     epochs: Count
     """Passes over the texts."""
@@ -278,11 +306,11 @@ class LanguageModel(Section):
     """Words that the sampled softmax compares the right one with."""
     batch_size: Count = 64
     """Texts in a batch."""
-    learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    learning_rate: LearningRate = 0.002
     """Learning rate of Adam."""
     word_dropout: Share = 0.1
     """Share of the words that are dropped during training."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the initial weights and the batches."""
 
 
@@ -291,21 +319,21 @@ class TextEncode(Section):
 
     tokenizer: Literal["words", "bpe"] = "words"
     """What a token is: a word (`words`), or a piece of one (`bpe`, byte-pair encoding)."""
-    vocabulary: Annotated[int, Field(ge=3)]
+    vocabulary: Vocabulary
     """Size of the vocabulary at most, including padding and the unknown token."""
-    max_len: Count
+    max_len: Steps
     """Tokens of a text that are read, at most."""
     keep: Literal["head", "tail", "both"] = "head"
     """Which tokens of a longer text are read: the first, the last, or half of each."""
-    bigrams: Annotated[int, Field(ge=0)] = 0
+    bigrams: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = 0  # as of words
     """How many pairs of neighboring tokens, the most frequent ones, get an embedding."""
     vectors: Vectors | None = None
     """Word vectors that the embedding starts from; null: it starts from random numbers."""
     language_model: LanguageModel | None = None
     """Language model that embedding and Bi-LSTM start from; null: none."""
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation_share: Part = 0.2
     """Share of train that becomes validation if the data has no such split."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of that split."""
 
     @pydantic.model_validator(mode="after")
@@ -318,13 +346,13 @@ class TextEncode(Section):
 class SeriesEncode(Section):
     """How a series becomes windows. For whole sequences, the first four keys are not used."""
 
-    window: Count | None = None
+    window: Steps | None = None
     """Steps that the network reads; null: the source has whole sequences."""
-    horizon: Count = 1
+    horizon: Steps = 1
     """How many steps after the window the target is."""
-    stride: Count = 1
+    stride: Steps = 1
     """Steps between the starts of two consecutive windows."""
-    season: Count | None = None
+    season: Steps | None = None
     """Length in steps of the cycle that the seasonal naive forecast repeats."""
     standardize: bool = True
     """Whether columns are scaled by their mean and standard deviation in train."""
@@ -339,11 +367,11 @@ class Recipe(Section):
     """How the hidden states become one vector."""
     widened: bool = False
     """Whether the LSTM is widened to have as many parameters as additive attention."""
-    embedding: Count
+    embedding: Width
     """Features of a token's embedding."""
-    units: Count
+    units: Width
     """Units of the LSTM in each direction."""
-    layers: Count = 1
+    layers: Annotated[int, Field(strict=True, ge=1, le=32)] = 1  # each takes time and memory
     """Number of stacked Bi-LSTMs."""
     merge: Literal["concat", "sum"] = "concat"
     """How the two directions are combined."""
@@ -357,17 +385,17 @@ class Recipe(Section):
     """Share of embedding features that are dropped, in all words of a text at once."""
     adversarial: Share = 0.0
     """Size of an adversarial perturbation, as a share of the embedding's norm; 0: none."""
-    l2: Annotated[float, Field(ge=0)] = 0.0
+    l2: Annotated[float, Field(strict=True, ge=0, le=1000)] = 0.0  # nothing else counts then
     """Weight of the penalty on the attention's W and u."""
     class_weight: Literal["none", "balanced"] = "none"
     """`balanced` makes rare classes count as much as frequent ones in the loss."""
     batch_size: Count
     """Rows in a batch."""
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: LearningRate
     """Learning rate of Adam."""
     schedule: Literal["constant", "linear"] = "constant"
     """Whether the learning rate stays constant or falls linearly to 2 % of its start."""
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    clip_norm: Annotated[float, Field(strict=True, gt=0, le=1e6)] | None = None  # clips nothing
     """Largest norm of a variable's gradient; null: gradients are not clipped."""
     averaging: Share = 0.0
     """Decay of the weights' moving average, which is validated and kept; 0: none."""
@@ -382,15 +410,15 @@ class Recipe(Section):
 class Evaluate(Section):
     """How uncertainty is measured."""
 
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    confidence: Part = 0.95
     """Confidence of every interval."""
-    resamples: Annotated[int, Field(ge=100)] = 5000
+    resamples: Resamples = 5000
     """Bootstrap samples."""
-    margin: Annotated[float, Field(gt=0, lt=1)] | None = 0.005
+    margin: Part | None = 0.005
     """Models whose accuracies differ by less are practically equal; null: that is not tested."""
     length_bins: Count = 5
     """Groups of test rows of similar length, for accuracy by length."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the bootstrap."""
 
 
@@ -399,16 +427,16 @@ class Explain(Section):
 
     samples: Count = 24
     """Test rows that are shown, besides those on which the models disagree most."""
-    faithfulness_rows: Count = 400
+    faithfulness_rows: Rows = 400
     """Test rows on which the weights are tested."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the sample of rows and of the random deletions."""
 
 
 class Registry(Section):
     """What a model must reach on validation to become the champion."""
 
-    minimum_validation_accuracy: Annotated[float, Field(ge=0, le=1)]
+    minimum_validation_accuracy: Annotated[float, Field(strict=True, ge=0, le=1)]
     """Accuracy that a champion must reach; a regression has none."""
     require_baseline: bool = True
     """Whether a champion must beat every baseline: by log loss, or for regression by MSE."""
@@ -455,19 +483,19 @@ class Params(Section):
     `datasets` holds only the selected entry, so a mistake in another one does no harm.
     """
 
-    dataset: str
+    dataset: Name
     """Which entry of `datasets` is used."""
-    models: Annotated[tuple[str, ...], Field(min_length=1)]
+    models: Annotated[tuple[Name, ...], Field(min_length=1)]
     """The models to compare: names in `architectures`."""
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     """Each model is trained once with each seed."""
-    threads: Count
+    threads: Threads
     """Number of threads; another number changes the last digits of results."""
-    datasets: dict[str, DatasetEntry]
+    datasets: dict[Name, DatasetEntry]
     """The datasets by name."""
     training: dict[str, Any]
     """The recipe that all models share."""
-    architectures: dict[str, dict[str, Any]]
+    architectures: dict[Name, dict[str, Any]]
     """The models by name: what each overrides in `training`."""
     evaluate: Evaluate
     """Intervals, bootstrap, and groups by length."""
@@ -526,7 +554,7 @@ def read_yaml(path: Path) -> object:
             fix="run the command from the project's folder, or restore the file: "
             f"git checkout -- {path.name}",
         ) from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ParamsError(
             f"{path.name} is not valid YAML: {reason}", fix="fix that line."
@@ -543,7 +571,7 @@ def parse_params(document: object) -> Params:
     document = dict(document)
     datasets = document.get("datasets")
     selected = document.get("dataset")
-    if isinstance(datasets, Mapping):
+    if isinstance(datasets, Mapping) and isinstance(selected, str):
         if selected not in datasets:
             raise ParamsError(
                 f"params.yaml selects the dataset '{selected}', which `datasets` does not define"
@@ -599,8 +627,9 @@ def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
         return section.model_validate(values)
     except pydantic.ValidationError as error:
         # A misspelt key may be missing too: the misspelling says more.
-        errors = error.errors()
-        first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+        first, *others = error.errors()
+        if first["type"] == "missing":
+            first = next((one for one in others if one["type"] == "extra_forbidden"), first)
         keys = _keys(first["loc"], values, missing=first["type"] == "missing")
         key = ".".join(keys)
         if first["type"] == "extra_forbidden":
@@ -616,7 +645,7 @@ def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
             ) from None
         raise ParamsError(
             f"{where}: `{key}`: {first['msg'].removeprefix('Value error, ')}. "
-            f"Received: {first['input']!r}.",
+            f"Received: {textwrap.shorten(repr(first['input']), 200)}.",
             fix="correct the value; docs/parameters.md says what each key may be.",
         ) from None
 

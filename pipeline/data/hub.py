@@ -101,7 +101,7 @@ def read_copy(path: Path, source: HubSource, wanted: Wanted, *, cache: Path) -> 
                 loaded = datasets.load_dataset(
                     linked(path, Path(links) / "copy"), name=source.config, cache_dir=str(cache)
                 )
-    except (ValueError, OSError, pa.ArrowException, DatasetsError) as error:
+    except (ValueError, TypeError, KeyError, OSError, pa.ArrowException, DatasetsError) as error:
         raise readers.damaged_parquet(path) or DataError(
             f"The local copy {path} can't be read: {readers.root_cause(error)}",
             fix="copy it again, complete with its README.md, or correct `source.config` in "

@@ -52,7 +52,13 @@ def resolve_path(path: str, *, home: Path, fix: str = _PATH) -> Path:
     Raises:
         DataError: there is no such file or folder.
     """
-    found = home / Path(path).expanduser()
+    try:
+        found = home / Path(path).expanduser()
+    except RuntimeError:
+        raise DataError(
+            f"{path!r} begins with a user who has no folder on this machine.",
+            fix="write the whole path.",
+        ) from None
     if found.exists():
         return found
     neighbors = [p.name for p in found.parent.iterdir()] if found.parent.is_dir() else []

@@ -91,7 +91,7 @@ def _demo(name: str, source: DemoSource) -> Corpus:
         places={split: place_in(f"the demo corpus, {split}") for split in reviews},
         origin=source.model_dump(mode="json"),
     )
-    columns_of_ours = FilesSource(kind="files", path="", evidence_column="evidence")
+    columns_of_ours = FilesSource(kind="files", path=".", evidence_column="evidence")
     facts = {split: demo.describe(members) for split, members in reviews.items()}
     return replace(_normalized(name, read, columns_of_ours), facts=facts)
 

@@ -72,7 +72,8 @@ def _kind(field: Mapping[str, Any]) -> str:
     if field["type"] == "array":
         return _array(field)
     if field["type"] == "object":
-        values = field["additionalProperties"]
+        named = [*field.get("patternProperties", {}).values()]
+        values = named[0] if named else field["additionalProperties"]
         known = isinstance(values, dict) and "type" not in values
         return _kind(values) + ", by name" if known else "keys of [Recipe](#recipe)"
     return f"{TYPES[field['type']]}{_bounds(field)}"
@@ -88,8 +89,12 @@ def _array(field: Mapping[str, Any]) -> str:
 
 def _bounds(field: Mapping[str, Any]) -> str:
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {field[name]:g}" for name, sign in signs.items() if name in field]
+    bounds = [f"{sign} {_number(field[name])}" for name, sign in signs.items() if name in field]
     return f" {', '.join(bounds)}" if bounds else ""
+
+
+def _number(bound: float) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else f"{bound:,}"
 
 
 def _linked(name: str) -> str:

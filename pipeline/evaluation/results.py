@@ -23,7 +23,7 @@ def read_baseline_names(workspace: Workspace) -> list[str]:
     Raises:
         ArtifactError: the list is missing or damaged.
     """
-    names: list[str] = read_json(workspace.references / "references.json")
+    names: list[str] = read_json(workspace.references / "references.json", list)
     return names
 
 

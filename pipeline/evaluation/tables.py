@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
+from pipeline.core.files import no_formula
 from pipeline.core.predictions import Predictions, Task
 from pipeline.evaluation.results import ModelResult
 
@@ -82,7 +83,7 @@ def run_tables(
 
 def to_csv(table: pd.DataFrame) -> str:
     """A table as CSV whose bytes depend only on its values."""
-    text: str = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    text: str = table.map(no_formula).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     return text
 
 

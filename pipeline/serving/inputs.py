@@ -4,6 +4,7 @@ MLflow's server responds to a refusal with status 400.
 """
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ from pipeline.encoding.series import Scaler
 from pipeline.encoding.tokenizer import Encoded, load_tokenizer
 
 _WEIGHT = Property("weight", DataType.double, required=False)
+# A request beyond these is refused before it is read: one must not keep a server from the others.
+ROWS = 10_000
+CHARACTERS = 1_000_000  # of a text; a model reads `max_len` tokens of it
+CHARACTERS_IN_ALL = 10_000_000
+_LARGEST = sys.float_info.max
 FILES = ("tokenizer.json", "scaler.json")  # of `data/encoded`; a dataset has one of them
 
 
@@ -61,8 +67,9 @@ class TextReader:
         """A request's texts.
 
         Raises:
-            MlflowException: a row holds no text.
+            MlflowException: a row holds no text, or there is more than a request may hold.
         """
+        _check_rows(request)
         texts = valid_texts(request["text"].tolist())
         return Texts(texts, self._tokenizer.encode(texts, **self._truncation))
 
@@ -100,13 +107,25 @@ def valid_texts(given: Sequence[object]) -> list[str]:
     """The texts, if they are all valid.
 
     Raises:
-        MlflowException: one is missing, blank, or not text.
+        MlflowException: one is missing, blank, too long, or not text, or all are too long.
     """
     texts: list[str] = []
+    left = CHARACTERS_IN_ALL
     for number, value in enumerate(given):
+        left -= len(value) if isinstance(value, str) else 0
+        if isinstance(value, str) and len(value) > CHARACTERS:
+            raise _refusal(
+                f"`text` in row {number} (from 0) has {len(value):,} characters; at most "
+                f"{CHARACTERS:,} are taken. The model reads a part of a long text: send that."
+            )
+        if left < 0:
+            raise _refusal(
+                f"The texts have more than {CHARACTERS_IN_ALL:,} characters together, from row "
+                f"{number} (from 0) on. Send them in several requests."
+            )
         if not isinstance(value, str) or not value.strip():
             # The schema only lets text and missing values pass; pandas may hold the latter as NaN.
-            received = repr(value) if isinstance(value, str) else "nothing"
+            received = _shown(value) if isinstance(value, str) else "nothing"
             raise _refusal(
                 f"`text` must hold a text in every row; row {number} (from 0) holds {received}. "
                 "Leave that row out."
@@ -159,6 +178,7 @@ class SeriesReader:
             )
         if request.empty:
             raise _refusal("There is no row; at least one window is needed.")
+        _check_rows(request)
         columns = [
             np.stack([self._numbers(value, name, row) for row, value in enumerate(request[name])])
             for name in self._features
@@ -170,16 +190,16 @@ class SeriesReader:
         where = f"`{name}` in row {row} (from 0)"
         rule = f"give a list of {self._steps} numbers, one per time step, the latest last."
         if not isinstance(value, list | tuple | np.ndarray):
-            received = "nothing" if pd.isna(value) else repr(value)
+            received = "nothing" if pd.isna(value) else _shown(value)
             raise _refusal(f"{where} holds {received}: {rule}")
         if len(value) != self._steps:
             raise _refusal(f"{where} holds {len(value):,} values: {rule}")
         for step, number in enumerate(value):
             if isinstance(number, bool) or not isinstance(number, int | float | np.number):
-                raise _refusal(f"{where} holds {number!r} at step {step} (from 0): {rule}")
-            if not np.isfinite(number):
+                raise _refusal(f"{where} holds {_shown(number)} at step {step} (from 0): {rule}")
+            if not -_LARGEST <= number <= _LARGEST:  # nor is a whole number of 400 digits a float
                 raise _refusal(
-                    f"{where} holds {number} at step {step} (from 0), which is not finite: "
+                    f"{where} holds {_shown(number)} at step {step} (from 0), which is not finite: "
                     "fill the gap, or leave that row out."
                 )
         return np.asarray(value, np.float64)
@@ -217,6 +237,19 @@ Reader = TextReader | SeriesReader
 
 def _weights(weights: Any, count: int) -> list[float | None]:
     return [None] * count if weights is None else [float(weight) for weight in weights]
+
+
+def _check_rows(request: pd.DataFrame) -> None:
+    if len(request) > ROWS:
+        raise _refusal(
+            f"There are {len(request):,} rows; a request takes {ROWS:,}. Send them in several."
+        )
+
+
+def _shown(value: object) -> str:
+    """What was received, in at most 100 characters."""
+    text = repr(value[:100]) if isinstance(value, str) else str(value)
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def _refusal(message: str) -> MlflowException:

@@ -1,11 +1,10 @@
 """`download`: the selected source → data/raw."""
 
-import tempfile
 from pathlib import Path
 
 from pipeline import progress
 from pipeline.core import params
-from pipeline.core.files import new_folder
+from pipeline.core.files import new_folder, temporary_folder
 from pipeline.data import card, checks, series, sources
 from pipeline.data.series_checks import Findings, check_series
 from pipeline.workspace import Workspace
@@ -14,10 +13,9 @@ from pipeline.workspace import Workspace
 def run(workspace: Workspace) -> None:
     """Bring the dataset in, check it, and write it with its card."""
     settings = params.load_params(workspace.params)
-    workspace.scratch.mkdir(parents=True, exist_ok=True)
     # A cache of its own: `datasets` was seen to serve a changed file's old rows from a used one.
-    with tempfile.TemporaryDirectory(dir=workspace.scratch) as cache:
-        findings = _bring(settings, home=workspace.home, cache=Path(cache))
+    with temporary_folder(workspace.scratch / "download") as cache:
+        findings = _bring(settings, home=workspace.home, cache=cache)
         with new_folder(workspace.raw) as folder:
             card.write_raw(folder, findings.tables, findings.card())
     progress.say(findings.render())

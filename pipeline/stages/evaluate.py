@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline import progress
 from pipeline.core import params
 from pipeline.core.files import (
     new_folder,
+    read_csv,
     read_json,
     read_table,
     remove_unlisted,
@@ -32,7 +32,7 @@ def run(workspace: Workspace) -> None:
     outputs = evaluate(
         _results(workspace, settings),
         {
-            (model, seed): pd.read_csv(workspace.model(model, seed) / "history.csv")
+            (model, seed): read_csv(workspace.model(model, seed) / "history.csv")
             for model, seed in settings.runs
         },
         dataset=settings.dataset,

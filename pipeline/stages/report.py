@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline import progress
 from pipeline.core import params
-from pipeline.core.files import read_json, read_text, write_text
+from pipeline.core.files import read_csv, read_json, read_text, write_text
 from pipeline.evaluation.results import read_baseline_names
 from pipeline.report.builder import Run, build_report
 from pipeline.workspace import Workspace
@@ -25,7 +25,7 @@ def run(workspace: Workspace, opened: bool = False) -> None:
         runs=[
             Run(
                 read_json(folder / "model.json"),
-                pd.read_csv(folder / "history.csv").to_dict("records"),
+                read_csv(folder / "history.csv").to_dict("records"),
             )
             for folder in cards
         ],

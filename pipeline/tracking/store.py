@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.db.db_types import DATABASE_ENGINES
 from sqlalchemy.exc import SQLAlchemyError
 
+from pipeline.core.files import temporary_folder
 from pipeline.errors import TrackingError
 
 _MODEL_TRAINING = "workflowType=machine_learning"  # else the UI hides the model registry
@@ -159,19 +160,15 @@ def _create(database: Path, artifacts: Path) -> None:
 
     Processes that start at once each create their own, and the first to finish wins.
     """
-    temporary = database.with_name(f".{database.name}.{os.getpid()}")
-    temporary.touch()  # fails at once where MLflow would keep trying for minutes
-    try:
-        uri = _address(temporary)
-        mlflow.MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+    with temporary_folder(database) as folder:  # fails at once where MLflow would keep trying
+        temporary = folder / database.name
+        mlflow.MlflowClient(tracking_uri=_address(temporary)).search_experiments(max_results=1)
         with contextlib.closing(sqlite3.connect(temporary)) as connection, connection:
             # MLflow puts its default experiment below the current folder.
             place = (artifacts / "Default").as_uri()
             connection.execute("UPDATE experiments SET artifact_location = ?", (place,))
         with contextlib.suppress(FileExistsError):
             os.link(temporary, database)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _correct_paths(database: Path, artifacts: Path) -> None:

@@ -1,7 +1,6 @@
 """Saved state from which an interrupted process resumes, if its inputs are unchanged."""
 
 import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import progress
 from pipeline.core.files import write_bytes
 
 
@@ -32,11 +32,22 @@ class Checkpoint:
         write_bytes(self.path, buffer.getvalue())
 
     def restore(self) -> dict[str, NDArray[Any]] | None:
-        """The saved arrays; None if there are none, or only for other inputs."""
+        """The saved arrays; None if there are none, or only for other inputs.
+
+        A file that can't be read is set aside, so that it stops nobody.
+        """
         try:
-            with np.load(io.BytesIO(self.path.read_bytes())) as kept:
+            with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as kept:
                 arrays = {name: kept[name] for name in kept.files}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # of the file system, zip, zlib or NumPy: no list is complete
+            aside = self.path.with_name(f"{self.path.name}.damaged")
+            self.path.replace(aside)
+            progress.say(
+                f"The checkpoint {self.path.name} can't be read ({str(error)[:100]}): it is set "
+                f"aside as {aside}, and training begins anew."
+            )
             return None
         return arrays if str(arrays.pop("fingerprint", "")) == self.fingerprint else None
 

@@ -34,9 +34,10 @@ def test_every_key_is_in_the_document_with_its_meaning(model):
     [
         "| `noise` | number ≥ 0, < 1 | `0.03` |",
         '| `keep` | `head`, `tail`, `both` | `"head"` |',
-        "| `clip_norm` | number > 0 or null | `null` |",
-        "| `words` | 2 times whole number ≥ 1 | `[40, 200]` |",
+        "| `clip_norm` | number > 0, ≤ 1e+06 or null | `null` |",
+        "| `words` | 2 times whole number ≥ 1, ≤ 100,000 | `[40, 200]` |",
         "| `vectors` | [Word vectors](#word-vectors) or null | `null` |",
+        "| `threads` | whole number ≥ 1, ≤ 1,024 | required |",
         "| `models` | list of texts, one or more | required |",
         "| `training` | keys of [Recipe](#recipe) | required |",
     ],

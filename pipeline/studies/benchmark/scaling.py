@@ -1,6 +1,5 @@
 """Time and memory of `encode` and `train` against the number and the length of rows."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.files import write_json
+from pipeline.core.files import temporary_folder, write_json
 from pipeline.studies.benchmark import corpus
 from pipeline.studies.benchmark.processes import alone
 from pipeline.studies.benchmark.settings import Options
@@ -37,15 +36,14 @@ def by_rows(
     """
     tables = corpus.tables(texts) if texts else _drawn(options)
     measured = []
-    workspace.scratch.mkdir(parents=True, exist_ok=True)
     for times in options.scales:
-        with tempfile.TemporaryDirectory(dir=workspace.scratch) as folder:
-            rows = _repeat(Path(folder), tables, times, options)
-            encoded, encode_peak = alone("stages_alone", "encode", folder)
+        with temporary_folder(workspace.scratch / "scaling") as folder:
+            rows = _repeat(folder, tables, times, options)
+            encoded, encode_peak = alone("stages_alone", "encode", str(folder))
             trained, train_peak = alone(
-                "stages_alone", "train", folder, str(workspace.libraries), _STEPS
+                "stages_alone", "train", str(folder), str(workspace.libraries), _STEPS
             )
-            size = sum(path.stat().st_size for path in Path(folder, "data").rglob("*.parquet"))
+            size = sum(path.stat().st_size for path in (folder / "data").rglob("*.parquet"))
         step = trained.result["seconds_per_step"]
         measured.append(
             {

@@ -8,7 +8,19 @@ import pydantic
 from pydantic import Field
 
 from pipeline.core import params
-from pipeline.core.params import Count, Position, Recipe, Section, Share
+from pipeline.core.params import (
+    Name,
+    Part,
+    Position,
+    Recipe,
+    Resamples,
+    Rows,
+    Section,
+    Seed,
+    Share,
+    Threads,
+    Vocabulary,
+)
 
 ATTENTION, BASELINE = "bilstm_attention", "bilstm"  # whom the claim is about
 
@@ -21,20 +33,20 @@ Length = Annotated[str, Field(pattern=r"^\d+-\d+$")]
 class Corpus(Section):
     """What the reviews of every length have in common."""
 
-    train: Count
-    validation: Count
-    test: Count
-    seed: int
+    train: Rows
+    validation: Rows
+    test: Rows
+    seed: Seed
     noise: Share
-    vocabulary: Annotated[int, Field(ge=3)]
+    vocabulary: Vocabulary
 
 
 class Evaluate(Section):
     """How certainty is measured."""
 
-    confidence: Annotated[float, Field(gt=0, lt=1)]
-    resamples: Annotated[int, Field(ge=100)]
-    seed: int
+    confidence: Part
+    resamples: Resamples
+    seed: Seed
 
 
 class Study(Section):
@@ -44,12 +56,12 @@ class Study(Section):
     """
 
     lengths: Annotated[tuple[Length, ...], Field(min_length=2)]
-    models: tuple[str, ...]
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
-    threads: Count
+    models: tuple[Name, ...]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    threads: Threads
     corpus: Corpus
     training: dict[str, Any]
-    architectures: dict[str, dict[str, Any]]
+    architectures: dict[Name, dict[str, Any]]
     evaluate: Evaluate
 
     @pydantic.field_validator("lengths")

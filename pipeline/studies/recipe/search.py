@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from pydantic import Field
 
 from pipeline.core import params
-from pipeline.core.params import Count, Section
+from pipeline.core.params import Count, Name, Section, Seed
 from pipeline.errors import ParamsError
 
 # Outputs of `encode` and `pretrain` that a trial switches on or off, beside the recipe's own keys.
@@ -37,9 +37,9 @@ class Search(Section):
             Optuna's TPE chooses (Bergstra et al. 2011).
     """
 
-    dataset: str
-    models: Annotated[tuple[str, ...], Field(min_length=1)]
-    seed: int
+    dataset: Name
+    models: Annotated[tuple[Name, ...], Field(min_length=1)]
+    seed: Seed
     trials: Count
     space: dict[str, Annotated[tuple[Choice, ...], Field(min_length=1)]]
     begin: dict[str, dict[str, Choice]]

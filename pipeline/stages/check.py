@@ -1,0 +1,15 @@
+"""`check`: params.yaml → a marker, without which nothing is trained."""
+
+from pipeline.core.files import write_text
+from pipeline.core.params import load_params
+from pipeline.workspace import Workspace
+
+
+def run(workspace: Workspace) -> None:
+    """Check params.yaml: DVC makes folders from its names and seeds, and removes old ones.
+
+    Raises:
+        ParamsError: a key or a value is not allowed.
+    """
+    load_params(workspace.params)
+    write_text(workspace.checked, "params.yaml is valid\n")

@@ -1,0 +1,86 @@
+import contextlib
+import json
+import multiprocessing
+import shutil
+
+import pytest
+from dvc.lock import make_lock
+from dvc.repo import Repo
+
+from pipeline.repository import drop_unreadable_lock, init_dvc
+from tests.support.paths import PROJECT
+from tests.support.project import dvc
+
+PIPELINE = "stages: {a: {cmd: echo hello > out, outs: [out]}}"
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    """The folder of DVC's locks in a project of one stage."""
+    dvc(tmp_path, "init", "--no-scm", "-q")
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    folder = tmp_path / ".dvc" / "tmp"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize("left", ["", '{"write": {"/a', "[]"])
+def test_a_lock_file_that_a_kill_left_half_written_is_dropped(tmp_path, scratch, capsys, left):
+    """DVC itself refuses to run because of it; then it runs."""
+    (scratch / "rwlock").write_text(left)
+    assert "RWLock-file" in dvc(tmp_path, "repro", check=False).stderr
+    drop_unreadable_lock(tmp_path)
+    assert "removed .dvc/tmp/rwlock" in capsys.readouterr().out
+    dvc(tmp_path, "repro")
+    assert (tmp_path / "out").read_text() == "hello\n"
+    drop_unreadable_lock(tmp_path)
+    assert (scratch / "rwlock").exists()
+    assert capsys.readouterr().out == ""
+
+
+def hold(path, held, done):
+    """Hold a lock of DVC's, in a process of its own."""
+    with make_lock(path):
+        held.set()
+        done.wait()
+
+
+@pytest.mark.parametrize("lock", ["lock", "rwlock.lock"])
+def test_a_lock_file_stays_while_somebody_may_be_writing_it(tmp_path, scratch, capsys, lock):
+    """Whoever holds one of DVC's locks is asked first."""
+    (scratch / "rwlock").write_text("")
+    context = multiprocessing.get_context("spawn")
+    held, done = context.Event(), context.Event()
+    holder = context.Process(target=hold, args=(str(scratch / lock), held, done))
+    holder.start()
+    try:
+        assert held.wait(60)
+        drop_unreadable_lock(tmp_path)
+    finally:
+        done.set()
+        holder.join()
+    assert (scratch / "rwlock").exists()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_whole_lock_file_is_left_alone(tmp_path, scratch):
+    """With whatever it holds."""
+    content = json.dumps({"read": {}, "write": {"/a": {"pid": 1, "cmd": "x"}}})
+    (scratch / "rwlock").write_text(content)
+    drop_unreadable_lock(tmp_path)
+    assert (scratch / "rwlock").read_text() == content
+
+
+@pytest.mark.parametrize("part", ["", "studies/length"])
+def test_dvcs_index_is_in_the_project_and_its_owners_alone(tmp_path, part):
+    """It holds pickles: by default all users of the machine can write them."""
+    shutil.copytree(PROJECT / part / ".dvc", tmp_path / ".dvc", ignore=lambda *_: {"cache", "tmp"})
+    init_dvc(tmp_path)
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    dvc(tmp_path, "repro")
+    index = tmp_path / ".spotlight" / "dvc"
+    assert list(index.rglob("cache.db"))
+    assert index.stat().st_mode & 0o777 == 0o700
+    assert index.parent.stat().st_mode & 0o022 == 0
+    with contextlib.chdir(tmp_path), contextlib.closing(Repo()) as repo:
+        assert (tmp_path / repo.site_cache_dir).is_relative_to(index)
