@@ -29,6 +29,14 @@ ui: setup ## update MLflow, then open its UI in the browser (ARGS=--no-browser: 
 report: setup ## open the report, updating it if needed
 	@$(PIPELINE) report --open $(ARGS)
 
+.PHONY: predict
+predict: setup ## ask the champion: TEXT="…" (ARGS='--file reviews.csv --out answers.csv')
+	@$(PIPELINE) predict --explain $(ARGS) $(if $(value TEXT),-- "$$TEXT")
+
+.PHONY: serve
+serve: setup ## answer over HTTP with the champion, on port 5001 (ARGS='--port 8000')
+	@$(PIPELINE) serve $(ARGS)
+
 .PHONY: add-data
 add-data: setup ## add your own data: FILE=reviews.csv NAME=reviews
 	@$(PIPELINE) data add "$$FILE" "$$NAME" $(ARGS)

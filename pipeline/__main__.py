@@ -12,19 +12,44 @@ from pipeline.commands import (
     data,
     docs,
     length_study,
+    predict,
     promote,
     repro,
     search,
+    serve,
     stages,
     ui,
 )
 from pipeline.errors import SpotlightError
 from pipeline.workspace import Workspace
 
-COMMANDS = (stages, repro, advise, ui, data, promote, length_study, search, bench, docs)
+COMMANDS = (
+    stages,
+    repro,
+    predict,
+    serve,
+    advise,
+    ui,
+    data,
+    promote,
+    length_study,
+    search,
+    bench,
+    docs,
+)
 # As --help lists them; the stages that are not named here follow.
 GROUPS = {
-    "everyday commands": ("repro", "report", "advise", "ui", "data", "promote", "docs"),
+    "everyday commands": (
+        "repro",
+        "report",
+        "predict",
+        "serve",
+        "advise",
+        "ui",
+        "data",
+        "promote",
+        "docs",
+    ),
     "studies": ("length-study", "search", "bench"),
 }
 
