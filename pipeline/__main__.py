@@ -15,6 +15,7 @@ from pipeline.commands import (
     predict,
     promote,
     repro,
+    reproduce,
     search,
     serve,
     stages,
@@ -36,6 +37,7 @@ COMMANDS = (
     search,
     bench,
     docs,
+    reproduce,
 )
 # As --help lists them; the stages that are not named here follow.
 GROUPS = {
@@ -48,6 +50,7 @@ GROUPS = {
         "ui",
         "data",
         "promote",
+        "reproduce",
         "docs",
     ),
     "studies": ("length-study", "search", "bench"),

@@ -1,7 +1,11 @@
 """Git and DVC: revisions, recorded hashes, and running the pipeline."""
 
+import contextlib
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.errors import SpotlightError
@@ -21,6 +25,8 @@ def git(root: Path, *arguments: str) -> str | None:
             cwd=root,
             capture_output=True,
             text=True,
+            encoding="utf-8",
+            errors="surrogateescape",  # a diff holds whatever the files do
             check=True,
             timeout=TIMEOUT,
         )
@@ -56,14 +62,41 @@ def init_dvc(folder: Path) -> None:
         subprocess.run([*dvc, "config", "--local", "core.no_scm", "true"], cwd=folder, check=True)
 
 
-def dvc_repro(folder: Path, *arguments: str) -> None:
+@contextlib.contextmanager
+def worktree(root: Path, commit: str, *, scratch: Path) -> Iterator[Path]:
+    """Yield the project as a commit has it, in a temporary folder below `scratch`.
+
+    Raises:
+        PipelineError: git can't check it out.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="worktree-") as folder:
+        tree = Path(folder).resolve() / "tree"
+        # Without the user's hooks: DVC's own would check out every output.
+        added = git(
+            root, "-c", f"core.hooksPath={os.devnull}", "worktree", "add", "--detach", "-f",
+            str(tree), commit,
+        )  # fmt: skip
+        try:
+            if added is None:
+                raise PipelineError(
+                    f"git can't check out the commit {commit[:12]}.",
+                    fix="fetch it, if another clone has it: git fetch --all. A commit that was "
+                    "never pushed and then rewritten is gone.",
+                )
+            yield tree / (git(root, "rev-parse", "--show-prefix") or "").strip()
+        finally:
+            git(root, "worktree", "remove", "--force", str(tree))
+
+
+def dvc_repro(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
     """Run `dvc repro` in a folder that has a pipeline.
 
     Raises:
         PipelineError: a stage failed.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", *arguments], cwd=folder, check=False
+        [sys.executable, "-m", "dvc", "repro", *arguments], cwd=folder, env=env, check=False
     )
     if done.returncode:
         raise PipelineError(

@@ -113,7 +113,7 @@ def parts_of(folder: Path, address: str) -> Path:
     """
     try:
         flavor = Model.load(str(folder)).flavors["python_function"]
-        parts = folder / flavor["artifacts"]["model"]["path"]
+        parts: Path = folder / flavor["artifacts"]["model"]["path"]
     except (KeyError, MlflowException, OSError):
         parts = folder / "missing"
     if not (parts / "model.json").is_file():

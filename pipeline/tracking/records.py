@@ -15,7 +15,7 @@ from pipeline.core.sequences import NETWORK_INPUTS
 from pipeline.evaluation.metrics import DIGITS, measure
 from pipeline.evaluation.results import aggregate, read_baseline_names
 from pipeline.evaluation.wording import compact
-from pipeline.tracking.provenance import dvc_experiment, origin
+from pipeline.tracking.provenance import changes, dvc_experiment, origin
 from pipeline.workspace import Workspace
 
 _SPLITS = ("validation", "test")  # what models are measured on
@@ -55,6 +55,7 @@ class Record:
         servable: the model in it.
         title: the run's name in the UI, which it gets when it is created; empty: `name`.
         shown: those of its metrics that the table of all runs shows.
+        changes: uncommitted changes, as a diff; recorded when the run is created.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Record:
     servable: Servable | None = None
     title: str = ""
     shown: Sequence[str] = ()
+    changes: str = ""
 
 
 def titled(dataset: str, *parts: str) -> str:
@@ -98,6 +100,7 @@ def head(workspace: Workspace, card: Mapping[str, Any]) -> Record:
             **origin(workspace.root, stage=f"train@{name}"),
         },
         title=titled(card["dataset"], _model_name(card), f"seed {card['seed']}"),
+        changes=changes(workspace.root),
     )
 
 
@@ -110,7 +113,7 @@ def trained(
     history = _history(read_text(folder / "history.csv"))
     costs = _costs(workspace.costs(model, seed), card["fingerprint"])
     ended = milliseconds(folder / "model.json")
-    metrics = {**_measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
+    metrics = {**measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
     pages = workspace.explanations / f"{model}-{seed}"
     known = head(workspace, card)
     return replace(
@@ -178,7 +181,7 @@ def _costs(path: Path, fingerprint: str) -> dict[str, float]:
     return found
 
 
-def _measured(folder: Path, task: Task) -> dict[str, float]:
+def measured(folder: Path, task: Task) -> dict[str, float]:
     """Every metric of every split that was predicted, as `test/accuracy`."""
     return {
         f"{path.stem}/{name}": round(value, DIGITS)
@@ -266,7 +269,7 @@ def reference(workspace: Workspace, name: str) -> Record:
             "model": name,
             **origin(workspace.root, stage="reference"),
         },
-        metrics=_measured(folder, card["task"]),
+        metrics=measured(folder, card["task"]),
         note="A baseline: no network.",
         files={
             **named("", sorted(folder.glob("*.json"))),
