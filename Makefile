@@ -30,8 +30,9 @@ report: setup ## open the report, updating it if needed
 	@$(PIPELINE) report --open $(ARGS)
 
 .PHONY: predict
-predict: setup ## ask the champion: TEXT="…" (ARGS='--file reviews.csv --out answers.csv')
-	@$(PIPELINE) predict --explain $(ARGS) $(if $(value TEXT),-- "$$TEXT")
+predict: export GIVEN = $(value TEXT) # as it was typed: a $ in it is no variable of make's
+predict: setup ## ask the champion: TEXT="…" (or ARGS='--file reviews.csv --out answers.csv')
+	@$(PIPELINE) predict $(ARGS) $(if $(value TEXT),--explain -- "$$GIVEN")
 
 .PHONY: serve
 serve: setup ## answer over HTTP with the champion, on port 5001 (ARGS='--port 8000')

@@ -18,17 +18,16 @@ class PipelineError(SpotlightError):
 
 
 def git(root: Path, *arguments: str) -> str | None:
+    """Git's output as text, or None if git is missing or the command fails."""
+    output = git_bytes(root, *arguments)
+    return None if output is None else output.decode("utf-8", "surrogateescape")
+
+
+def git_bytes(root: Path, *arguments: str) -> bytes | None:
     """Git's output, or None if git is missing or the command fails."""
     try:
         done = subprocess.run(
-            ["git", *arguments],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="surrogateescape",  # a diff holds whatever the files do
-            check=True,
-            timeout=TIMEOUT,
+            ["git", *arguments], cwd=root, capture_output=True, check=True, timeout=TIMEOUT
         )
     except (OSError, subprocess.SubprocessError):
         return None

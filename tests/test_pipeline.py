@@ -78,6 +78,39 @@ def test_mlflow_holds_every_run_once(project):
     assert [point.step for point in history] == [1, 2]
 
 
+def test_the_champion_answers_a_text_and_a_file(project):
+    """With the words' weights; side by side with a model of the workspace; into a pipe too."""
+    shown = pipeline(project, "predict", "A marvel, not a mess.", "--json", "--explain").stdout
+    answer = json.loads(shown)
+    assert answer["label"] in {"neg", "pos"}
+    assert [token["token"] for token in answer["tokens"]][:3] == ["A", "marvel", ","]
+    (project / ".spotlight" / "in.txt").write_text("A marvel.\n\n")
+    ended = pipeline(project, "predict", "--file", ".spotlight/in.txt", check=False)
+    assert ended.returncode == 3
+    assert "in.txt, line 2" in ended.stderr
+    both = ["--model", "models:/spotlight-demo@champion", "--model", "results/models/bilstm-1"]
+    shown = pipeline(project, "predict", "A marvel.", *both).stdout
+    assert "results/models/bilstm-1" in shown
+    run_id = tracked_runs(project)["bilstm-1"].info.run_id
+    assert "bilstm, seed 1" in pipeline(project, "predict", "A marvel.", "--model", run_id).stdout
+    ended = pipeline(project, "predict", "x", "--model", "models:/other/1", check=False)
+    assert ended.returncode == 4
+    assert "MLflow has no models:/other/1" in ended.stderr
+
+
+def test_a_recorded_run_is_trained_again_to_the_same_bytes(project):
+    """From its commit and DVC's cache, and nothing of it is left in the project."""
+    before = run(project, "git", "status", "--porcelain").stdout
+    run_id = tracked_runs(project)["bilstm_attention-1"].info.run_id
+    shown = pipeline(project, "reproduce", run_id).stdout
+    files = "history.csv, model.weights.h5, test.parquet, validation.parquet"
+    assert f"the same bytes: {files}" in shown
+    assert "every metric has the same value" in shown
+    assert run(project, "git", "status", "--porcelain").stdout == before
+    assert run(project, "git", "worktree", "list").stdout.count("\n") == 1
+    assert not list((project / ".spotlight").glob("worktree-*"))
+
+
 def test_a_second_run_runs_nothing(project):
     """And leaves the lock as it is."""
     lock = (project / "dvc.lock").read_bytes()

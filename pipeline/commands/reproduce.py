@@ -108,7 +108,8 @@ def set_up(known: "RecordedRun", workspace: Workspace, tree: Path) -> None:
     if own.exists():
         (tree / ".dvc" / "config.local").write_bytes(own.read_bytes())
     cache = _dvc(workspace.root, "cache", "dir").stdout.strip()
-    _dvc(tree, "cache", "dir", "--local", cache)
+    # Relative, since DVC's configuration holds ASCII alone.
+    _dvc(tree, "cache", "dir", "--local", os.path.relpath(cache, tree))
     checked = _dvc(tree, "checkout", "data/raw")
     if checked.returncode:
         pulled = _dvc(tree, "pull", "data/raw")

@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -124,7 +123,7 @@ def text_fault(value: object) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "nothing"  # pandas may hold a missing value as NaN
     if not isinstance(value, str) or not value.strip():
-        return shorten(repr(value), 80)
+        return repr(value)[:80]
     try:
         value.encode()
     except UnicodeEncodeError as error:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.files import read_json
-from pipeline.repository import git, locked_hash
+from pipeline.repository import git, git_bytes, locked_hash
 from pipeline.workspace import Workspace
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
 # `dvc repro` writes these itself: a change in them is no change of the code.
 _WRITTEN_BY_DVC = (":!dvc.lock", ":!results")
-_LONGEST_DIFF = 1_000_000  # characters
+_LONGEST_DIFF = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -116,15 +116,15 @@ def _commit(root: Path) -> dict[str, str]:
 
 
 @cache
-def changes(root: Path) -> str:
+def changes(root: Path) -> bytes:
     """What tracked files differ in from the checked-out commit, as `git apply` reads it.
 
     Empty if nothing differs, without git, and if it is too long to record.
     """
     options = ["--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv"]
     prefixes = ["--src-prefix=a/", "--dst-prefix=b/"]  # whatever the user's settings
-    diff = git(root, "diff", "HEAD", *options, *prefixes, "--", ".", *_WRITTEN_BY_DVC) or ""
-    return diff if len(diff) < _LONGEST_DIFF else ""
+    diff = git_bytes(root, "diff", "HEAD", *options, *prefixes, "--", ".", *_WRITTEN_BY_DVC)
+    return diff if diff is not None and len(diff) < _LONGEST_DIFF else b""
 
 
 @cache

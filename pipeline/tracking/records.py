@@ -73,7 +73,7 @@ class Record:
     servable: Servable | None = None
     title: str = ""
     shown: Sequence[str] = ()
-    changes: str = ""
+    changes: bytes = b""
 
 
 def titled(dataset: str, *parts: str) -> str:

@@ -80,7 +80,7 @@ def start(client: mlflow.MlflowClient, experiment: str, record: Record, began: i
     if record.changes:
         with tempfile.TemporaryDirectory() as scratch:
             patch = Path(scratch) / CHANGES
-            patch.write_bytes(record.changes.encode("utf-8", "surrogateescape"))
+            patch.write_bytes(record.changes)
             client.log_artifact(run.info.run_id, str(patch))
     return run
 
