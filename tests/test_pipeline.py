@@ -78,21 +78,19 @@ def test_mlflow_holds_every_run_once(project):
     assert [point.step for point in history] == [1, 2]
 
 
-def test_the_champion_answers_a_text_and_a_file(project):
-    """With the words' weights; side by side with a model of the workspace; into a pipe too."""
+def test_the_champion_answers_a_text(project):
+    """With the words' weights, and side by side with a model of the workspace and one of a run."""
     shown = pipeline(project, "predict", "A marvel, not a mess.", "--json", "--explain").stdout
     answer = json.loads(shown)
     assert answer["label"] in {"neg", "pos"}
     assert [token["token"] for token in answer["tokens"]][:3] == ["A", "marvel", ","]
-    (project / ".spotlight" / "in.txt").write_text("A marvel.\n\n")
-    ended = pipeline(project, "predict", "--file", ".spotlight/in.txt", check=False)
-    assert ended.returncode == 3
-    assert "in.txt, line 2" in ended.stderr
-    both = ["--model", "models:/spotlight-demo@champion", "--model", "results/models/bilstm-1"]
-    shown = pipeline(project, "predict", "A marvel.", *both).stdout
-    assert "results/models/bilstm-1" in shown
     run_id = tracked_runs(project)["bilstm-1"].info.run_id
-    assert "bilstm, seed 1" in pipeline(project, "predict", "A marvel.", "--model", run_id).stdout
+    models = ["models:/spotlight-demo@champion", "results/models/bilstm-1", run_id]
+    options = [word for address in models for word in ("--model", address)]
+    shown = pipeline(project, "predict", "A marvel, not a mess.", *options, "--json").stdout
+    answers = json.loads(shown)
+    assert answers[f"{models[0]}/label"] == answer["label"]
+    assert answers[f"{models[1]}/probability_pos"] == answers[f"{models[2]}/probability_pos"]
     ended = pipeline(project, "predict", "x", "--model", "models:/other/1", check=False)
     assert ended.returncode == 4
     assert "MLflow has no models:/other/1" in ended.stderr

@@ -116,8 +116,10 @@ def set_up(known: "RecordedRun", workspace: Workspace, tree: Path) -> None:
         if pulled.returncode:
             remotes = _dvc(tree, "remote", "list").stdout.split()
             place = "nor on its remote" if remotes else "and this project has no remote"
+            said = " ".join(pulled.stderr.split()) or "nothing"
             raise DataError(
-                f"The run's data, {known.data}, is not in DVC's cache ({cache}) {place}.",
+                f"The run's data, {known.data}, is not in DVC's cache ({cache}) {place}. "
+                f"DVC says: {said[:300]}",
                 fix="name the remote that it was pushed to (dvc remote add -d NAME URL), or push "
                 "it from the machine that has it (dvc push).",
             )

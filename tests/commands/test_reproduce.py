@@ -127,7 +127,10 @@ def test_data_that_is_gone_is_an_error(asked, tree, tmp_path):
     """Which data, and where it was looked for."""
     calls, codes = asked
     codes |= {"checkout": 1, "pull": 1}
-    with pytest.raises(DataError, match=r"abc.dir, is not in DVC's cache \(/cache\) and .* no rem"):
+    with pytest.raises(
+        DataError,
+        match=r"abc.dir, is not in DVC's cache \(/cache\) and .* no remote. DVC says: ERROR: gone",
+    ):
         reproduce.set_up(KNOWN, Workspace(tmp_path), tree)
     assert "pull data/raw" in calls
 
