@@ -82,9 +82,8 @@ def asked(monkeypatch):
     def dvc(_, *arguments):
         calls.append(" ".join(arguments))
         code = codes.get(arguments[0], 0)
-        return SimpleNamespace(
-            returncode=code, stdout="/cache\n" if arguments[0] == "cache" else ""
-        )
+        stdout = "/cache\n" if arguments[0] == "cache" else ""
+        return SimpleNamespace(returncode=code, stdout=stdout, stderr="ERROR: gone\n" * code)
 
     monkeypatch.setattr(reproduce, "_dvc", dvc)
     return calls, codes
