@@ -85,6 +85,7 @@ def set_up(known: "RecordedRun", workspace: Workspace, tree: Path) -> None:
     Raises:
         DataError: the data is neither in the cache nor on the remote.
     """
+    from dvc.config import Config
     from ruamel.yaml import YAML
 
     yaml, there = YAML(), Workspace(tree)
@@ -107,15 +108,19 @@ def set_up(known: "RecordedRun", workspace: Workspace, tree: Path) -> None:
     own = workspace.root / ".dvc" / "config.local"  # a remote may be known to this clone only
     if own.exists():
         (tree / ".dvc" / "config.local").write_bytes(own.read_bytes())
-    cache = _dvc(workspace.root, "cache", "dir").stdout.strip()
+    config = Config(str(workspace.root / ".dvc"))
+    cache = config["cache"].get("dir") or str(workspace.root / ".dvc" / "cache")
     # Relative, since DVC's configuration holds ASCII alone.
     _dvc(tree, "cache", "dir", "--local", os.path.relpath(cache, tree))
     checked = _dvc(tree, "checkout", "data/raw")
     if checked.returncode:
+        for name, remote in config["remote"].items():
+            if "://" not in remote["url"]:  # a folder, to which the way is another one from here
+                url = os.path.relpath(remote["url"], tree)
+                _dvc(tree, "remote", "modify", "--local", name, "url", url)
         pulled = _dvc(tree, "pull", "data/raw")
         if pulled.returncode:
-            remotes = _dvc(tree, "remote", "list").stdout.split()
-            place = "nor on its remote" if remotes else "and this project has no remote"
+            place = "nor on its remote" if config["remote"] else "and this project has no remote"
             said = " ".join(pulled.stderr.split()) or "nothing"
             raise DataError(
                 f"The run's data, {known.data}, is not in DVC's cache ({cache}) {place}. "

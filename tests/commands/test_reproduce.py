@@ -82,8 +82,7 @@ def asked(monkeypatch):
     def dvc(_, *arguments):
         calls.append(" ".join(arguments))
         code = codes.get(arguments[0], 0)
-        stdout = "/cache\n" if arguments[0] == "cache" else ""
-        return SimpleNamespace(returncode=code, stdout=stdout, stderr="ERROR: gone\n" * code)
+        return SimpleNamespace(returncode=code, stderr="ERROR: gone\n" * code)
 
     monkeypatch.setattr(reproduce, "_dvc", dvc)
     return calls, codes
@@ -118,8 +117,8 @@ def test_the_worktree_gets_the_runs_parameters_and_data(asked, tree, tmp_path):
     }
     lock = YAML(typ="safe").load(tree / "dvc.lock")
     assert lock["stages"]["download"]["outs"][0]["md5"] == "abc.dir"
-    cache = os.path.relpath("/cache", tree)
-    assert calls == ["cache dir", f"cache dir --local {cache}", "checkout data/raw"]
+    cache = os.path.relpath(tmp_path / ".dvc" / "cache", tree)
+    assert calls == [f"cache dir --local {cache}", "checkout data/raw"]
 
 
 def test_data_that_is_gone_is_an_error(asked, tree, tmp_path):
@@ -128,18 +127,23 @@ def test_data_that_is_gone_is_an_error(asked, tree, tmp_path):
     codes |= {"checkout": 1, "pull": 1}
     with pytest.raises(
         DataError,
-        match=r"abc.dir, is not in DVC's cache \(/cache\) and .* no remote. DVC says: ERROR: gone",
+        match=r"abc.dir, is not in .*cache\) and .* no remote. DVC says: ERROR: gone",
     ):
         reproduce.set_up(KNOWN, Workspace(tmp_path), tree)
     assert "pull data/raw" in calls
 
 
 def test_data_that_only_the_remote_has_is_pulled(asked, tree, tmp_path):
-    """Without an error."""
+    """Also if the remote is a folder, named relative to the project."""
     calls, codes = asked
     codes["checkout"] = 1
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text(
+        "['remote \"there\"']\n    url = s3://bucket\n['remote \"here\"']\n    url = ../remote\n"
+    )
     reproduce.set_up(KNOWN, Workspace(tmp_path), tree)
-    assert calls[-1] == "pull data/raw"
+    moved = f"remote modify --local here url {os.path.relpath(tmp_path / 'remote', tree)}"
+    assert calls[-2:] == [moved, "pull data/raw"]
 
 
 def test_a_patch_that_does_not_apply_is_an_error(tmp_path, monkeypatch):
