@@ -29,6 +29,15 @@ ui: setup ## update MLflow, then open its UI in the browser (ARGS=--no-browser: 
 report: setup ## open the report, updating it if needed
 	@$(PIPELINE) report --open $(ARGS)
 
+.PHONY: predict
+predict: export GIVEN = $(value TEXT) # as it was typed: a $ in it is no variable of make's
+predict: setup ## ask the champion: TEXT="…" (or ARGS='--file reviews.csv --out answers.csv')
+	@$(PIPELINE) predict $(ARGS) $(if $(value TEXT),--explain -- "$$GIVEN")
+
+.PHONY: serve
+serve: setup ## answer over HTTP with the champion, on port 5001 (ARGS='--port 8000')
+	@$(PIPELINE) serve $(ARGS)
+
 .PHONY: add-data
 add-data: setup ## add your own data: FILE=reviews.csv NAME=reviews
 	@$(PIPELINE) data add "$$FILE" "$$NAME" $(ARGS)

@@ -14,9 +14,12 @@ from pipeline.commands import (
     data,
     docs,
     length_study,
+    predict,
     promote,
     repro,
+    reproduce,
     search,
+    serve,
     stages,
     suggestion_study,
     ui,
@@ -28,6 +31,8 @@ from pipeline.workspace import Workspace
 COMMANDS = (
     stages,
     repro,
+    predict,
+    serve,
     advise,
     ui,
     data,
@@ -37,10 +42,22 @@ COMMANDS = (
     suggestion_study,
     bench,
     docs,
+    reproduce,
 )
 # As --help lists them; the stages that are not named here follow.
 GROUPS = {
-    "everyday commands": ("repro", "report", "advise", "ui", "data", "promote", "docs"),
+    "everyday commands": (
+        "repro",
+        "report",
+        "predict",
+        "serve",
+        "advise",
+        "ui",
+        "data",
+        "promote",
+        "reproduce",
+        "docs",
+    ),
     "studies": ("length-study", "search", "suggestion-study", "bench"),
 }
 

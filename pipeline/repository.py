@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline import progress
@@ -17,15 +20,16 @@ class PipelineError(SpotlightError):
 
 
 def git(root: Path, *arguments: str) -> str | None:
+    """Git's output as text, or None if git is missing or the command fails."""
+    output = git_bytes(root, *arguments)
+    return None if output is None else output.decode("utf-8", "surrogateescape")
+
+
+def git_bytes(root: Path, *arguments: str) -> bytes | None:
     """Git's output, or None if git is missing or the command fails."""
     try:
         done = subprocess.run(
-            ["git", *arguments],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=TIMEOUT,
+            ["git", *arguments], cwd=root, capture_output=True, check=True, timeout=TIMEOUT
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -99,7 +103,34 @@ def _is_whole(record: Path) -> bool:
         return False
 
 
-def dvc_repro(folder: Path, *arguments: str) -> None:
+@contextlib.contextmanager
+def worktree(root: Path, commit: str, *, scratch: Path) -> Iterator[Path]:
+    """Yield the project as a commit has it, in a temporary folder below `scratch`.
+
+    Raises:
+        PipelineError: git can't check it out.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="worktree-") as folder:
+        tree = Path(folder).resolve() / "tree"
+        # Without the user's hooks: DVC's own would check out every output.
+        added = git(
+            root, "-c", f"core.hooksPath={os.devnull}", "worktree", "add", "--detach", "-f",
+            str(tree), commit,
+        )  # fmt: skip
+        try:
+            if added is None:
+                raise PipelineError(
+                    f"git can't check out the commit {commit[:12]}.",
+                    fix="fetch it, if another clone has it: git fetch --all. A commit that was "
+                    "never pushed and then rewritten is gone.",
+                )
+            yield tree / (git(root, "rev-parse", "--show-prefix") or "").strip()
+        finally:
+            git(root, "worktree", "remove", "--force", str(tree))
+
+
+def dvc_repro(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
     """Run `dvc repro` in a folder that has a pipeline.
 
     Raises:
@@ -107,7 +138,7 @@ def dvc_repro(folder: Path, *arguments: str) -> None:
     """
     drop_unreadable_lock(folder)
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", *arguments], cwd=folder, check=False
+        [sys.executable, "-m", "dvc", "repro", *arguments], cwd=folder, env=env, check=False
     )
     if done.returncode:
         raise PipelineError(

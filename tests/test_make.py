@@ -198,6 +198,16 @@ class TestMake:
         checkout.make("add-data", "FILE=my 'own' $$reviews.csv", "NAME=mine")
         assert "-m pipeline data add my 'own' $reviews.csv mine" in checkout.asked
 
+    def test_a_text_reaches_the_command_as_it_was_typed(self, checkout):
+        """Neither make nor the shell reads quotes, blanks, dollars or backquotes in it."""
+        text = """It's "fun" for $5, `or` $(so)  \\ -- really"""
+        checkout.make("predict", f"TEXT={text}")
+        assert f"-m pipeline predict --explain -- {text}" in checkout.asked
+        checkout.make("predict", "ARGS=--file reviews.csv --out answers.csv")
+        assert checkout.asked.splitlines()[0].endswith(
+            "predict --file reviews.csv --out answers.csv"
+        )
+
     def test_clean_keeps_what_cannot_be_made_again(self, checkout):
         """Runs, DVC's cache, the user's data and the tracked metrics stay; outputs go."""
         gone = ["data/raw/train.parquet", "data/encoded/e.json", "data/vectors/v.npy"]

@@ -78,6 +78,37 @@ def test_mlflow_holds_every_run_once(project):
     assert [point.step for point in history] == [1, 2]
 
 
+def test_the_champion_answers_a_text(project):
+    """With the words' weights, and side by side with a model of the workspace and one of a run."""
+    shown = pipeline(project, "predict", "A marvel, not a mess.", "--json", "--explain").stdout
+    answer = json.loads(shown)
+    assert answer["label"] in {"neg", "pos"}
+    assert [token["token"] for token in answer["tokens"]][:3] == ["A", "marvel", ","]
+    run_id = tracked_runs(project)["bilstm-1"].info.run_id
+    models = ["models:/spotlight-demo@champion", "results/models/bilstm-1", run_id]
+    options = [word for address in models for word in ("--model", address)]
+    shown = pipeline(project, "predict", "A marvel, not a mess.", *options, "--json").stdout
+    answers = json.loads(shown)
+    assert answers[f"{models[0]}/label"] == answer["label"]
+    assert answers[f"{models[1]}/probability_pos"] == answers[f"{models[2]}/probability_pos"]
+    ended = pipeline(project, "predict", "x", "--model", "models:/other/1", check=False)
+    assert ended.returncode == 4
+    assert "MLflow has no models:/other/1" in ended.stderr
+
+
+def test_a_recorded_run_is_trained_again_to_the_same_bytes(project):
+    """From its commit and DVC's cache, and nothing of it is left in the project."""
+    before = run(project, "git", "status", "--porcelain").stdout
+    run_id = tracked_runs(project)["bilstm_attention-1"].info.run_id
+    shown = pipeline(project, "reproduce", run_id).stdout
+    files = "history.csv, model.weights.h5, test.parquet, validation.parquet"
+    assert f"the same bytes: {files}" in shown
+    assert "every metric has the same value" in shown
+    assert run(project, "git", "status", "--porcelain").stdout == before
+    assert run(project, "git", "worktree", "list").stdout.count("\n") == 1
+    assert not list((project / ".spotlight").glob("worktree-*"))
+
+
 def test_a_second_run_runs_nothing(project):
     """And leaves the lock as it is."""
     lock = (project / "dvc.lock").read_bytes()

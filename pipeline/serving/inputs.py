@@ -4,6 +4,7 @@ MLflow's server responds to a refusal with status 400.
 """
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,16 +79,18 @@ class Texts:
     """Texts and their tokens.
 
     Attributes:
-        sequences: what the network reads.
+        texts: as they were given.
+        sequences: what the network reads, with each token's characters.
     """
 
     def __init__(self, texts: Sequence[str], encoded: Sequence[Encoded]) -> None:
-        self._texts, self._encoded = texts, encoded
+        self.texts, self._encoded = texts, encoded
         self.sequences = Sequences(
             rows=np.arange(len(encoded)),
             targets=np.zeros(len(encoded), np.int64),  # unknown
             starts=np.cumsum([0, *(len(row.ids) for row in encoded)]).astype(np.int64),
             values=np.concatenate([row.ids for row in encoded]),
+            spans=np.concatenate([row.spans for row in encoded]),
         )
 
     def parts(self, weights: Sequence[Any]) -> list[list[dict[str, Any]]]:
@@ -99,7 +102,7 @@ class Texts:
                     row.spans, _weights(of_row, len(row.spans)), strict=True
                 )
             ]
-            for given, row, of_row in zip(self._texts, self._encoded, weights, strict=True)
+            for given, row, of_row in zip(self.texts, self._encoded, weights, strict=True)
         ]
 
 
@@ -123,17 +126,28 @@ def valid_texts(given: Sequence[object]) -> list[str]:
                 f"The texts have more than {CHARACTERS_IN_ALL:,} characters together, from row "
                 f"{number} (from 0) on. Send them in several requests."
             )
-        if not isinstance(value, str) or not value.strip():
-            # The schema only lets text and missing values pass; pandas may hold the latter as NaN.
-            received = _shown(value) if isinstance(value, str) else "nothing"
+        if fault := text_fault(value):
             raise _refusal(
-                f"`text` must hold a text in every row; row {number} (from 0) holds {received}. "
+                f"`text` must hold a text in every row; row {number} (from 0) holds {fault}. "
                 "Leave that row out."
             )
-        texts.append(value)
+        texts.append(str(value))
     if not texts:
         raise _refusal("`text` has no row; at least one text is needed.")
     return texts
+
+
+def text_fault(value: object) -> str | None:
+    """What a row holds instead of a text; None if it is a text."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "nothing"  # pandas may hold a missing value as NaN
+    if not isinstance(value, str) or not value.strip():
+        return _shown(value)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        return f"{value[error.start]!r}, which is no character of UTF-8,"
+    return None
 
 
 # ── series ───────────────────────────────────────────────────────────────────────────────
@@ -147,20 +161,20 @@ class SeriesReader:
 
     def __init__(self, folder: Path, card: Mapping[str, Any]) -> None:
         self._scaler = Scaler.from_json(json.loads((folder / "scaler.json").read_bytes()))
-        self._features: list[str] = card["features"]
-        self._steps: int = card["time_steps"]
+        self.features: list[str] = card["features"]
+        self.time_steps: int = card["time_steps"]
 
     def schema(self) -> Schema:
         """The columns of a request."""
         # Of any type: MLflow refuses integers in a column that it expects to hold doubles.
         # The constructor has no type annotations.
         anything = AnyType()  # type: ignore[no-untyped-call]
-        return Schema([ColSpec(anything, name, required=False) for name in self._features])
+        return Schema([ColSpec(anything, name, required=False) for name in self.features])
 
     def example(self) -> pd.DataFrame:
         """A window in which every feature stays at its mean."""
         means = {scale.name: round(scale.mean, 4) for scale in self._scaler.features}
-        return pd.DataFrame({name: [[mean] * self._steps] for name, mean in means.items()})
+        return pd.DataFrame({name: [[mean] * self.time_steps] for name, mean in means.items()})
 
     def read(self, request: pd.DataFrame) -> "Windows":
         """A request's windows.
@@ -168,31 +182,39 @@ class SeriesReader:
         Raises:
             MlflowException: a feature is missing, or is not `time_steps` finite numbers.
         """
-        missing = [name for name in self._features if name not in request]
+        missing = [name for name in self.features if name not in request]
         if missing:
-            given = [name for name in self._features if name in request]
+            given = [name for name in self.features if name in request]
             raise _refusal(
-                f"The column `{missing[0]}` is missing. The model reads {len(self._features)} "
-                f"features, each a column with a list of {self._steps} numbers in every row: "
-                f"{', '.join(self._features)}. Received of these: {', '.join(given) or 'none'}."
+                f"The column `{missing[0]}` is missing. The model reads {len(self.features)} "
+                f"features, each a column with a list of {self.time_steps} numbers in every row: "
+                f"{', '.join(self.features)}. Received of these: {', '.join(given) or 'none'}."
             )
         if request.empty:
             raise _refusal("There is no row; at least one window is needed.")
         _check_rows(request)
         columns = [
-            np.stack([self._numbers(value, name, row) for row, value in enumerate(request[name])])
-            for name in self._features
+            np.stack(
+                [
+                    self.numbers(value, f"`{name}` in row {row} (from 0)")
+                    for row, value in enumerate(request[name])
+                ]
+            )
+            for name in self.features
         ]
         return Windows(self._scaler, np.stack(columns, axis=-1))
 
-    def _numbers(self, value: Any, name: str, row: int) -> NDArray[np.float64]:
-        """<float64>[time_steps], one feature of one window."""
-        where = f"`{name}` in row {row} (from 0)"
-        rule = f"give a list of {self._steps} numbers, one per time step, the latest last."
+    def numbers(self, value: Any, where: str) -> NDArray[np.float64]:
+        """<float64>[time_steps], one feature of one window; `where` is named in a refusal.
+
+        Raises:
+            MlflowException: it is not `time_steps` finite numbers.
+        """
+        rule = f"give a list of {self.time_steps} numbers, one per time step, the latest last."
         if not isinstance(value, list | tuple | np.ndarray):
             received = "nothing" if pd.isna(value) else _shown(value)
             raise _refusal(f"{where} holds {received}: {rule}")
-        if len(value) != self._steps:
+        if len(value) != self.time_steps:
             raise _refusal(f"{where} holds {len(value):,} values: {rule}")
         for step, number in enumerate(value):
             if isinstance(number, bool) or not isinstance(number, int | float | np.number):
@@ -206,23 +228,24 @@ class SeriesReader:
 
 
 class Windows:
-    """Windows of numbers, <float64>[n, time_steps, features], in the features' own units.
+    """Windows of numbers, in the features' own units.
 
     Attributes:
+        windows: <float64>[n, time_steps, features].
         sequences: what the network reads.
     """
 
     def __init__(self, scaler: Scaler, windows: NDArray[np.float64]) -> None:
-        self._scaler, self._windows = scaler, windows
+        self._scaler, self.windows = scaler, windows
         self.sequences = scaler.inputs(windows)
 
     def values(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """<float32>[n] outputs of a regression → values in the target's own unit."""
-        return self._scaler.restore(outputs, self._windows)
+        return self._scaler.restore(outputs, self.windows)
 
     def parts(self, weights: Sequence[Any]) -> list[list[dict[str, Any]]]:
         """Each time step, counted from 0, with its weight."""
-        steps = self._windows.shape[1]
+        steps = self.windows.shape[1]
         return [
             [
                 {"step": step, "weight": weight}

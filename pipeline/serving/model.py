@@ -12,7 +12,6 @@ with a copy of this package, so it loads where the project is not installed:
 The served model is the measured one: same input, network and code give the same numbers.
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -29,9 +28,9 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 from numpy.typing import NDArray
 
-from pipeline.core.files import read_json, write_json
+from pipeline.core.files import read_bytes, read_json, write_bytes, write_json
 from pipeline.serving import inputs
-from pipeline.serving.inputs import Reader, Windows
+from pipeline.serving.inputs import Reader, Texts, Windows
 
 PACKAGE = Path(__file__).parents[1]
 LIBRARIES = (
@@ -60,13 +59,7 @@ def pack(destination: Path, *, folder: Path, encoded: Path, temperature: float |
     """
     with tempfile.TemporaryDirectory() as scratch:
         parts = Path(scratch) / "model"
-        parts.mkdir()
-        for name in ("model.json", "model.weights.h5"):
-            shutil.copyfile(folder / name, parts / name)
-        for name in inputs.FILES:
-            if (encoded / name).exists():
-                shutil.copyfile(encoded / name, parts / name)
-        write_json(parts / "calibration.json", {"temperature": temperature})
+        collect_parts(parts, folder=folder, encoded=encoded, temperature=temperature)
         reader = inputs.reader(parts)
         save_model(
             destination,
@@ -77,6 +70,23 @@ def pack(destination: Path, *, folder: Path, encoded: Path, temperature: float |
             input_example=reader.example(),
             pip_requirements=[f"{name}=={version(name)}" for name in LIBRARIES],
         )
+
+
+def collect_parts(
+    destination: Path, *, folder: Path, encoded: Path, temperature: float | None
+) -> None:
+    """Copy what a served model consists of into the new folder `destination`; see `pack`.
+
+    Raises:
+        ArtifactError: a file is missing.
+    """
+    destination.mkdir(parents=True)
+    for name in ("model.json", "model.weights.h5"):
+        write_bytes(destination / name, read_bytes(folder / name))
+    for name in inputs.FILES:
+        if (encoded / name).exists():
+            shutil.copyfile(encoded / name, destination / name)
+    write_json(destination / "calibration.json", {"temperature": temperature})
 
 
 def signature(reader: Reader, task: str) -> ModelSignature:
@@ -96,16 +106,52 @@ def signature(reader: Reader, task: str) -> ModelSignature:
     )
 
 
+class LoadedParts:
+    """The parts of a served model, loaded: requests in, outputs and attention weights out.
+
+    Attributes:
+        card: the model's `model.json`.
+        reader: reads requests.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from pipeline.training import inference
+
+        self.reader = inputs.reader(folder)
+        self._network, self.card = inference.load_model(folder)
+        self._temperature = read_json(folder / "calibration.json")["temperature"]
+
+    def compute(
+        self, request: Texts | Windows, *, attention: bool
+    ) -> tuple[NDArray[np.floating], Sequence[Any]]:
+        """Predict every row.
+
+        Returns:
+            <float>[n, classes] calibrated probabilities, or in a regression <float>[n] values in
+            the target's own unit; and each row's weights, <float32>[length], or None where the
+            model has no attention or none was asked for.
+        """
+        from pipeline.evaluation import calibration
+        from pipeline.training import inference
+
+        weights: Sequence[Any] = [None] * len(request.sequences)
+        outputs: NDArray[np.floating]
+        if attention and self._network.explainer is not None:
+            outputs, weights = inference.predict_with_weights(self._network, request.sequences)
+        else:
+            outputs = inference.predict(self._network.predictor, request.sequences)
+        if isinstance(request, Windows) and self.card["task"] == "regression":
+            outputs = request.values(outputs)
+        elif self._temperature is not None:
+            outputs = calibration.calibrate(outputs, self._temperature)
+        return outputs, weights
+
+
 class ServedModel(PythonModel):
     """A trained model behind MLflow's interface."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        from pipeline.training import inference
-
-        folder = Path(context.artifacts["model"])
-        self._reader = inputs.reader(folder)
-        self._loaded = inference.load_model(folder)
-        self._temperature = json.loads((folder / "calibration.json").read_bytes())["temperature"]
+        self.parts = LoadedParts(Path(context.artifacts["model"]))
 
     def predict(
         self,
@@ -116,40 +162,24 @@ class ServedModel(PythonModel):
         """Predict every row.
 
         Returns:
-            Per row: `label` and its `probability`, or in a regression the `value` in the
-            target's own unit. With `attention` also the `tokens` of a text, each with its
+            Per row: `label` and its calibrated `probability`, or in a regression the `value` in
+            the target's own unit. With `attention` also the `tokens` of a text, each with its
             characters `start` to `end`, or the `steps` of a window, counted from 0. Each has its
             `weight`, which is None if the model has no attention.
 
         Raises:
             MlflowException: a row is not valid; a server responds with status 400.
         """
-        from pipeline.training import inference
-
-        network, card = self._loaded
-        request = self._reader.read(model_input)
+        reader, card = self.parts.reader, self.parts.card
+        request = reader.read(model_input)
         attention = bool((params or {}).get("attention"))
-        weights: Sequence[Any] = [None] * len(request.sequences)
-        outputs: NDArray[np.floating]
-        if attention and network.explainer is not None:
-            outputs, weights = inference.predict_with_weights(network, request.sequences)
-        else:
-            outputs = inference.predict(network.predictor, request.sequences)
-        if isinstance(request, Windows) and card["task"] == "regression":
-            response: dict[str, Any] = {"value": request.values(outputs)}
-        else:
-            response = self._classified(outputs, card["classes"])
+        outputs, weights = self.parts.compute(request, attention=attention)
+        response: dict[str, Any] = {"value": outputs}
+        if card["task"] != "regression":
+            response = {
+                "label": [card["classes"][number] for number in outputs.argmax(axis=1)],
+                "probability": outputs.max(axis=1).astype(np.float64),
+            }
         if attention:
-            response[self._reader.shown] = request.parts(weights)
+            response[reader.shown] = request.parts(weights)
         return pd.DataFrame(response)
-
-    def _classified(self, outputs: NDArray[np.floating], classes: list[str]) -> dict[str, Any]:
-        """<float>[n, classes] → each row's most probable class and its calibrated probability."""
-        from pipeline.evaluation import calibration
-
-        if self._temperature is not None:
-            outputs = calibration.calibrate(outputs, self._temperature)
-        return {
-            "label": [classes[number] for number in outputs.argmax(axis=1)],
-            "probability": outputs.max(axis=1).astype(np.float64),
-        }

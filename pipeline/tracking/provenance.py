@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.files import read_json
-from pipeline.repository import git, locked_hash
+from pipeline.repository import git, git_bytes, locked_hash
 from pipeline.workspace import Workspace
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
 # `dvc repro` writes these itself: a change in them is no change of the code.
 _WRITTEN_BY_DVC = (":!dvc.lock", ":!results")
+_LONGEST_DIFF = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def origin(root: Path, *, stage: str) -> dict[str, str]:
         "mlflow.source.name": stage,
         "dvc.stage": stage,
         **_commit(root),
-        **_versions(),
+        **environment(),
     }
     if experiment := dvc_experiment():
         tags["dvc.experiment"] = experiment
@@ -115,9 +116,31 @@ def _commit(root: Path) -> dict[str, str]:
 
 
 @cache
-def _versions() -> dict[str, str]:
+def changes(root: Path) -> bytes:
+    """What tracked files differ in from the checked-out commit, as `git apply` reads it.
+
+    Empty if nothing differs, without git, and if it is too long to record.
+    """
+    options = ["--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv"]
+    prefixes = ["--src-prefix=a/", "--dst-prefix=b/"]  # whatever the user's settings
+    diff = git_bytes(root, "diff", "HEAD", *options, *prefixes, "--", ".", *_WRITTEN_BY_DVC)
+    return diff if diff is not None and len(diff) < _LONGEST_DIFF else b""
+
+
+@cache
+def environment() -> dict[str, str]:
+    """Tags of what may change the last digits of a result: libraries and processor."""
     libraries = {f"version.{name}": version(name) for name in LIBRARIES}
-    return {"version.python": platform.python_version(), **libraries}
+    return {"version.python": platform.python_version(), **libraries, "processor": _processor()}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def _user() -> str:

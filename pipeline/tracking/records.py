@@ -15,7 +15,7 @@ from pipeline.core.sequences import NETWORK_INPUTS
 from pipeline.evaluation.metrics import DIGITS, measure
 from pipeline.evaluation.results import aggregate, read_baseline_names
 from pipeline.evaluation.wording import compact
-from pipeline.tracking.provenance import dvc_experiment, origin
+from pipeline.tracking.provenance import changes, dvc_experiment, origin
 from pipeline.workspace import Workspace
 
 _LONGEST = 1000  # characters of a parameter, such as the names of many features
@@ -56,6 +56,7 @@ class Record:
         servable: the model in it.
         title: the run's name in the UI, which it gets when it is created; empty: `name`.
         shown: those of its metrics that the table of all runs shows.
+        changes: uncommitted changes, as a diff; recorded when the run is created.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Record:
     servable: Servable | None = None
     title: str = ""
     shown: Sequence[str] = ()
+    changes: bytes = b""
 
 
 def titled(dataset: str, *parts: str) -> str:
@@ -99,6 +101,7 @@ def head(workspace: Workspace, card: Mapping[str, Any]) -> Record:
             **origin(workspace.root, stage=f"train@{name}"),
         },
         title=titled(card["dataset"], _model_name(card), f"seed {card['seed']}"),
+        changes=changes(workspace.root),
     )
 
 
@@ -111,7 +114,7 @@ def trained(
     history = _history(read_text(folder / "history.csv"))
     costs = _costs(workspace.costs(model, seed), card["fingerprint"])
     ended = milliseconds(folder / "model.json")
-    metrics = {**_measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
+    metrics = {**measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
     pages = workspace.explanations / f"{model}-{seed}"
     known = head(workspace, card)
     return replace(
@@ -180,7 +183,7 @@ def _costs(path: Path, fingerprint: str) -> dict[str, float]:
     return found
 
 
-def _measured(folder: Path, task: Task) -> dict[str, float]:
+def measured(folder: Path, task: Task) -> dict[str, float]:
     """Every metric of every split that was predicted, as `test/accuracy`."""
     return {
         f"{path.stem}/{name}": round(value, DIGITS)
@@ -268,7 +271,7 @@ def reference(workspace: Workspace, name: str) -> Record:
             "model": name,
             **origin(workspace.root, stage="reference"),
         },
-        metrics=_measured(folder, card["task"]),
+        metrics=measured(folder, card["task"]),
         note="A baseline: no network.",
         files={
             **named("", sorted(folder.glob("*.json"))),

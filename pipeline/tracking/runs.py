@@ -35,6 +35,7 @@ from pipeline.tracking.records import Record, Servable
 State = Literal["created", "completed", "unchanged"]
 FINGERPRINT = "fingerprint"
 SERVED = "served"
+CHANGES = "changes.patch"  # the artifact with a run's uncommitted changes
 _ARTIFACTS, _NOTE = "artifacts.sha256", "mlflow.note.content"
 _BATCH = 1000  # most metrics in one request
 
@@ -76,6 +77,11 @@ def start(client: mlflow.MlflowClient, experiment: str, record: Record, began: i
         experiment, start_time=began, tags=tags, run_name=record.title or record.name
     )
     _log(client, run, params=record.params)
+    if record.changes:
+        with tempfile.TemporaryDirectory() as scratch:
+            patch = Path(scratch) / CHANGES
+            patch.write_bytes(record.changes)
+            client.log_artifact(run.info.run_id, str(patch))
     return run
 
 

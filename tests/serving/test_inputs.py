@@ -126,6 +126,6 @@ def test_what_is_no_window_is_refused_in_words(case, served_series):
 def test_no_window_at_all_is_refused(tmp_path):
     """An empty request is a mistake, not an empty answer."""
     models, encoded, _ = trained_on_series(tmp_path)
-    reader = loaded(models, encoded)._reader
+    reader = loaded(models, encoded).parts.reader
     with pytest.raises(MlflowException, match="at least one window"):
         reader.read(pd.DataFrame({name: [] for name in FEATURES}))

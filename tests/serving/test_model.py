@@ -74,6 +74,7 @@ def test_every_library_that_a_served_model_loads_is_among_its_requirements():
         path
         for entry in ("serving.from_code", "training.inference", "evaluation.calibration")
         for path in fingerprint.modules(f"pipeline.{entry}")
+        if path.suffix == ".py"  # templates come with their packages
     }
     imported = {
         name.split(".")[0]

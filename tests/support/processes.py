@@ -9,7 +9,8 @@ def run(
     *command: str | Path, cwd: Path, env: dict[str, str | Path] | None = None, fails: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run a command outside of any `make` that the tests themselves run under."""
-    make = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "PYTHON", "FILE", "NAME")
+    make = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS", "PYTHON", "FILE", "NAME",
+            "TEXT")  # fmt: skip
     clean = {name: value for name, value in os.environ.items() if name not in make}
     done = subprocess.run(
         [str(part) for part in command],

@@ -1,0 +1,95 @@
+"""Files of answers, written as the answers come: each is there whole, or not at all."""
+
+import contextlib
+import csv
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.serving.answers import Answered, Sink, as_json, record
+
+
+@contextlib.contextmanager
+def csv_file(path: Path, explain: bool) -> Iterator[Sink]:
+    """Write answers as CSV; lists are written as JSON."""
+    with _replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+
+        def write(answered: Sequence[Answered]) -> None:
+            for row in answered:
+                found = record(row, explain=explain)
+                if row.number == 1:
+                    writer.writerow(found)
+                writer.writerow(
+                    json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+                    for value in found.values()
+                )
+
+        yield write
+
+
+@contextlib.contextmanager
+def json_lines_file(path: Path, explain: bool) -> Iterator[Sink]:
+    """Write answers as JSON lines."""
+    with _replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        yield lambda answered: file.writelines(
+            f"{as_json(record(row, explain=explain))}\n" for row in answered
+        )
+
+
+@contextlib.contextmanager
+def parquet_file(path: Path, explain: bool) -> Iterator[Sink]:
+    """Write answers as parquet, each call a row group."""
+    with _replacing(path) as temporary, contextlib.ExitStack() as stack:
+        writers: list[pq.ParquetWriter] = []
+
+        def write(answered: Sequence[Answered]) -> None:
+            table = pa.Table.from_pylist(
+                [record(row, explain=explain) for row in answered],
+                schema=writers[0].schema if writers else None,
+            )
+            if not writers:
+                writer = pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                writers.append(stack.enter_context(writer))
+            writers[0].write_table(table)
+
+        yield write
+        stack.close()  # before it is renamed
+
+
+@contextlib.contextmanager
+def page(path: Path, titles: Mapping[str, str], features: Sequence[str]) -> Iterator[Sink]:
+    """Write an HTML page with the attention page's colors.
+
+    Args:
+        path: the file.
+        titles: model's address → what it is.
+        features: of a series; empty for texts.
+    """
+    from pipeline.explanation.page import environment
+
+    # The macros of a template have no types.
+    parts: Any = environment(__package__ or "").get_template("answers.html").module
+    with _replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(parts.head(titles, bool(features)))
+        yield lambda answered: file.writelines(
+            parts.row(row.number, row.answers, titles, features) for row in answered
+        )
+        file.write(parts.foot())
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, which takes its place if the block succeeds."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        temporary = Path(scratch) / path.name
+        yield temporary
+        temporary.replace(path)
+
+
+FILES = {".csv": csv_file, ".jsonl": json_lines_file, ".parquet": parquet_file}
