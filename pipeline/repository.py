@@ -54,15 +54,20 @@ def locked_hash(lock: str, path: str) -> str | None:
     return next((out.get("md5") for out in outs if out["path"] == path), None)
 
 
-def init_dvc(folder: Path) -> None:
-    """Make DVC work without git, as in an unpacked archive, and keep its index private.
+def keep_index_private(folder: Path) -> None:
+    """Let nobody else write to DVC's index, `core.site_cache_dir`, or to the folder around it.
 
-    The index holds pickles, and its folder, `core.site_cache_dir`, is one that DVC lets every
-    user of the machine write to.
+    The index holds pickles, and DVC makes its folders writable to every user of the machine.
     """
     index = folder / ".spotlight" / "dvc"
     index.mkdir(parents=True, exist_ok=True)
     index.chmod(0o700)
+    index.parent.chmod(index.parent.stat().st_mode & 0o755)
+
+
+def init_dvc(folder: Path) -> None:
+    """Make DVC work without git, as in an unpacked archive, and keep its index private."""
+    keep_index_private(folder)
     if git(folder, "rev-parse", "--is-inside-work-tree") is None:
         dvc = [sys.executable, "-m", "dvc"]
         if not (folder / ".dvc").is_dir():

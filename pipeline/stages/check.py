@@ -2,6 +2,7 @@
 
 from pipeline.core.files import write_text
 from pipeline.core.params import load_params
+from pipeline.repository import keep_index_private
 from pipeline.workspace import Workspace
 
 
@@ -12,4 +13,5 @@ def run(workspace: Workspace) -> None:
         ParamsError: a key or a value is not allowed.
     """
     load_params(workspace.params)
+    keep_index_private(workspace.root)  # a bare `dvc repro` has just made it
     write_text(workspace.checked, "params.yaml is valid\n")

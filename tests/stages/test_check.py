@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import pytest
@@ -54,6 +55,18 @@ def test_no_seed_leads_dvc_to_another_folder(project):
     assert "failed to reproduce 'check'" in ended.stderr
     assert "`seeds.0`" in ended.stderr
     assert (project / "data" / "own" / "demo").is_dir()
+
+
+def test_a_bare_dvc_repro_leaves_its_index_to_its_owner_alone(tmp_path):
+    """DVC itself makes it, and the folder around it, writable to every user of the machine."""
+    index = tmp_path / ".spotlight" / "dvc"
+    before = os.umask(0)
+    index.mkdir(parents=True)
+    os.umask(before)
+    shutil.copy(PARAMS, tmp_path / "params.yaml")
+    check.run(Workspace(tmp_path))
+    assert index.stat().st_mode & 0o777 == 0o700
+    assert index.parent.stat().st_mode & 0o777 == 0o755
 
 
 def test_valid_parameters_leave_a_marker_that_never_changes(tmp_path):
