@@ -6,7 +6,7 @@ The terminal, the report and MLflow all quote these sentences.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pipeline.core.predictions import TFIDF
+from pipeline.core.predictions import NAIVE_BAYES, TFIDF
 from pipeline.evaluation.pairwise import (
     BETTER,
     EQUAL,
@@ -22,6 +22,7 @@ Document = Mapping[str, Any]
 
 _BASELINE_TITLES = {
     TFIDF: "TF-IDF with logistic regression",
+    NAIVE_BAYES: "naive Bayes weights with logistic regression",
     "mean": "the mean of train",
     "last_value": "the last value",
     "seasonal": "the seasonal naive forecast",
@@ -151,9 +152,7 @@ def _advise(champion: Document, pairs: Sequence[Document], unit: Unit) -> tuple[
             f"it is better than {_beaten(view.other, model, pairs)} by {unit.lead(view)}."
         )
     if view.verdict == BETTER:
-        than = baseline
-        if len(against) > 1:
-            than = f"every baseline here, and than the best of them ({baseline}, by validation)"
+        than = _best_of("baseline", baseline) if len(against) > 1 else baseline
         return model, f"it is better than {than} by {unit.lead(view)}."
     use, other = model, baseline
     if losses[view.other]["mean"] <= champion["validation"]["mean"]:
@@ -172,8 +171,12 @@ def _beaten(baseline: str, champion: str, pairs: Sequence[Document]) -> str:
     if len(verdicts) == 1:
         return champion
     if set(verdicts) == {BETTER}:
-        return f"every network here, and than the best of them ({champion}, by validation)"
+        return _best_of("network", champion)
     return f"{champion}, the best network on validation,"
+
+
+def _best_of(kind: str, best: str) -> str:
+    return f"every {kind} here; it leads the best of them on validation, {best},"
 
 
 # ── attention, and the other networks ────────────────────────────────────────────────────

@@ -123,15 +123,19 @@ def _mask(length: int, spans: Sequence[Sequence[int]]) -> list[bool]:
 
 
 def heaviest(sample: Mapping[str, Any], count: int = 5) -> list[tuple[str, float]]:
-    """The tokens that got the most weight, as text and weight, heaviest first."""
+    """The heaviest of the tokens above an even share, as text and weight, heaviest first."""
     tokens = sorted(sample["tokens"], key=lambda token: -token["weight"])[:count]
-    return [(sample["text"][token["start"] : token["end"]], token["weight"]) for token in tokens]
+    return [
+        (sample["text"][token["start"] : token["end"]], token["weight"])
+        for token in tokens
+        if shade(token["weight"] * len(sample["tokens"]))
+    ]
 
 
 def heaviest_steps(sample: Mapping[str, Any], count: int = 3) -> list[tuple[int, float]]:
-    """The time steps of a series that got the most weight, counted from 1, heaviest first."""
-    steps = sorted(enumerate(sample["weights"], start=1), key=lambda step: -step[1])
-    return steps[:count]
+    """The heaviest of a series' time steps above an even share, counted from 1, heaviest first."""
+    steps = sorted(enumerate(sample["weights"], start=1), key=lambda step: -step[1])[:count]
+    return [(step, weight) for step, weight in steps if shade(weight * len(sample["weights"]))]
 
 
 # ── series ───────────────────────────────────────────────────────────────────────────────

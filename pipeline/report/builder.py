@@ -117,8 +117,8 @@ def build_report(
         },
         curves=[
             *_learning(runs, style),
-            *_curve(roc, "ROC on test", "false positive rate", "true positive rate", style),
-            *_curve(precision_recall, "Precision and recall on test", "recall", "precision", style),
+            *_roc(roc, style),
+            *_precision_recall(precision_recall, style),
         ],
         by_length=_by_bin(comparison, "by_length", style),
         by_position=_by_bin(comparison, "by_position", style),
@@ -224,14 +224,21 @@ def _learning(runs: Sequence[Run], style: Mapping[str, int]) -> list[Chart]:
     return drawn
 
 
-def _curve(
-    curves: Curves | None, title: str, x_title: str, y_title: str, style: Mapping[str, int]
-) -> list[Chart]:
-    """Each model's curve in the unit square."""
-    if not curves:
-        return []
-    lines = [Line(name, points, style[name]) for name, points in curves.items()]
-    return [charts.chart(title, x_title, y_title, lines, square=True, table=False)]
+def _roc(curves: Curves | None, style: Mapping[str, int]) -> list[Chart]:
+    """Each model's curve; on the diagonal are guesses."""
+    titles = ("ROC on test", "false positive rate", "true positive rate")
+    lines = _curves(curves, style)
+    return [charts.chart(*titles, lines, square=True, diagonal=True, table=False)] if lines else []
+
+
+def _precision_recall(curves: Curves | None, style: Mapping[str, int]) -> list[Chart]:
+    titles = ("Precision and recall on test", "recall", "precision")
+    lines = _curves(curves, style)
+    return [charts.chart(*titles, lines, square=True, table=False)] if lines else []
+
+
+def _curves(curves: Curves | None, style: Mapping[str, int]) -> list[Line]:
+    return [Line(name, points, style[name]) for name, points in (curves or {}).items()]
 
 
 def _by_bin(comparison: Document, what: str, style: Mapping[str, int]) -> list[Chart]:
@@ -318,6 +325,7 @@ def _reliability(comparison: Document, style: Mapping[str, int]) -> list[Chart]:
                 for name, found in comparison["calibration"].items()
             ],
             square=True,
+            diagonal=True,
             corner=min(map(min, seen)),
             table=False,
         )

@@ -116,7 +116,7 @@ def test_report_says_to_use_a_baseline_that_beats_every_network(inputs):
     results.append(result("bilstm_attention", 1.0))
     compared = comparison(results)
     page = Page(build_report(**{**inputs, "comparison": compared}))
-    assert "Use TF-IDF with logistic regression It is better than every network here," in page.text
+    assert "Use TF-IDF with logistic regression It is better than every network here;" in page.text
     assert f"{BASELINE} ✓" in page.text
     assert f"the best network on validation is {compared['champion']['model']}" in page.text
 
@@ -152,6 +152,7 @@ def test_report_has_every_part(page):
     ]  # fmt: skip
     assert [link["href"] for link in page.all("a")][1:] == [f"#{name}" for name in sections]
     assert len(page.all("svg", cls="chart")) == 4 + 2 + 2 + 2 + 2
+    assert len(page.all("line", cls="diagonal")) == 1 + 2  # of the ROC, and of calibration
 
 
 def test_report_escapes_what_others_wrote(page, html):
