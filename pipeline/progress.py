@@ -1,6 +1,8 @@
 """Progress bars on a terminal, and lines of output that don't break them."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +34,28 @@ def say(line: str = "") -> None:
 
     tqdm.write(line, file=sys.stdout)
     sys.stdout.flush()
+
+
+def width() -> int:
+    """Columns of the terminal; without limit in a log file, where a line stays a line."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+
+
+def paragraph(text: str, *, bullet: str = "") -> str:
+    """Text in lines that fit the terminal, after a bullet if there is one."""
+    return textwrap.fill(
+        text,
+        width(),
+        initial_indent=bullet,
+        subsequent_indent=" " * len(bullet),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def bullets(items: Iterable[str]) -> str:
+    """Paragraphs as a list."""
+    return "\n".join(paragraph(item, bullet="- ") for item in items)
 
 
 def _options() -> dict[str, Any]:

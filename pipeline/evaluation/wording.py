@@ -1,6 +1,7 @@
 """Numbers and lists as a reader sees them, in the report, the tables and the terminal."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 METRIC_TITLES = {
     "accuracy": "accuracy, %",
@@ -45,6 +46,21 @@ def mean_and_sd(
     if mean is None:
         return undefined
     return write(mean) + ("" if sd is None else f" ± {write(sd)}")
+
+
+def metric_and_sd(value: Mapping[str, float | None], metric: str) -> str:
+    """Mean ± standard deviation of a metric, in the digits that `METRIC_TITLES` stands above.
+
+    Shares are in percent. Other metrics have three decimals, and as many more as a small value
+    needs for three significant digits.
+    """
+    mean = value["mean"] or 0.0
+    factor, decimals = (100, 1) if metric in PERCENTAGES else (1, 3)
+    if factor == 1 and mean:
+        decimals = max(3, 2 - math.floor(math.log10(abs(mean))))
+    return mean_and_sd(
+        value["mean"], value["sd"], lambda number: real_minus(f"{factor * number:.{decimals}f}")
+    )
 
 
 def listed(items: Sequence[str]) -> str:

@@ -10,8 +10,7 @@ import numpy as np
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
-    PERCENTAGES,
-    mean_and_sd,
+    metric_and_sd,
     real_minus,
     signed_difference,
 )
@@ -91,7 +90,7 @@ def build_report(
         zip=zip,
         title=model_title,
         signed=partial(signed_difference, regression=comparison["task"] == "regression"),
-        spread=_spread,
+        spread=metric_and_sd,
         fixed=_fixed,
         p=_p_value,
         p_statement=_p_statement,
@@ -154,19 +153,6 @@ def _pair_tables(comparison: Document) -> list[tuple[str, Sequence[Document]]]:
 
 
 # ── numbers ──────────────────────────────────────────────────────────────────────────────
-
-
-def _spread(value: Document, metric: str) -> str:
-    """Mean ± sd of a metric, in its own digits; "–" where it is undefined."""
-    factor, digits = (100, 1) if metric in PERCENTAGES else (1, _decimals(value["mean"] or 0.0))
-    return mean_and_sd(
-        value["mean"], value["sd"], lambda number: real_minus(f"{factor * number:.{digits}f}")
-    )
-
-
-def _decimals(value: float) -> int:
-    """Three, and as many more as a small value needs for three significant digits."""
-    return max(3, 2 - math.floor(math.log10(abs(value)))) if value else 3
 
 
 def _fixed(value: float, factor: float = 1.0) -> str:
