@@ -14,6 +14,7 @@ from pipeline.evaluation.wording import (
     real_minus,
     signed_difference,
 )
+from pipeline.explanation.faithfulness import EVEN, PARTLY, SUPPORTED, UNSUPPORTED
 from pipeline.explanation.page import environment
 from pipeline.explanation.samples import disputed
 from pipeline.report import charts
@@ -24,6 +25,12 @@ Curves = Mapping[str, Sequence[tuple[float, float]]]
 
 WORDS = 15  # of a class, in each list
 _PAIRS_AT_ONCE = 6
+_TRUST = {
+    SUPPORTED: "Yes, on average: supported by every test.",
+    PARTLY: "In part: partly supported by the tests.",
+    UNSUPPORTED: "No: not supported by any test.",
+    EVEN: "No: they are even, and say nothing.",
+}
 
 
 class Run(NamedTuple):
@@ -126,6 +133,7 @@ def build_report(
         attention_style=_attention_style(faithfulness, style),
         knows_evidence=_top_of_evidence(faithfulness),
         attended=_attended_words(faithfulness),
+        trust=_TRUST,
         recipes={run.card["model"]: run.card["recipe"] for run in runs},
         disputes=_disputes(comparison, samples),
     )

@@ -77,7 +77,7 @@ def test_report_answers_first(page):
     assert "Does attention help? Yes, on this data." in top
     assert "bilstm_attention is better than bilstm: +" in top
     assert "after Holm’s correction for 3 pairs" in top
-    assert "weights be trusted? Partly supported. The deletion says so." in top
+    assert "be trusted? In part: partly supported by the tests. The deletion says so." in top
 
 
 @pytest.mark.parametrize(
