@@ -24,12 +24,12 @@ def real_minus(number: str) -> str:
 
 def signed_points(share: float) -> str:
     """A difference of shares with its sign, in percentage points."""
-    return real_minus(f"{100 * share:+.1f}")
+    return real_minus(f"{round(100 * share, 1) + 0.0:+.1f}")  # + 0.0: no −0.0
 
 
 def signed_difference(value: float, *, regression: bool) -> str:
     """A difference with its sign: percentage points of accuracy, or plain for regression."""
-    return real_minus(f"{value:+.4g}") if regression else signed_points(value)
+    return real_minus(f"{value + 0.0:+.4g}") if regression else signed_points(value)
 
 
 def mean_and_sd(

@@ -18,6 +18,8 @@ from pipeline.evaluation.wording import (
         (-0.0213, False, "\N{MINUS SIGN}2.1"),
         (-0.012345, True, "\N{MINUS SIGN}0.01235"),
         (0.0, False, "+0.0"),
+        (-0.0001, False, "+0.0"),
+        (-0.0, True, "+0"),
     ],
 )
 def test_a_difference_has_its_sign(value, regression, shown):

@@ -123,7 +123,8 @@ def test_only_what_has_more_than_an_even_share_is_called_heaviest():
     """Of even weights, nothing."""
     even = sample("A good film", [(0, 1), (2, 6), (7, 11)], [1 / 3] * 3)
     assert page.heaviest(GOOD_FILM) == [("good", 0.8)]
-    assert "No word has noticeably more than an even share." in Page(page.render(document(even))).text
+    text = Page(page.render(document(even))).text
+    assert "No word has noticeably more than an even share." in text
     (window,) = SERIES["samples"]
     assert page.heaviest_steps(window) == [(2, 0.7)]
     flat = {**SERIES, "samples": [{**window, "weights": [1 / 3] * 3}]}
