@@ -260,6 +260,16 @@ def test_draw_depends_on_the_weights():
     assert page.draw(SERIES) != page.draw(other)
 
 
+def test_draw_underlines_the_evidence_and_says_so():
+    """Another picture than without it, from right to left, too; a series has none."""
+    for text in ("A good film", "فيلم رائع جدا"):
+        plain = sample(text, [(0, 4), (5, 9)], [0.2, 0.8])
+        known = {**plain, "evidence": [[0, 9]]}
+        assert page.draw(document(plain)) != page.draw(document(known))
+        assert page._notes(document(known), [known])[-1].startswith("underlined")
+    assert len(page._notes(SERIES, SERIES["samples"])) == 1
+
+
 def test_draw_cuts_long_texts():
     """Ten thousand words take no more room than a few lines do."""
     words = random.Random(0).choices(["good", "bad", "film"], k=10_000)
