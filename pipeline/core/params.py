@@ -598,7 +598,7 @@ def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
     try:
         return section.model_validate(values)
     except pydantic.ValidationError as error:
-        # A misspelt key may be missing too: the misspelling says more.
+        # A misspelled key may be missing too: the misspelling says more.
         errors = error.errors()
         first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
         keys = _keys(first["loc"], values, missing=first["type"] == "missing")
