@@ -11,7 +11,7 @@ PIPELINE = $(PY) -m pipeline
 
 .PHONY: help
 help: ## show this
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
 .PHONY: setup
 setup: ## create .venv with the locked dependencies (PYTHON=… chooses the interpreter)

@@ -121,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 def _listed(about: dict[str, str | None]) -> str:
     """The commands in their groups, a line or two each."""
     named = [name for group in GROUPS.values() for name in group]
+    width = max(map(len, about)) + 2
     stages_alone = tuple(name for name in about if name not in named)
     lines: list[str] = []
     for title, names in {**GROUPS, "stages, called by DVC": stages_alone}.items():
@@ -129,8 +130,8 @@ def _listed(about: dict[str, str | None]) -> str:
             textwrap.fill(
                 about[name] or "",
                 shutil.get_terminal_size().columns - 2,
-                initial_indent=f"  {name:<14}",
-                subsequent_indent=" " * 16,
+                initial_indent=f"  {name:<{width}}",
+                subsequent_indent=" " * (width + 2),
             )
             for name in names
         ]

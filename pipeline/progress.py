@@ -1,7 +1,9 @@
 """Progress bars on a terminal, and lines of output that don't break them."""
 
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +47,28 @@ def printable(text: str) -> str:
     direction of what follows; half of a surrogate pair can't be printed at all.
     """
     return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
+def width() -> int:
+    """Columns of the terminal; without limit in a log file, where a line stays a line."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+
+
+def paragraph(text: str, *, bullet: str = "") -> str:
+    """Text in lines that fit the terminal, after a bullet if there is one."""
+    return textwrap.fill(
+        text,
+        width(),
+        initial_indent=bullet,
+        subsequent_indent=" " * len(bullet),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def bullets(items: Iterable[str]) -> str:
+    """Paragraphs as a list."""
+    return "\n".join(paragraph(item, bullet="- ") for item in items)
 
 
 def _options() -> dict[str, Any]:

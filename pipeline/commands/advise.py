@@ -19,7 +19,7 @@ def run(workspace: Workspace) -> None:
         ArtifactError: a run is missing.
     """
     suggestions = advice(workspace)
-    progress.say("\n".join(f"- {one}" for one in suggestions) or "Nothing stands out.")
+    progress.say(progress.bullets(suggestions) or "Nothing stands out.")
 
 
 def advice(workspace: Workspace) -> list[str]:

@@ -101,6 +101,8 @@ def _rows(table: Path) -> list[dict[str, str]]:
 def keep_results(workspace: Workspace) -> Path:
     """Copy the workspace's results to docs/results/DATASET; returns that folder.
 
+    With them goes the picture of the attention of the best model that has any, by its first seed.
+
     Raises:
         ArtifactError: one of them is missing.
     """
@@ -110,16 +112,21 @@ def keep_results(workspace: Workspace) -> Path:
     with quiet_imports():
         from pipeline.studies.benchmark import machine
 
-    dataset: str = read_json(workspace.metrics)["dataset"]
-    folder = workspace.root / "docs" / "results" / dataset
+    comparison = read_json(workspace.comparison)
+    sources = [
+        workspace.metrics,
+        workspace.comparison,
+        workspace.explanations / "faithfulness.json",
+        workspace.params,
+        workspace.lock,
+    ]
+    if comparison["attention"]:
+        model = comparison["attention"]["model"]
+        first = comparison["models"][model]["seeds"][0]
+        sources.append(workspace.explanations / f"{model}-{first}" / "attention.png")
+    folder = workspace.root / "docs" / "results" / comparison["dataset"]
     with new_folder(folder) as copy:
-        for source in (
-            workspace.metrics,
-            workspace.comparison,
-            workspace.explanations / "faithfulness.json",
-            workspace.params,
-            workspace.lock,
-        ):
+        for source in sources:
             read_bytes(source)
             shutil.copyfile(source, copy / source.name)
         record = {

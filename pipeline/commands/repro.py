@@ -1,7 +1,7 @@
 """`repro`: DVC runs the stages, MLflow is updated, and the terminal shows the answer."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from pipeline.commands import Subparsers
 from pipeline.commands.advise import advice
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
-from pipeline.evaluation.wording import listed, mean_and_sd
+from pipeline.evaluation.wording import METRIC_TITLES, listed, metric_and_sd
 from pipeline.repository import dvc_repro, git, init_dvc
 from pipeline.workspace import Workspace
 
@@ -56,10 +56,10 @@ def run(workspace: Workspace, dvc: list[str]) -> None:
     _track(workspace)
     metrics = read_json(workspace.metrics)
     comparison = read_json(workspace.comparison)
-    progress.say("\n" + "\n".join(_table(metrics, comparison["use"])))
-    progress.say("\n" + comparison["headline"])
+    progress.say("\n" + "\n".join(_table(metrics, comparison["use"], width=progress.width())))
+    progress.say("\n" + progress.paragraph(comparison["headline"]))
     if suggestions := advice(workspace):
-        progress.say("\nWhat to try:\n" + "\n".join(f"- {one}" for one in suggestions))
+        progress.say("\nWhat to try:\n" + progress.bullets(suggestions))
     if before is not None and before["dataset"] == metrics["dataset"]:
         baselines = read_baseline_names(workspace)
         progress.say("\n" + _agreement(gaps(before, metrics, baselines=baselines)))
@@ -110,23 +110,33 @@ def _committed(workspace: Workspace) -> Mapping[str, Any] | None:
     return committed
 
 
-def _table(metrics: Mapping[str, Any], use: str) -> Iterator[str]:
-    """The metrics on test, a line per model; ✓ marks the one to use."""
+def _table(metrics: Mapping[str, Any], use: str, *, width: int) -> Iterator[str]:
+    """The metrics on test, a line per model; ✓ marks the one to use.
+
+    What doesn't fit into the width goes below, with the models' names again.
+    """
     models = metrics["models"]
-    names = list(next(iter(models.values()))["test"])
-    width = max(map(len, models)) + 4
-    yield "test".ljust(width) + "seeds " + "".join(name.rjust(18) for name in names)
-    for model, about in models.items():
-        cells = "".join(_cell(about["test"][name]).rjust(18) for name in names)
-        marked = f"{model} ✓" if model == use else model
-        yield marked.ljust(width) + str(about["seeds"]).rjust(5) + " " + cells
+    marked = [f"{model} ✓" if model == use else model for model in models]
+    names = _column("test", marked, str.ljust)
+    blocks = [[names, _column("seeds", [str(about["seeds"]) for about in models.values()])]]
+    for metric in next(iter(models.values()))["test"]:
+        cells = [metric_and_sd(about["test"][metric], metric) for about in models.values()]
+        column = _column(METRIC_TITLES.get(metric, metric), cells)
+        if sum(len(one[0]) + 2 for one in [*blocks[-1], column]) - 2 > width:
+            blocks.append([names])
+        blocks[-1].append(column)
+    for number, block in enumerate(blocks):
+        if number:
+            yield ""
+        yield from map("  ".join, zip(*block, strict=True))
 
 
-def _cell(value: Mapping[str, float | None]) -> str:
-    """Mean and spread; small ones, such as a solved regression's errors, to two digits."""
-    mean = value["mean"] or 0.0
-    form = ".4f" if mean == 0 or abs(mean) >= 0.001 else ".1e"
-    return mean_and_sd(value["mean"], value["sd"], lambda number: format(number, form))
+def _column(
+    title: str, cells: Sequence[str], justify: Callable[[str, int], str] = str.rjust
+) -> list[str]:
+    """A title and the cells below it, of one width."""
+    width = max(map(len, [title, *cells]))
+    return [justify(one, width) for one in [title, *cells]]
 
 
 def _agreement(found: Sequence["Gap"]) -> str:
@@ -135,14 +145,18 @@ def _agreement(found: Sequence["Gap"]) -> str:
         return "None of these models has committed metrics to compare with."
     beyond = [gap for gap in found if not gap.within]
     if beyond:
-        listed = "\n".join(f"  {_gap(gap)}" for gap in beyond)
-        return (
-            "Beyond the tolerance of the committed metrics, so code, data or parameters differ "
-            f"(other seeds or another processor change less):\n{listed}"
+        return "\n  ".join(
+            [
+                progress.paragraph(
+                    "Beyond the tolerance of the committed metrics, so code, data or parameters "
+                    "differ (other seeds or another processor change less):"
+                ),
+                *map(_gap, beyond),
+            ]
         )
     if found[0].size == 0:
         return "The metrics on test equal the committed ones."
-    return (
+    return progress.paragraph(
         "The metrics on test agree with the committed ones, within what other seeds or another "
         f"processor change. Largest difference: {_gap(found[0])}."
     )
@@ -161,7 +175,8 @@ def _what_changed(workspace: Workspace) -> str:
     changed = listed([line[3:] for line in shown.splitlines()])
     if not changed:
         return ""
+    outputs = " ".join(_OUTPUTS)
     return (
-        f"Changed by this run: {changed}. To keep it: git commit -m 'Results' "
-        f"{' '.join(_OUTPUTS)}. To go back: git restore {' '.join(_OUTPUTS)}."
+        f"Changed by this run: {changed}. To keep it, or to go back:\n"
+        f"  git commit -m 'Results' {outputs}\n  git restore {outputs}"
     )

@@ -626,7 +626,7 @@ def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
     try:
         return section.model_validate(values)
     except pydantic.ValidationError as error:
-        # A misspelt key may be missing too: the misspelling says more.
+        # A misspelled key may be missing too: the misspelling says more.
         first, *others = error.errors()
         if first["type"] == "missing":
             first = next((one for one in others if one["type"] == "extra_forbidden"), first)

@@ -6,8 +6,7 @@ from typing import Any
 
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
-    PERCENTAGES,
-    mean_and_sd,
+    metric_and_sd,
     signed_difference,
 )
 
@@ -69,7 +68,7 @@ def models(metrics: Document) -> str:
                 f"`{model}`",
                 _seeds(about),
                 f"{about['parameters']:,}",
-                *(_spread(name, about["test"][name]) for name in names),
+                *(metric_and_sd(about["test"][name], name) for name in names),
             ]
             for model, about in described.items()
         ],
@@ -148,7 +147,7 @@ def overview(kept: Sequence[Kept]) -> str:
                     METRIC_TITLES.get(metric, metric),
                     _baseline(one),
                     *(
-                        f"{_spread(metric, one.metrics['models'][model]['test'][metric])} "
+                        f"{metric_and_sd(one.metrics['models'][model]['test'][metric], metric)} "
                         f"(`{model}`)"
                         for model in (pair["second"], pair["first"])
                     ),
@@ -235,7 +234,7 @@ def _baseline(one: Kept) -> str:
     best = (max if comparison["higher_is_better"] else min)(
         values, key=lambda name: values[name]["mean"]
     )
-    return f"{_spread(metric, values[best])} (`{best}`)"
+    return f"{metric_and_sd(values[best], metric)} (`{best}`)"
 
 
 # ── studies ──────────────────────────────────────────────────────────────────────────────
@@ -317,16 +316,6 @@ def suggestion(results: Sequence[Mapping[str, str]]) -> str:
 def _seeds(about: Document) -> str:
     deterministic = all(value["sd"] is None for value in about["test"].values())
     return "–" if deterministic and about["seeds"] == 1 else str(about["seeds"])
-
-
-def _spread(name: str, value: Mapping[str, float | None]) -> str:
-    return mean_and_sd(value["mean"], value["sd"], lambda number: _number(name, number))
-
-
-def _number(name: str, value: float) -> str:
-    if name in PERCENTAGES:
-        return f"{100 * value:.1f}"
-    return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.1e}"
 
 
 def _interval(pair: Document, *, regression: bool) -> str:

@@ -61,10 +61,11 @@ def _of_training(curves: Mapping[str, Sequence[Curve]], majority: float | None) 
         improving = [run for run in runs if _best_epoch(run) == len(run.history) == epochs]
         early = [run for run in runs if _best_epoch(run) <= 2 and _risen(run)]
         if flat:
+            clip = "" if runs[0].recipe.get("clip_norm") else "set training.clip_norm to 1.0, "
+            remedy = f"{clip}raise training.epochs and min_epochs, or lower training.learning_rate."
             yield (
-                f"{model} learned nothing in {_share(flat, runs)}: it predicts the most frequent "
-                "class. Set training.clip_norm to 1.0, raise training.epochs and min_epochs, or "
-                "lower training.learning_rate."
+                f"{model} learned nothing in {_share(flat, runs)}: it is no better than the most "
+                f"frequent class. {remedy[0].upper()}{remedy[1:]}"
             )
         elif improving and constant:
             yield (

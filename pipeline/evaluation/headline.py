@@ -22,7 +22,7 @@ Document = Mapping[str, Any]
 
 _BASELINE_TITLES = {
     TFIDF: "TF-IDF with logistic regression",
-    NAIVE_BAYES: "naive Bayes features with logistic regression",
+    NAIVE_BAYES: "naive Bayes weights with logistic regression",
     "ridge": "ridge regression",
     "mean": "the mean of train",
     "last_value": "the last value",
@@ -153,9 +153,7 @@ def _advise(champion: Document, pairs: Sequence[Document], unit: Unit) -> tuple[
             f"it is better than {_beaten(view.other, model, pairs)} by {unit.lead(view)}."
         )
     if view.verdict == BETTER:
-        than = baseline
-        if len(against) > 1:
-            than = f"every baseline here, and than the best of them ({baseline}, by validation)"
+        than = _best_of("baseline", baseline) if len(against) > 1 else baseline
         return model, f"it is better than {than} by {unit.lead(view)}."
     use, other = model, baseline
     if losses[view.other]["mean"] <= champion["validation"]["mean"]:
@@ -174,8 +172,12 @@ def _beaten(baseline: str, champion: str, pairs: Sequence[Document]) -> str:
     if len(verdicts) == 1:
         return champion
     if set(verdicts) == {BETTER}:
-        return f"every network here, and than the best of them ({champion}, by validation)"
+        return _best_of("network", champion)
     return f"{champion}, the best network on validation,"
+
+
+def _best_of(kind: str, best: str) -> str:
+    return f"every {kind} here; it leads the best of them on validation, {best},"
 
 
 # ── attention, and the other networks ────────────────────────────────────────────────────

@@ -96,15 +96,15 @@ class Claim:
         least = smallest_found(self.difference, confidence=self.confidence)
         unit = "of test MSE" if self.task == "regression" else "points"
         text = (
-            f"With 80 % power, these rows and seeds find a difference of "
-            f"{self._signed(least).lstrip('+')} {unit} or more."
+            f"These rows and seeds would show a true difference of "
+            f"{self._signed(least).lstrip('+')} {unit} four times in five (80 % power)."
         )
         seeds = max(len(self.first.seeds), len(self.second.seeds))
         needed = seeds_to_find(self.difference, seeds=seeds, confidence=self.confidence)
         if needed is None:
-            return f"{text} For the one observed, it takes more test rows."
+            return f"{text} One as large as observed takes more test rows."
         if needed > seeds:
-            return f"{text} For the one observed, it takes {needed} seeds."
+            return f"{text} One as large as observed takes {needed} seeds."
         return text
 
     def _basis(self) -> str:

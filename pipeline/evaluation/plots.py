@@ -191,7 +191,7 @@ def _curve(
     area: str | None = None,
 ) -> Figure:
     what = (
-        f"of the class «{_class_names(comparison['classes'])[1]}»"
+        f"of the class '{_class_names(comparison['classes'])[1]}'"
         if comparison["task"] == "binary"
         else "mean of each class against the rest"
     )

@@ -1,6 +1,7 @@
 """Numbers and lists as a reader sees them, in the report, the tables and the terminal."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 METRIC_TITLES = {
     "accuracy": "accuracy, %",
@@ -23,12 +24,12 @@ def real_minus(number: str) -> str:
 
 def signed_points(share: float) -> str:
     """A difference of shares with its sign, in percentage points."""
-    return real_minus(f"{100 * share:+.1f}")
+    return real_minus(f"{round(100 * share, 1) + 0.0:+.1f}")  # + 0.0: no −0.0
 
 
 def signed_difference(value: float, *, regression: bool) -> str:
     """A difference with its sign: percentage points of accuracy, or plain for regression."""
-    return real_minus(f"{value:+.4g}") if regression else signed_points(value)
+    return real_minus(f"{value + 0.0:+.4g}") if regression else signed_points(value)
 
 
 def mean_and_sd(
@@ -45,6 +46,21 @@ def mean_and_sd(
     if mean is None:
         return undefined
     return write(mean) + ("" if sd is None else f" ± {write(sd)}")
+
+
+def metric_and_sd(value: Mapping[str, float | None], metric: str) -> str:
+    """Mean ± standard deviation of a metric, in the digits that `METRIC_TITLES` stands above.
+
+    Shares are in percent. Other metrics have three decimals, and as many more as a small value
+    needs for three significant digits.
+    """
+    mean = value["mean"] or 0.0
+    factor, decimals = (100, 1) if metric in PERCENTAGES else (1, 3)
+    if factor == 1 and mean:
+        decimals = max(3, 2 - math.floor(math.log10(abs(mean))))
+    return mean_and_sd(
+        value["mean"], value["sd"], lambda number: real_minus(f"{factor * number:.{decimals}f}")
+    )
 
 
 def listed(items: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 
 from pipeline.core.texts import LINE_BREAK, shortened
 from pipeline.evaluation.fonts import drawable, families, missing
@@ -123,15 +124,19 @@ def _mask(length: int, spans: Sequence[Sequence[int]]) -> list[bool]:
 
 
 def heaviest(sample: Mapping[str, Any], count: int = 5) -> list[tuple[str, float]]:
-    """The tokens that got the most weight, as text and weight, heaviest first."""
+    """The heaviest of the tokens above an even share, as text and weight, heaviest first."""
     tokens = sorted(sample["tokens"], key=lambda token: -token["weight"])[:count]
-    return [(sample["text"][token["start"] : token["end"]], token["weight"]) for token in tokens]
+    return [
+        (sample["text"][token["start"] : token["end"]], token["weight"])
+        for token in tokens
+        if shade(token["weight"] * len(sample["tokens"]))
+    ]
 
 
 def heaviest_steps(sample: Mapping[str, Any], count: int = 3) -> list[tuple[int, float]]:
-    """The time steps of a series that got the most weight, counted from 1, heaviest first."""
-    steps = sorted(enumerate(sample["weights"], start=1), key=lambda step: -step[1])
-    return steps[:count]
+    """The heaviest of a series' time steps above an even share, counted from 1, heaviest first."""
+    steps = sorted(enumerate(sample["weights"], start=1), key=lambda step: -step[1])[:count]
+    return [(step, weight) for step, weight in steps if shade(weight * len(sample["weights"]))]
 
 
 # ── series ───────────────────────────────────────────────────────────────────────────────
@@ -196,10 +201,12 @@ def undrawable(document: Mapping[str, Any]) -> str:
 
 
 def _notes(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What stands above the picture: the scale, and whether letters are missing."""
+    """What stands above the picture: how to read it, and whether letters are missing."""
     mark = "bars" if document["kind"] == "series" else "color"
     scale = f"{mark}: none up to an even share of the weight, full from {FULL_COLOR:g} times that"
     notes = [f"{scale} (logarithmic)"] if document["has_weights"] else []
+    if any(sample.get("evidence") for sample in samples):
+        notes.append("underlined: the evidence, which decides the label")
     if undrawable({**document, "samples": samples}):
         notes.append("a box is a letter that no installed font has: see attention.html")
     return notes
@@ -230,6 +237,7 @@ def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]
 
     y = 0.0
     words: list[tuple[float, float, str, dict[str, Any]]] = []  # x, y, text, style
+    underlines: list[tuple[float, float, float]] = []  # x of both ends, y
     for note in _notes(document, samples):
         y += line_height
         words.append((margin, y, note, {"color": "#888888"}))
@@ -241,18 +249,19 @@ def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]
         y += line_height
         for piece in pieces(sample):
             word = drawable(" ".join(piece.text.split()))
-            if not word:
-                x += 4
-                continue
-            taken = renderer.get_text_width_height_descent(word, font, False)[0]
-            if x + taken > width - margin:
+            taken = renderer.get_text_width_height_descent(word, font, False)[0] if word else 3
+            if word and x + taken > width - margin:
                 x, y = float(margin), y + line_height
             if y > last:
                 words.append((width / 2, last + line_height, "…", {"color": "#999999"}))
                 break
             box = {"facecolor": (1.0, 0.69, 0.0, piece.shade), "edgecolor": "none", "pad": 1.5}
             style: dict[str, Any] = {"color": "#aaaaaa" if piece.unread else "#111111", "bbox": box}
-            words.append((width - x - taken if leftwards else x, y, word, style))
+            left = width - x - taken if leftwards else x
+            if word:
+                words.append((left, y, word, style))
+            if piece.evidence:
+                underlines.append((left - 1, left + taken + 1, y + 9))
             x += taken + 1
         y = min(y, last) + line_height
 
@@ -262,6 +271,9 @@ def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]
     for x, y, word, style in words:
         place = (x / width, 1 - y / height)
         figure.text(*place, word, font=font, va="center", **style)
+    for start, end, y in underlines:
+        ends, heights = (start / width, end / width), (1 - y / height,) * 2
+        figure.add_artist(Line2D(ends, heights, color="#0b7a6f", linewidth=1.2, zorder=4))
     return figure
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
-    PERCENTAGES,
-    mean_and_sd,
+    metric_and_sd,
     real_minus,
     signed_difference,
 )
+from pipeline.explanation.faithfulness import EVEN, PARTLY, SUPPORTED, UNSUPPORTED
 from pipeline.explanation.page import environment
 from pipeline.explanation.samples import disputed
 from pipeline.report import charts
@@ -25,6 +25,12 @@ Curves = Mapping[str, Sequence[tuple[float, float]]]
 
 WORDS = 15  # of a class, in each list
 _PAIRS_AT_ONCE = 6
+_TRUST = {
+    SUPPORTED: "Yes, on average: supported by every test.",
+    PARTLY: "In part: partly supported by the tests.",
+    UNSUPPORTED: "No: not supported by any test.",
+    EVEN: "No: they are even, and say nothing.",
+}
 
 
 class Run(NamedTuple):
@@ -91,7 +97,7 @@ def build_report(
         zip=zip,
         title=model_title,
         signed=partial(signed_difference, regression=comparison["task"] == "regression"),
-        spread=_spread,
+        spread=metric_and_sd,
         fixed=_fixed,
         p=_p_value,
         p_statement=_p_statement,
@@ -117,8 +123,8 @@ def build_report(
         },
         curves=[
             *_learning(runs, style),
-            *_curve(roc, "ROC on test", "false positive rate", "true positive rate", style),
-            *_curve(precision_recall, "Precision and recall on test", "recall", "precision", style),
+            *_roc(roc, style),
+            *_precision_recall(precision_recall, style),
         ],
         by_length=_by_bin(comparison, "by_length", style),
         by_position=_by_bin(comparison, "by_position", style),
@@ -127,6 +133,7 @@ def build_report(
         attention_style=_attention_style(faithfulness, style),
         knows_evidence=_top_of_evidence(faithfulness),
         attended=_attended_words(faithfulness),
+        trust=_TRUST,
         recipes={run.card["model"]: run.card["recipe"] for run in runs},
         disputes=_disputes(comparison, samples),
     )
@@ -154,19 +161,6 @@ def _pair_tables(comparison: Document) -> list[tuple[str, Sequence[Document]]]:
 
 
 # ── numbers ──────────────────────────────────────────────────────────────────────────────
-
-
-def _spread(value: Document, metric: str) -> str:
-    """Mean ± sd of a metric, in its own digits; "–" where it is undefined."""
-    factor, digits = (100, 1) if metric in PERCENTAGES else (1, _decimals(value["mean"] or 0.0))
-    return mean_and_sd(
-        value["mean"], value["sd"], lambda number: real_minus(f"{factor * number:.{digits}f}")
-    )
-
-
-def _decimals(value: float) -> int:
-    """Three, and as many more as a small value needs for three significant digits."""
-    return max(3, 2 - math.floor(math.log10(abs(value)))) if value else 3
 
 
 def _fixed(value: float, factor: float = 1.0) -> str:
@@ -224,14 +218,21 @@ def _learning(runs: Sequence[Run], style: Mapping[str, int]) -> list[Chart]:
     return drawn
 
 
-def _curve(
-    curves: Curves | None, title: str, x_title: str, y_title: str, style: Mapping[str, int]
-) -> list[Chart]:
-    """Each model's curve in the unit square."""
-    if not curves:
-        return []
-    lines = [Line(name, points, style[name]) for name, points in curves.items()]
-    return [charts.chart(title, x_title, y_title, lines, square=True, table=False)]
+def _roc(curves: Curves | None, style: Mapping[str, int]) -> list[Chart]:
+    """Each model's curve; on the diagonal are guesses."""
+    titles = ("ROC on test", "false positive rate", "true positive rate")
+    lines = _curves(curves, style)
+    return [charts.chart(*titles, lines, square=True, diagonal=True, table=False)] if lines else []
+
+
+def _precision_recall(curves: Curves | None, style: Mapping[str, int]) -> list[Chart]:
+    titles = ("Precision and recall on test", "recall", "precision")
+    lines = _curves(curves, style)
+    return [charts.chart(*titles, lines, square=True, table=False)] if lines else []
+
+
+def _curves(curves: Curves | None, style: Mapping[str, int]) -> list[Line]:
+    return [Line(name, points, style[name]) for name, points in (curves or {}).items()]
 
 
 def _by_bin(comparison: Document, what: str, style: Mapping[str, int]) -> list[Chart]:
@@ -318,6 +319,7 @@ def _reliability(comparison: Document, style: Mapping[str, int]) -> list[Chart]:
                 for name, found in comparison["calibration"].items()
             ],
             square=True,
+            diagonal=True,
             corner=min(map(min, seen)),
             table=False,
         )

@@ -124,6 +124,7 @@ def chart(
     *,
     categories: Sequence[str] = (),
     square: bool = False,
+    diagonal: bool = False,
     corner: float = 0.0,
     whole_x: bool = False,
     include_zero: bool = False,
@@ -132,7 +133,8 @@ def chart(
     """Choose the scales of a chart.
 
     Args:
-        square: both axes equal, up to 1, with a diagonal.
+        square: both axes equal, up to 1.
+        diagonal: whether to draw the line x = y.
         corner: the lowest value in a square chart; below 0.3, the axes start at 0.
         whole_x: ticks at whole numbers only.
         include_zero: whether y = 0 must be visible.
@@ -168,6 +170,6 @@ def chart(
         x_ticks=x_ticks,
         y_ticks=y_ticks,
         categories=categories,
-        diagonal=square,
+        diagonal=diagonal,
         table=table,
     )

@@ -60,7 +60,7 @@ def run(workspace: Workspace) -> None:
     )
     if lacking := fonts.missing("".join(about["classes"])):
         progress.say(fonts.notice(lacking, "the plots number these classes, from 0"))
-    progress.say(outputs.comparison["headline"])
+    progress.say(progress.paragraph(outputs.comparison["headline"]))
 
 
 def _results(workspace: Workspace, settings: params.Params) -> list[ModelResult]:

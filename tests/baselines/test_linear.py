@@ -55,7 +55,7 @@ def test_it_learns_what_words_tell():
 
 
 def test_pairs_of_words_are_features():
-    """«not bad» is good although «bad» is bad."""
+    """The pair "not bad" is good although "bad" is bad."""
     fitted = fit(["bad", "bad at best"], ["not bad", "not bad at best"])
     coefficients = {word["ngram"]: word["coefficient"] for word in fitted.words["pos"]}
     assert "not bad" in coefficients
@@ -155,7 +155,7 @@ def test_tokens_are_those_that_the_networks_see(sentence):
 
 
 def test_telling_ngrams_by_hand():
-    """Of two classes there is one row of coefficients, for the second; only signs in favour."""
+    """Of two classes there is one row of coefficients, for the second; only signs in its favor."""
     ngrams = np.array(["awful", "the", "good", "great"], dtype=object)
     found = telling_ngrams(np.array([[-2.0, 0.0, 1.0, 3.0]]), ngrams, ["neg", "pos"], limit=2)
     assert found == {

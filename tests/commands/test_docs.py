@@ -66,20 +66,30 @@ class TestCommand:
         assert "`dvc exp run -S dataset=another` with [these" in shown
         assert "[another](docs/results.md#another)" in (project / "README.md").read_text("utf-8")
 
-    def test_results_are_kept_under_their_datasets_name(self, project):
-        """Metrics, comparison, faithfulness, parameters and lock, with date and machine."""
+    @pytest.mark.parametrize("attends", [True, False])
+    def test_results_are_kept_under_their_datasets_name(self, project, attends):
+        """With date and machine, and with a picture if a model has attention."""
         demo = project / "docs" / "results" / "demo"
         workspace = Workspace(project)
         kept = {path.name: path.read_bytes() for path in demo.iterdir()}
-        metrics = json.loads(kept["metrics.json"]) | {"dataset": "mine"}
-        workspace.explanations.mkdir(parents=True)
-        workspace.metrics.write_text(json.dumps(metrics), encoding="utf-8")
-        for path in (workspace.comparison, workspace.params, workspace.lock):
+        comparison = json.loads(kept["comparison.json"]) | {
+            "dataset": "mine",
+            "attention": {"model": "bilstm_attention"} if attends else None,
+        }
+        picture = workspace.explanations / "bilstm_attention-1" / "attention.png"
+        picture.parent.mkdir(parents=True)
+        picture.write_bytes(b"the first seed's")
+        workspace.comparison.write_text(json.dumps(comparison), encoding="utf-8")
+        for path in (workspace.metrics, workspace.params, workspace.lock):
             path.write_bytes(kept[path.name])
         (workspace.explanations / "faithfulness.json").write_bytes(kept["faithfulness.json"])
         copied = docs.keep_results(workspace)
         assert copied == demo.parent / "mine"
-        assert {path.name for path in copied.iterdir()} == set(kept)
+        assert {path.name for path in copied.iterdir()} == set(kept) - (
+            set() if attends else {"attention.png"}
+        )
+        if attends:
+            assert (copied / "attention.png").read_bytes() == b"the first seed's"
         record = json.loads((copied / docs.RECORD).read_bytes())
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", record["date"])
         assert record["machine"].keys() == json.loads(kept[docs.RECORD])["machine"].keys()

@@ -1,6 +1,8 @@
 import subprocess
+import sys
 from types import SimpleNamespace
 
+from pipeline import progress
 from pipeline.commands import repro
 from pipeline.core.files import write_json
 from pipeline.data import readers
@@ -15,12 +17,32 @@ def metrics(accuracy, *, model="bilstm", sd=0.01):
 
 
 def test_the_table_has_a_line_for_each_model_with_its_spread():
-    """Mean ± sd; a dash for what is undefined; no ± for a single fit; ✓ for the one to use."""
-    head, line = repro._table(metrics(0.91234), "tfidf")
-    assert head.split() == ["test", "seeds", "accuracy", "roc_auc"]
-    assert line.split() == ["bilstm", "3", "0.9123", "±", "0.0100", "–"]
-    (_, line) = repro._table(metrics(0.9, sd=None), "bilstm")
-    assert line.split() == ["bilstm", "✓", "3", "0.9000", "–"]
+    """Mean ± sd; a dash for what is undefined; no ± for a single run; ✓ for the one to use."""
+    head, line = repro._table(metrics(0.91234), "tfidf", width=80)
+    assert head == "test    seeds  accuracy, %  ROC AUC"
+    assert line == "bilstm      3   91.2 ± 1.0        –"
+    (_, line) = repro._table(metrics(0.9, sd=None), "bilstm", width=80)
+    assert line.split() == ["bilstm", "✓", "3", "90.0", "–"]
+
+
+def test_the_table_continues_below_what_fits_the_terminal():
+    """With the models' names again; nothing is cut, however narrow the terminal."""
+    shown = list(repro._table(metrics(0.91234), "tfidf", width=30))
+    assert shown == [
+        "test    seeds  accuracy, %", "bilstm      3   91.2 ± 1.0", "",
+        "test    ROC AUC", "bilstm        –",
+    ]  # fmt: skip
+    assert len(list(repro._table(metrics(0.91234), "tfidf", width=1))) == 8
+
+
+def test_paragraphs_fit_the_terminal(monkeypatch):
+    """In a log file a line stays a line; a command or a name is never broken."""
+    assert progress.paragraph("a sentence " * 20).count("\n") == 0
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "16")
+    assert progress.bullets(["two lines of words", "averylongname-that-stays"]) == (
+        "- two lines of\n  words\n- averylongname-that-stays"
+    )
 
 
 def test_what_agrees_with_the_committed_metrics_says_how_closely():
@@ -80,16 +102,3 @@ def test_a_changed_file_outside_the_project_is_noticed(tmp_path):
         assert repro.changed_source(workspace, SimpleNamespace(dataset="other")) == []
     write_json(workspace.raw / "card.json", {"dataset": "mine", "source": {"kind": "demo"}})
     assert repro.changed_source(workspace, settings) == []
-
-
-def test_small_measures_keep_their_digits():
-    """A solved regression's error is not 0.0000; what could not be measured is a dash."""
-    shown = {
-        (0.93381, 0.00153): "0.9338 ± 0.0015",
-        (0.0002, 0.000037): "2.0e-04 ± 3.7e-05",
-        (-0.0023, None): "-0.0023",
-        (0.0, None): "0.0000",
-        (None, None): "–",
-    }
-    for (mean, sd), expected in shown.items():
-        assert repro._cell({"mean": mean, "sd": sd}) == expected

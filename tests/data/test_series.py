@@ -161,7 +161,7 @@ def test_windows_stay_within_their_split(rows: int, window: int, horizon: int, s
 
 
 def test_scaler_knows_train_alone() -> None:
-    """Train is standardised exactly; other values of test change nothing in train or scaler."""
+    """Train is standardized exactly; other values of test change nothing in train or scaler."""
     card = steps_card("y", "z")
     settings = SeriesEncode(window=3, horizon=2)
     generator = np.random.default_rng(0)

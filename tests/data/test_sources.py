@@ -327,7 +327,7 @@ def test_hub_out_of_reach_is_one_clear_error(
 
 @pytest.mark.real
 def test_imdb_s_local_copy(load: Load) -> None:
-    """50,000 labelled reviews, as many without; 123 of train stand in test and are left out."""
+    """50,000 labeled reviews, as many without; 123 of train stand in test and are left out."""
     path = REAL_DATA / "imdb"
     findings = checks.check_corpus(load(HUB.model_copy(update={"path": str(path)})))
     assert {name: split.rows for name, split in findings.splits.items()} == {

@@ -171,7 +171,7 @@ def commit(message: str) -> None:
 
 
 def predictions(folder: Path, right: list[bool]) -> None:
-    """A fit's test predictions of which these are right."""
+    """A run's test predictions of which these are right."""
     outputs = np.array([[0.9, 0.1] if ok else [0.1, 0.9] for ok in right], np.float32)
     rows = np.arange(len(right))
     folder.mkdir(parents=True)

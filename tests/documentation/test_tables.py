@@ -60,13 +60,13 @@ KEPT = Kept("adding", METRICS, COMPARISON, FAITHFULNESS, RECORD)
 
 
 def test_models_show_mean_and_spread():
-    """Small numbers to two digits; a baseline has no seeds and no spread."""
+    """Small numbers keep their digits; a baseline has no seeds and no spread."""
     lines = tables.models(METRICS).splitlines()
     assert lines[0] == "| model | seeds | parameters | MSE |"
     assert lines[2:] == [
         "| `mean` | – | 1 | 0.500 |",
         "| `bilstm` | 3 | 1,200 | 0.100 ± 0.020 |",
-        "| `bilstm_attention` | 3 | 1,300 | 2.0e-05 ± 6.0e-06 |",
+        "| `bilstm_attention` | 3 | 1,300 | 0.0000200 ± 0.0000060 |",
     ]
 
 

@@ -51,6 +51,15 @@ def test_curves_are_read(runs, said):
     assert said in sentence
 
 
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+def test_what_is_set_already_is_not_suggested(clip_norm):
+    """Clipping, to a run that learned nothing."""
+    flat = curve([0.68, 0.67, 0.68], accuracy=0.605, clip_norm=clip_norm)
+    [sentence] = advise(texts(), {"m": [flat]})
+    assert ("Set training.clip_norm to 1.0, raise" in sentence) == (clip_norm is None)
+    assert ("class. Raise training.epochs" in sentence) == (clip_norm is not None)
+
+
 def test_a_few_runs_that_overfit_are_chance():
     """One of three says nothing about the recipe."""
     steady, early = curve([0.6, 0.5, 0.4, 0.5]), curve([0.4, 0.45, 0.6])

@@ -68,8 +68,8 @@ def test_a_baseline_that_beats_all_networks_says_so():
     pairs = [lost("bilstm"), lost("attention"), pair("attention", "bilstm", BETTER)]
     found = concluded(pairs, {"bilstm": 0.6, "attention": 0.55})
     assert found["headline"] == (
-        "Use TF-IDF with logistic regression: it is better than every network here, and than the "
-        "best of them (attention, by validation) by 4.2 points of test accuracy (95 % interval "
+        "Use TF-IDF with logistic regression: it is better than every network here; it leads the "
+        "best of them on validation, attention, by 4.2 points of test accuracy (95 % interval "
         "2.9 to 5.6). attention is better than bilstm."
     )
 
@@ -135,8 +135,8 @@ def test_a_series_is_judged_by_the_baseline_that_is_hardest_to_beat():
     pairs[1] = pair("bilstm", "last_value", BETTER, (-0.1, -0.12, -0.08))
     found = concluded(pairs, networks, naive, Unit(regression=True, confidence=0.9))
     assert found["headline"] == (
-        "Use bilstm: it is better than every baseline here, and than the best of them (the last "
-        "value, by validation) by 0.1 test MSE (90 % interval 0.08 to 0.12)."
+        "Use bilstm: it is better than every baseline here; it leads the best of them on "
+        "validation, the last value, by 0.1 test MSE (90 % interval 0.08 to 0.12)."
     )
 
 

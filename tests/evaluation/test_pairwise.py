@@ -82,11 +82,12 @@ def test_what_it_would_take_to_tell_them_apart_is_said():
     found = claim(0.012, 0.3, low=-0.01, high=0.03)
     seeds = replace(found, difference=replace(found.difference, seed_error=0.006, freedom=4))
     assert seeds.power == (
-        "With 80 % power, these rows and seeds find a difference of 2.2 points or more. For the "
-        "one observed, it takes 7 seeds."
+        "These rows and seeds would show a true difference of 2.2 points four times in five (80 % "
+        "power). One as large as observed takes 7 seeds."
     )
     rows = replace(found, difference=replace(found.difference, row_error=0.006))
-    assert rows.power.endswith("1.7 points or more. For the one observed, it takes more test rows.")
+    assert "difference of 1.7 points four times in five" in rows.power
+    assert rows.power.endswith("One as large as observed takes more test rows.")
     assert claim().power is None
 
 

@@ -2,7 +2,13 @@
 
 import pytest
 
-from pipeline.evaluation.wording import compact, listed, mean_and_sd, signed_difference
+from pipeline.evaluation.wording import (
+    compact,
+    listed,
+    mean_and_sd,
+    metric_and_sd,
+    signed_difference,
+)
 
 
 @pytest.mark.parametrize(
@@ -12,6 +18,8 @@ from pipeline.evaluation.wording import compact, listed, mean_and_sd, signed_dif
         (-0.0213, False, "\N{MINUS SIGN}2.1"),
         (-0.012345, True, "\N{MINUS SIGN}0.01235"),
         (0.0, False, "+0.0"),
+        (-0.0001, False, "+0.0"),
+        (-0.0, True, "+0"),
     ],
 )
 def test_a_difference_has_its_sign(value, regression, shown):
@@ -26,6 +34,26 @@ def test_a_difference_has_its_sign(value, regression, shown):
 def test_a_mean_has_its_deviation_where_there_is_one(mean, sd, shown):
     """A deterministic model has none, and a metric can be undefined."""
     assert mean_and_sd(mean, sd, "{:.2f}".format, undefined="undefined") == shown
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "shown"),
+    [
+        (0.2345, 0.0123, "0.234 ± 0.012"),
+        (0.0000231, 0.0000059, "0.0000231 ± 0.0000059"),
+        (-0.0456, None, "−0.0456"),
+        (0.0, 0.0, "0.000 ± 0.000"),
+        (None, None, "–"),
+    ],
+)
+def test_small_errors_keep_three_significant_digits(mean, sd, shown):
+    """An error far below 1 does not read as 0.000."""
+    assert metric_and_sd({"mean": mean, "sd": sd}, "mse") == shown
+
+
+def test_shares_are_in_percent():
+    """With one decimal."""
+    assert metric_and_sd({"mean": 0.9123, "sd": 0.0123}, "accuracy") == "91.2 ± 1.2"
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,18 @@ def test_even_weights_show_no_contrast(length, bytes_of_emoji):
     assert {bar["height"] for bar in drawn["bars"]} == {0.0}
 
 
+def test_only_what_has_more_than_an_even_share_is_called_heaviest():
+    """Of even weights, nothing."""
+    even = sample("A good film", [(0, 1), (2, 6), (7, 11)], [1 / 3] * 3)
+    assert page.heaviest(GOOD_FILM) == [("good", 0.8)]
+    text = Page(page.render(document(even))).text
+    assert "No word has noticeably more than an even share." in text
+    (window,) = SERIES["samples"]
+    assert page.heaviest_steps(window) == [(2, 0.7)]
+    flat = {**SERIES, "samples": [{**window, "weights": [1 / 3] * 3}]}
+    assert "heaviest" not in Page(page.render(flat)).all("svg")[0]["aria-label"]
+
+
 def test_render_keeps_markup_of_a_review_as_text():
     """A script in a text, a class or a feature stays text, and our own script is the only one."""
     text = "<script>alert(1)</script> & <b>bold</b>"
@@ -141,7 +153,7 @@ def test_render_highlights_by_even_shares_and_gives_the_exact_weight():
 
 
 def test_render_tells_right_from_wrong_in_words():
-    """Label, prediction, probability and verdict are text, not colour alone."""
+    """Label, prediction, probability and verdict are text, not color alone."""
     right = {**GOOD_FILM, "row": 4, "label": 1, "correct": True}
     text = Page(page.render(document(GOOD_FILM, right))).text
     assert "Row 3 ✗ wrong label neg predicted pos with 90.0 %" in text
@@ -158,7 +170,7 @@ def test_render_without_weights_says_why_nothing_is_highlighted():
 
 
 def test_render_marks_evidence_and_what_was_cut_off():
-    """Evidence is underlined, the unread part grey, a long one folded; all said in words."""
+    """Evidence is underlined, the unread part gray, a long one folded; all said in words."""
     cut = sample(
         "A good film." + " more" * 100, [(2, 6)], [1.0],
         evidence=[[2, 6]], unread=[[12, 512]], truncated=True,
@@ -246,6 +258,16 @@ def test_draw_depends_on_the_weights():
     (window,) = SERIES["samples"]
     other = {**SERIES, "samples": [{**window, "weights": [0.7, 0.2, 0.1]}]}
     assert page.draw(SERIES) != page.draw(other)
+
+
+def test_draw_underlines_the_evidence_and_says_so():
+    """Another picture than without it, from right to left, too; a series has none."""
+    for text in ("A good film", "فيلم رائع جدا"):
+        plain = sample(text, [(0, 4), (5, 9)], [0.2, 0.8])
+        known = {**plain, "evidence": [[0, 9]]}
+        assert page.draw(document(plain)) != page.draw(document(known))
+        assert page._notes(document(known), [known])[-1].startswith("underlined")
+    assert len(page._notes(SERIES, SERIES["samples"])) == 1
 
 
 def test_draw_cuts_long_texts():

@@ -43,7 +43,7 @@ def run(model, inputs):
 @every_pooling
 @pytest.mark.parametrize(("merge", "normalization"), [("concat", "none"), ("sum", "layer")])
 def test_agrees_with_the_float64_reference(pooling, merge, normalization):
-    """Embedding, Bi-LSTM, normalisation, pooling and head, row by row without padding."""
+    """Embedding, Bi-LSTM, normalization, pooling and head, row by row without padding."""
     predictor = text_network(pooling=pooling, merge=merge, normalization=normalization).predictor
     layers = {layer.name: layer for layer in predictor.layers}
     exact = {

@@ -27,7 +27,7 @@ LANGUAGE_MODEL = {"units": 4, "epochs": 2, "samples": 8}
 
 @pytest.fixture
 def project(workspace):
-    """Encoded rows and what is learnt from them without labels: vectors and a Bi-LSTM."""
+    """Encoded rows and what is learned from them without labels: vectors and a Bi-LSTM."""
     learn(workspace, vectors=VECTORS, language_model=LANGUAGE_MODEL)
     return workspace
 

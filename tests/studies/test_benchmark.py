@@ -145,7 +145,7 @@ class TestImplementations:
         "name", ["spotlight", "keras", "keras_by_length", "pytorch", "pytorch_sparse", "packed"]
     )
     def test_training_changes_every_weight(self, name):
-        """What is timed is a whole step: forward, backward and the optimiser's update."""
+        """What is timed is a whole step: forward, backward and the optimizer's update."""
         implementation = make(name)
         before = [np.array(weight) for weight in implementation.weights()]
         implementation.train([np.arange(5), np.arange(5, 10)])

@@ -112,7 +112,7 @@ def test_no_test_review_is_learnt_from_and_none_is_cut(reviews):
 
 
 def simulated(accuracy, *, seeds=(1, 2, 3), rows=ROWS):
-    """Arms that are right with the probability `accuracy(length, position, model)`."""
+    """Runs that are right with the probability `accuracy(length, position, model)`."""
     rng = np.random.default_rng(7)
     targets = np.arange(rows) % 2
     luck = rng.random(rows)  # a row is hard or easy for all alike

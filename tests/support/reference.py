@@ -56,7 +56,7 @@ def network(steps, weights, *, pooling, merge, normalized):
         weights: float64 arrays by the part of the network they belong to.
         pooling: as in a recipe.
         merge: "concat" or "sum".
-        normalized: whether layer normalisation follows the encoder.
+        normalized: whether layer normalization follows the encoder.
     """
     forward = lstm(steps, *weights["forward"])
     backward = lstm(steps[::-1], *weights["backward"])[::-1]

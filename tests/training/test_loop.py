@@ -15,7 +15,7 @@ from tests.support.training import CLASSES, rows
 
 
 def built(recipe, task="binary", seed=1):
-    """A freshly initialised predictor."""
+    """A freshly initialized predictor."""
     keras.utils.set_random_seed(seed)
     return build_network(
         recipe, kind="text", task=task, classes=CLASSES[task], vocabulary_size=20

@@ -22,9 +22,9 @@ from pipeline.core.params import (
     Vocabulary,
 )
 
-ATTENTION, BASELINE = "bilstm_attention", "bilstm"  # whom the claim is about
+ATTENTION, BASELINE = "bilstm_attention", "bilstm"  # what the claim compares
 
-# Where the evidence of the test reviews stands; of those that are learnt from, anywhere.
+# Where the evidence of the test reviews stands; of those that are learned from, anywhere.
 POSITIONS: tuple[Position, ...] = get_args(Position)
 
 Length = Annotated[str, Field(pattern=r"^\d+-\d+$")]
@@ -98,7 +98,7 @@ class Study(Section):
 
     @property
     def rivals(self) -> list[str]:
-        """The models that attention is compared with, whom the claim names first."""
+        """The models that attention is compared with; the claim is about the first."""
         others = [model for model in self.models if model not in {ATTENTION, BASELINE}]
         return [BASELINE, *others]
 
