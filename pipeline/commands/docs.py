@@ -124,7 +124,7 @@ def keep_results(workspace: Workspace) -> Path:
         model = comparison["attention"]["model"]
         first = comparison["models"][model]["seeds"][0]
         sources.append(workspace.explanations / f"{model}-{first}" / "attention.png")
-    folder = workspace.root / "docs" / "results" / comparison["dataset"]
+    folder: Path = workspace.root / "docs" / "results" / comparison["dataset"]
     with new_folder(folder) as copy:
         for source in sources:
             read_bytes(source)
