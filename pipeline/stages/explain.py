@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline import progress
 from pipeline.core import params, runtime
@@ -19,9 +21,11 @@ from pipeline.core.files import (
 from pipeline.core.predictions import read_predictions
 from pipeline.core.sequences import read_sequences
 from pipeline.evaluation import fonts
-from pipeline.explanation import faithfulness, page, rows, samples
+from pipeline.evaluation.significance import Bootstrap
+from pipeline.explanation import candidates, controls, faithfulness, page, rows, samples
 from pipeline.explanation.documents import MeasuredRun, faithfulness_document, samples_document
 from pipeline.explanation.equal_weights import with_equal_weights
+from pipeline.models.network import Network
 from pipeline.training import inference
 from pipeline.workspace import Workspace
 
@@ -46,9 +50,19 @@ def run(workspace: Workspace) -> None:
     drawn = samples.drawn_features(test) if about["kind"] == "series" else []
     sample = rows.draw_sample(len(test), size=settings.explain.faithfulness_rows, seed=chance)
     tested = rows.select(raw, test, sample)
+    fewer = rows.draw_sample(len(sample), size=settings.explain.candidate_rows, seed=chance)
+    compared = rows.select(raw, test, sample[fewer])
+    bootstrap = Bootstrap(
+        confidence=confidence,
+        resamples=settings.evaluate.resamples,
+        seed=settings.evaluate.seed,
+        block=max(1, round(about.get("block", 1) * len(fewer) / len(test))),  # of the drawn rows
+    )
+    idf = None if about["kind"] == "series" else _idf(workspace, about)
 
     with new_folder(workspace.explanations) as folder:
         attended: dict[str, dict[int, MeasuredRun]] = {}
+        contests: dict[str, dict[int, candidates.Measured]] = {}
         lacking = ""
         for model, seed in progress.bar(
             settings.runs, what="explaining", total=len(settings.runs), unit="run"
@@ -73,6 +87,17 @@ def run(workspace: Workspace) -> None:
                 attended.setdefault(model, {})[seed] = MeasuredRun(
                     of_tested, tested.of(predicted), measured
                 )
+            if seed in settings.seeds[: settings.explain.candidate_seeds]:
+                measured_candidates = candidates.measure_run(
+                    network,
+                    compared,
+                    idf=idf,
+                    other=_another(workspace, settings, model, seed),
+                    points=settings.explain.integration_steps,
+                    seed=chance,
+                )
+                if measured_candidates is not None:
+                    contests.setdefault(model, {})[seed] = measured_candidates
             document = samples_document(
                 shown,
                 shown.of(predicted),
@@ -91,12 +116,35 @@ def run(workspace: Workspace) -> None:
         write_json(
             folder / "faithfulness.json",
             faithfulness_document(
-                attended, tested, about["classes"], confidence=confidence, seed=chance
+                attended,
+                {
+                    model: controls.summarize(of_model, settings.explain, bootstrap)
+                    for model, of_model in contests.items()
+                },
+                tested,
+                about["classes"],
+                confidence=confidence,
+                seed=chance,
             ),
         )
     if lacking:
         progress.say(fonts.notice(lacking, "attention.png has boxes for them; see attention.html"))
     progress.say(f"explained {len(positions)} test rows by {len(settings.runs)} runs")
+
+
+def _another(
+    workspace: Workspace, settings: params.Params, model: str, seed: int
+) -> Network | None:
+    """The same model's network of the next seed; None if there is no other."""
+    following = settings.seeds[(settings.seeds.index(seed) + 1) % len(settings.seeds)]
+    if following == seed:
+        return None
+    return inference.load_model(workspace.model(model, following)).network
+
+
+def _idf(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.float64]:
+    train = read_sequences(workspace.encoded / "train.parquet", spans=False)
+    return candidates.inverse_frequencies(train, about["vocabulary_size"])
 
 
 def _raw(workspace: Workspace, about: Mapping[str, Any]) -> pa.Table:
