@@ -411,7 +411,8 @@ each token in turn costs a prediction a token."""
     """How many seeds of each model, the first ones, are compared. Seeds differ more than rows do, \
 so few rows and all seeds tell more than many rows and few seeds."""
     integration_steps: Count = 16
-    """Points between the zero embedding and a token's own at which integrated gradients looks."""
+    """Points between the zero embedding and a token's own at which integrated gradients looks. \
+The report says how much of the change they miss: the more points, the less."""
     minimum_gain: Share = 0.01
     """Smallest gain over a control that counts, in probability or, for a number, in standard \
 deviations of the predictions: with enough rows any gain becomes clear, but less than a point \

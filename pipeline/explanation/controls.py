@@ -34,7 +34,8 @@ def summarize(
             for of in MEASURES
             if len(names[name].get(of, ())) > 1
         }
-        for name in names
+        for name in (*METHODS, *CONTROLS)
+        if name in names
     }  # candidate → measure → <float64>[seeds, rows]
     methods = {
         name: {

@@ -59,6 +59,7 @@ REFERENCES = (
     "DeYoung et al. 2020, ERASER: A Benchmark to Evaluate Rationalized NLP Models (ACL)",
     "Jain & Wallace 2019, Attention is not Explanation (NAACL)",
     "Wiegreffe & Pinter 2019, Attention is not not Explanation (EMNLP)",
+    "Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks (ICML)",
 )
 
 

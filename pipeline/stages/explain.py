@@ -1,7 +1,7 @@
 """`explain`: the trained models and a seeded sample → results/explanations."""
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,10 @@ def run(workspace: Workspace) -> None:
     )
     idf = None if about["kind"] == "series" else _idf(workspace, about)
 
+    @lru_cache(maxsize=2)  # a run's and that of the next seed, whose turn is next
+    def network_of(model: str, seed: int) -> Network:
+        return inference.load_model(workspace.model(model, seed)).network
+
     with new_folder(workspace.explanations) as folder:
         attended: dict[str, dict[int, MeasuredRun]] = {}
         contests: dict[str, dict[int, candidates.Measured]] = {}
@@ -67,7 +71,7 @@ def run(workspace: Workspace) -> None:
         for model, seed in progress.bar(
             settings.runs, what="explaining", total=len(settings.runs), unit="run"
         ):
-            network = inference.load_model(workspace.model(model, seed)).network
+            network = network_of(model, seed)
             predicted = predictions[model, seed]
             weights = None
             if network.explainer is not None:
@@ -92,7 +96,9 @@ def run(workspace: Workspace) -> None:
                     network,
                     compared,
                     idf=idf,
-                    other=_another(workspace, settings, model, seed),
+                    other=network_of(model, _next(settings.seeds, seed))
+                    if len(settings.seeds) > 1
+                    else None,
                     points=settings.explain.integration_steps,
                     seed=chance,
                 )
@@ -132,14 +138,9 @@ def run(workspace: Workspace) -> None:
     progress.say(f"explained {len(positions)} test rows by {len(settings.runs)} runs")
 
 
-def _another(
-    workspace: Workspace, settings: params.Params, model: str, seed: int
-) -> Network | None:
-    """The same model's network of the next seed; None if there is no other."""
-    following = settings.seeds[(settings.seeds.index(seed) + 1) % len(settings.seeds)]
-    if following == seed:
-        return None
-    return inference.load_model(workspace.model(model, following)).network
+def _next(seeds: Sequence[int], seed: int) -> int:
+    """The seed after this one; the first after the last."""
+    return seeds[(seeds.index(seed) + 1) % len(seeds)]
 
 
 def _idf(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.float64]:
