@@ -1,4 +1,5 @@
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
@@ -106,5 +107,5 @@ def test_the_controls_that_attention_does_not_beat_are_named(unbeaten, said):
     """Or that there is none."""
     methods = {"attention": {"unbeaten": unbeaten}, "other_seed": {"title": "another seed"}}
     found = KEPT.faithfulness | {"candidates": {"bilstm_attention": {"methods": methods}}}
-    (row,) = tables.explanations([KEPT._replace(faithfulness=found)]).splitlines()[2:]
+    (row,) = tables.explanations([replace(KEPT, faithfulness=found)]).splitlines()[2:]
     assert row.endswith(f"| {said} | partly supported |")
