@@ -422,15 +422,43 @@ class Evaluate(Section):
     """Seed of the bootstrap."""
 
 
+Control = Literal["random", "position", "idf", "untrained_attention", "other_seed"]
+
+
 class Explain(Section):
-    """Which test rows are shown, and how many are used to test the attention weights."""
+    """Which test rows are shown, how many test the attention weights, and what these must beat."""
 
     samples: Count = 24
     """Test rows that are shown, besides those on which the models disagree most."""
     faithfulness_rows: Rows = 400
     """Test rows on which the weights are tested."""
+    candidate_rows: Annotated[Rows, Field(ge=2)] = 50
+    """How many of those also compare attention with other methods and with controls. Leaving out \
+each token in turn costs a prediction a token."""
+    candidate_seeds: Count = 5
+    """How many seeds of each model, the first ones, are compared. Seeds differ more than rows do, \
+so few rows and all seeds tell more than many rows and few seeds."""
+    integration_steps: Count = 16
+    """Points between the zero embedding and a token's own at which integrated gradients looks. \
+The report says how much of the change they miss: the more points, the less."""
+    minimum_gain: Share = 0.01
+    """Smallest gain over a control that counts, in probability or, for a number, in standard \
+deviations of the predictions: with enough rows any gain becomes clear, but less than a point \
+leaves the prediction as it was."""
+    partly_supported: tuple[Control, ...] = ("random", "position", "idf", "untrained_attention")
+    """Controls that the weights must beat to be partly supported: none of them knows what this \
+attention has learned, so weights that don't beat them point at nothing that it found."""
+    supported: tuple[Control, ...] = (
+        "random",
+        "position",
+        "idf",
+        "untrained_attention",
+        "other_seed",
+    )
+    """Controls that they must beat to be supported. The attention of a network with another seed \
+knows the data, but not this network: weights that don't beat it tell of the data alone."""
     seed: Seed = 0
-    """Seed of the sample of rows and of the random deletions."""
+    """Seed of the sample of rows, the random deletions and the untrained attention."""
 
 
 class Registry(Section):

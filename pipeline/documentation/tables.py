@@ -187,6 +187,7 @@ def explanations(kept: Sequence[Kept]) -> str:
                     if evidence
                     else "–",
                     f"{agreed['mean']:.2f}" if agreed else "–",
+                    _unbeaten(one.faithfulness.get("candidates", {}).get(model)),
                     about["level"],
                 ]
             )
@@ -198,10 +199,19 @@ def explanations(kept: Sequence[Kept]) -> str:
             "when as many random ones are",
             "weight on the known evidence (an even share)",
             "agreement between seeds, Spearman's ρ",
+            "not better than these controls",
             "verdict",
         ],
         rows,
     )
+
+
+def _unbeaten(candidates: Document | None) -> str:
+    """The controls that attention doesn't beat; a dash for results that are older than these."""
+    if candidates is None:
+        return "–"
+    methods = candidates["methods"]
+    return ", ".join(methods[name]["title"] for name in methods["attention"]["unbeaten"]) or "none"
 
 
 def _section(one: Kept) -> str:

@@ -73,6 +73,7 @@ def samples_document(
 
 def faithfulness_document(
     runs: Mapping[str, Mapping[int, MeasuredRun]],
+    candidates: Mapping[str, dict[str, Any]],
     tested: Rows,
     classes: Sequence[str],
     *,
@@ -83,6 +84,7 @@ def faithfulness_document(
 
     Args:
         runs: model → seed → run, for the models with attention.
+        candidates: model → what `controls.summarize` returned.
         tested: the rows.
         classes: their names.
         confidence: of every interval.
@@ -104,5 +106,6 @@ def faithfulness_document(
                 [(run.weights, run.predictions) for run in of_model],
                 classes,
             ),
+            candidates.get(model),
         )
-    return faithfulness.document(models, confidence=confidence)
+    return faithfulness.document(models, candidates, confidence=confidence)

@@ -1,6 +1,12 @@
-"""A network whose attention is replaced by equal weights."""
+"""Networks whose attention is replaced: by equal weights, or by an untrained layer."""
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.sequences import Sequences
+from pipeline.models.network import Network
+from pipeline.training import inference
 
 
 def with_equal_weights(predictor: keras.Model) -> keras.Model:
@@ -13,3 +19,36 @@ def with_equal_weights(predictor: keras.Model) -> keras.Model:
     states, *_ = keras.tree.flatten(predictor.get_layer("attention").input)
     context = keras.layers.GlobalAveragePooling1D(name="equal_weights")(states)  # (batch, features)
     return keras.Model(predictor.input, predictor.get_layer("output")(context))
+
+
+def untrained_weights(
+    predictor: keras.Model, sequences: Sequences, *, draws: int, seed: int
+) -> NDArray[np.float64] | None:
+    """<float64>[draws, total]: what fresh attention layers weigh in the same trained network.
+
+    None if nothing in the layer is trained.
+
+    Args:
+        predictor: a `Network.predictor` with attention.
+        sequences: the rows.
+        draws: how many fresh layers.
+        seed: of their variables; it also sets the global seeds, as Keras's initializers do.
+    """
+    trained = predictor.get_layer("attention")
+    if not trained.variables:
+        return None
+    keras.utils.set_random_seed(seed)
+    states, *_ = keras.tree.flatten(trained.input)
+    layer = type(trained).from_config(trained.get_config())
+    context, weights = layer(states)
+    output = predictor.get_layer("output")(context)
+    network = Network(
+        predictor, keras.Model(predictor.input, {"output": output, "weights": weights})
+    )
+    result = []
+    for _ in range(draws):  # the network stays, so it is compiled only once
+        fresh = type(trained).from_config(trained.get_config())
+        fresh.build(states.shape)
+        layer.set_weights(fresh.get_weights())
+        result.append(np.concatenate(inference.predict_with_weights(network, sequences)[1]))
+    return np.stack(result).astype(np.float64)

@@ -1,4 +1,4 @@
-"""How far attention weights can be trusted: four tests, and a verdict in words.
+"""How far attention weights can be trusted: tests, and a verdict in words.
 
 0. Evenness: do the weights differ at all, and does that change the predictions? If they are
    even they say nothing, whatever the other tests find.
@@ -9,6 +9,8 @@
 3. Agreement: do runs that differ only in their seed give similar weights? If not, a weight
    says more about the run than about the text: Jain & Wallace 2019, "Attention is not
    Explanation"; Wiegreffe & Pinter 2019, "Attention is not not Explanation".
+4. Controls: are the weights better than scores that know too little? Nearly every score passes the
+   deletion test, even weights of another network: see `explanation.controls`.
 """
 
 import itertools
@@ -42,7 +44,7 @@ EVEN_ABOVE = 0.9
 # point of probability, or for regression by less than 1 % of the predictions' standard deviation.
 NO_CHANGE = 0.01
 
-SUPPORTED, PARTLY, UNSUPPORTED = "supported", "partly supported", "not supported"
+LEVELS = UNSUPPORTED, PARTLY, SUPPORTED = "not supported", "partly supported", "supported"
 EVEN = "the weights say nothing: they are even"
 
 LIMITS = (
@@ -57,6 +59,7 @@ REFERENCES = (
     "DeYoung et al. 2020, ERASER: A Benchmark to Evaluate Rationalized NLP Models (ACL)",
     "Jain & Wallace 2019, Attention is not Explanation (NAACL)",
     "Wiegreffe & Pinter 2019, Attention is not not Explanation (EMNLP)",
+    "Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks (ICML)",
 )
 
 
@@ -139,7 +142,7 @@ def _evenness(
     lengths = sequences.lengths
     entropy = np.array([float(stats.entropy(row)) for row in weights])
     full, even = predict(sequences), predict_evenly(sequences)
-    change = np.abs(_of_predicted(full, even) - _of_predicted(full, full))
+    change = np.abs(of_predicted(full, even) - of_predicted(full, full))
     if full.ndim == 1:
         change /= float(full.std()) or 1.0
     return {
@@ -151,7 +154,7 @@ def _evenness(
     }
 
 
-def _of_predicted(full: NDArray[np.float32], outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+def of_predicted(full: NDArray[np.float32], outputs: NDArray[np.float32]) -> NDArray[np.float64]:
     """<float64>[…, n]: the probability of the class that `full` gives, or for regression the value.
 
     Args:
@@ -207,8 +210,8 @@ def _deletion(
     shuffle, ties = np.random.default_rng(seed).random((2, len(attended)))
     full = predict(kept)
     changes = {
-        "attention": _changes(kept, _ranks(kept, attended, ties), full, predict),
-        "random": _changes(kept, _ranks(kept, shuffle, ties), full, predict),
+        "attention": changes_of(kept, ranks(kept, attended, ties), full, predict),
+        "random": changes_of(kept, ranks(kept, shuffle, ties), full, predict),
     }
     result: Document = {"rows": len(kept), "shares": list(SHARES)}
     for measure_number, name in enumerate(("comprehensiveness", "sufficiency")):
@@ -225,19 +228,19 @@ def _deletion(
     return result
 
 
-def _ranks(
+def ranks(
     sequences: Sequences, scores: NDArray[np.float64], ties: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """<int64>[total]: each step's place in its row, 0 = highest score, ties by `ties`."""
     row_of = np.repeat(np.arange(len(sequences)), sequences.lengths)
     order = np.lexsort((ties, -scores, row_of))
-    ranks = np.empty(len(scores), np.int64)
-    ranks[order] = np.arange(len(scores)) - np.repeat(sequences.starts[:-1], sequences.lengths)
-    return ranks
+    places = np.empty(len(scores), np.int64)
+    places[order] = np.arange(len(scores)) - np.repeat(sequences.starts[:-1], sequences.lengths)
+    return places
 
 
-def _changes(
-    sequences: Sequences, ranks: NDArray[np.int64], full: NDArray[np.float32], predict: Predict
+def changes_of(
+    sequences: Sequences, order: NDArray[np.int64], full: NDArray[np.float32], predict: Predict
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How the prediction changes without, and with only, the steps that rank highest.
 
@@ -248,7 +251,7 @@ def _changes(
     For regression p is the prediction, and the changes are absolute.
 
     Args:
-        ranks: <int64>[total], of each step in its row.
+        order: <int64>[total], the rank each step in its row.
         full: the outputs for all steps.
 
     Returns:
@@ -257,18 +260,18 @@ def _changes(
     without, alone = [], []
     for share in SHARES:
         size = np.ceil((share * sequences.lengths).round(9)).clip(1, sequences.lengths - 1)
-        top = ranks < np.repeat(size, sequences.lengths)
-        without.append(_keep(sequences, ~top))
-        alone.append(_keep(sequences, top))
+        top = order < np.repeat(size, sequences.lengths)
+        without.append(keep(sequences, ~top))
+        alone.append(keep(sequences, top))
     outputs = predict(Sequences.concatenate([*without, *alone]))
     outputs = outputs.reshape(2, len(SHARES), *full.shape)
-    change = _of_predicted(full, full) - _of_predicted(full, outputs)  # <float64>[2, shares, n]
+    change = of_predicted(full, full) - of_predicted(full, outputs)  # <float64>[2, shares, n]
     if full.ndim == 1:
         change = np.abs(change)
     return change[0], change[1]
 
 
-def _keep(sequences: Sequences, steps: NDArray[np.bool_]) -> Sequences:
+def keep(sequences: Sequences, steps: NDArray[np.bool_]) -> Sequences:
     """The sequences shortened to `steps`, <bool>[total]."""
     lengths = np.add.reduceat(steps, sequences.starts[:-1], dtype=np.int64)
     return Sequences(
@@ -373,9 +376,10 @@ def summarize(
     runs: Mapping[int, Document],
     agreed: Document | None,
     words: Mapping[str, list[Document]] | None = None,
+    compared: Document | None = None,
 ) -> Document:
     """What `faithfulness.json` says about one model: its runs by seed, and the verdict."""
-    level, sentences = verdict(list(runs.values()), agreed)
+    level, sentences = verdict(list(runs.values()), agreed, compared)
     return {
         "level": level,
         "verdict": " ".join(sentences),
@@ -385,11 +389,20 @@ def summarize(
     }
 
 
-def document(models: Mapping[str, Document], *, confidence: float) -> Document:
-    """The content of `results/explanations/faithfulness.json`; `models` are from `summarize`."""
+def document(
+    models: Mapping[str, Document], candidates: Mapping[str, Document], *, confidence: float
+) -> Document:
+    """The content of `results/explanations/faithfulness.json`.
+
+    Args:
+        models: from `summarize`, those with attention.
+        candidates: from `controls.summarize`, every model's.
+        confidence: of every interval.
+    """
     return {
         "confidence": confidence,
         "models": dict(models),
+        "candidates": dict(candidates),
         "limits": LIMITS,
         "references": list(REFERENCES),
     }
@@ -398,13 +411,17 @@ def document(models: Mapping[str, Document], *, confidence: float) -> Document:
 # ── in words ─────────────────────────────────────────────────────────────────────────────
 
 
-def verdict(runs: Sequence[Document], agreed: Document | None) -> tuple[str, list[str]]:
+def verdict(
+    runs: Sequence[Document], agreed: Document | None, compared: Document | None = None
+) -> tuple[str, list[str]]:
     """How far to trust a model's weights, and a sentence for each test that was made.
 
     Supported: every test that could be made passed clearly, for every seed. Not supported:
     none did for any seed. Partly supported: anything in between. Weights that are even for every
     seed say nothing. Those that are even for some, or make no difference, are at best partly
-    supported; to differ is no merit by itself, since random weights do.
+    supported; to differ is no merit by itself, since random weights do. And the level is no higher
+    than the comparison with controls allows (`controls.summarize`), since weights that know little
+    pass these tests too.
     """
     tests = (_say_deletion(runs), _say_evidence(runs), _say_agreement(agreed))
     made = [test for test in tests if test is not None]
@@ -418,7 +435,10 @@ def verdict(runs: Sequence[Document], agreed: Document | None) -> tuple[str, lis
         level = SUPPORTED
     else:
         level = PARTLY
-    return level, [_say_evenness(runs), *(sentence for _, sentence in made)]
+    if compared is not None and level != EVEN:
+        level = min(level, compared["level"], key=LEVELS.index)
+    said = [] if compared is None else compared["sentences"]
+    return level, [_say_evenness(runs), *(sentence for _, sentence in made), *said]
 
 
 def _even(runs: Sequence[Document]) -> list[bool]:

@@ -90,6 +90,19 @@ def build_network(
     return Network(predictor, keras.Model(inputs, explained, name="explainer"))
 
 
+def split_at_encoder(model: keras.Model) -> tuple[keras.Model, BiLSTM, keras.Model]:
+    """Split a model at its first Bi-LSTM into three that share its layers.
+
+    The first outputs a list of what the Bi-LSTM takes, and another of the steps' mask, if there is
+    one; the last takes the states and that list.
+    """
+    encoder = next(layer for layer in model.layers if isinstance(layer, BiLSTM))
+    given = [one for one in keras.tree.flatten(encoder.input) if one.dtype != "bool"]
+    masks = [one._keras_mask for one in given if getattr(one, "_keras_mask", None) is not None]
+    below = keras.Model(model.inputs, [given, masks[:1]])
+    return below, encoder, keras.Model([encoder.output, masks[:1]], model.outputs[0])
+
+
 def widened_units(recipe: Recipe, *, inputs: int, outputs: int) -> int:
     """The fewest units with which a recipe has as many parameters as with additive attention.
 

@@ -88,7 +88,7 @@ def build_report(
         samples: every run's `samples.json`, with the rows that `samples.disputed` names.
         roc: for each model its points (false positive rate, true positive rate).
         precision_recall: for each model its points (recall, precision).
-        faithfulness: `faithfulness.json`, if a model has attention.
+        faithfulness: `faithfulness.json`; earlier ones lack `candidates`.
         words: the baseline's `words.json`, if it reads words.
     """
     style = {name: number % charts.STYLES for number, name in enumerate(comparison["models"])}
@@ -103,6 +103,7 @@ def build_report(
         p_statement=_p_statement,
     )
     templates.globals.update(charts=charts, number=charts.number)
+    candidates = (faithfulness or {}).get("candidates", {})
     return templates.get_template("report.html").render(
         comparison=comparison,
         card=card,
@@ -132,6 +133,12 @@ def build_report(
         deletion=_deletion(faithfulness, style),
         attention_style=_attention_style(faithfulness, style),
         knows_evidence=_top_of_evidence(faithfulness),
+        candidates=candidates,
+        ranked_evidence=any(
+            "auprc" in method
+            for found in candidates.values()
+            for method in found["methods"].values()
+        ),
         attended=_attended_words(faithfulness),
         trust=_TRUST,
         recipes={run.card["model"]: run.card["recipe"] for run in runs},

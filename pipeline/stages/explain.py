@@ -1,10 +1,12 @@
 """`explain`: the trained models and a seeded sample → results/explanations."""
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline import progress
 from pipeline.core import params, runtime
@@ -19,9 +21,11 @@ from pipeline.core.files import (
 from pipeline.core.predictions import read_predictions
 from pipeline.core.sequences import read_sequences
 from pipeline.evaluation import fonts
-from pipeline.explanation import faithfulness, page, rows, samples
+from pipeline.evaluation.significance import Bootstrap
+from pipeline.explanation import candidates, controls, faithfulness, page, rows, samples
 from pipeline.explanation.documents import MeasuredRun, faithfulness_document, samples_document
 from pipeline.explanation.equal_weights import with_equal_weights
+from pipeline.models.network import Network
 from pipeline.training import inference
 from pipeline.workspace import Workspace
 
@@ -46,14 +50,28 @@ def run(workspace: Workspace) -> None:
     drawn = samples.drawn_features(test) if about["kind"] == "series" else []
     sample = rows.draw_sample(len(test), size=settings.explain.faithfulness_rows, seed=chance)
     tested = rows.select(raw, test, sample)
+    fewer = rows.draw_sample(len(sample), size=settings.explain.candidate_rows, seed=chance)
+    compared = rows.select(raw, test, sample[fewer])
+    bootstrap = Bootstrap(
+        confidence=confidence,
+        resamples=settings.evaluate.resamples,
+        seed=settings.evaluate.seed,
+        block=max(1, round(about.get("block", 1) * len(fewer) / len(test))),  # of the drawn rows
+    )
+    idf = None if about["kind"] == "series" else _idf(workspace, about)
+
+    @lru_cache(maxsize=2)  # a run's and that of the next seed, whose turn is next
+    def network_of(model: str, seed: int) -> Network:
+        return inference.load_model(workspace.model(model, seed)).network
 
     with new_folder(workspace.explanations) as folder:
         attended: dict[str, dict[int, MeasuredRun]] = {}
+        contests: dict[str, dict[int, candidates.Measured]] = {}
         lacking = ""
         for model, seed in progress.bar(
             settings.runs, what="explaining", total=len(settings.runs), unit="run"
         ):
-            network = inference.load_model(workspace.model(model, seed)).network
+            network = network_of(model, seed)
             predicted = predictions[model, seed]
             weights = None
             if network.explainer is not None:
@@ -73,6 +91,19 @@ def run(workspace: Workspace) -> None:
                 attended.setdefault(model, {})[seed] = MeasuredRun(
                     of_tested, tested.of(predicted), measured
                 )
+            if seed in settings.seeds[: settings.explain.candidate_seeds]:
+                measured_candidates = candidates.measure_run(
+                    network,
+                    compared,
+                    idf=idf,
+                    other=network_of(model, _next(settings.seeds, seed))
+                    if len(settings.seeds) > 1
+                    else None,
+                    points=settings.explain.integration_steps,
+                    seed=chance,
+                )
+                if measured_candidates is not None:
+                    contests.setdefault(model, {})[seed] = measured_candidates
             document = samples_document(
                 shown,
                 shown.of(predicted),
@@ -91,12 +122,30 @@ def run(workspace: Workspace) -> None:
         write_json(
             folder / "faithfulness.json",
             faithfulness_document(
-                attended, tested, about["classes"], confidence=confidence, seed=chance
+                attended,
+                {
+                    model: controls.summarize(of_model, settings.explain, bootstrap)
+                    for model, of_model in contests.items()
+                },
+                tested,
+                about["classes"],
+                confidence=confidence,
+                seed=chance,
             ),
         )
     if lacking:
         progress.say(fonts.notice(lacking, "attention.png has boxes for them; see attention.html"))
     progress.say(f"explained {len(positions)} test rows by {len(settings.runs)} runs")
+
+
+def _next(seeds: Sequence[int], seed: int) -> int:
+    """The seed after this one; the first after the last."""
+    return seeds[(seeds.index(seed) + 1) % len(seeds)]
+
+
+def _idf(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.float64]:
+    train = read_sequences(workspace.encoded / "train.parquet", spans=False)
+    return candidates.inverse_frequencies(train, about["vocabulary_size"])
 
 
 def _raw(workspace: Workspace, about: Mapping[str, Any]) -> pa.Table:

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.models.lstm import BiLSTM
+from pipeline.models.network import split_at_encoder
 from pipeline.models.words import spread
 
 Loss = Callable[..., tf.Tensor]
@@ -30,7 +30,7 @@ def adversarial_gradients(model: keras.Model, loss: Loss, *, share: float) -> Gr
     Returns:
         (batch, labels) -> (mean loss of the unperturbed batch, the gradients).
     """
-    embed, encoder, decode = _parts(model)
+    embed, encoder, decode = split_at_encoder(model)
 
     def both(batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
         with tf.GradientTape() as below:
@@ -85,16 +85,3 @@ def worst_perturbation(
 
 def _norm(rows: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(tf.reduce_sum(tf.square(rows), axis=[1, 2], keepdims=True))
-
-
-def _parts(model: keras.Model) -> tuple[keras.Model, BiLSTM, keras.Model]:
-    """Split the model at its first Bi-LSTM into three that share its layers.
-
-    The first outputs a list of what the Bi-LSTM takes, and another of the steps' mask, if there is
-    one; the last takes the states and that list.
-    """
-    encoder = next(layer for layer in model.layers if isinstance(layer, BiLSTM))
-    given = [one for one in keras.tree.flatten(encoder.input) if one.dtype != "bool"]
-    masks = [one._keras_mask for one in given if getattr(one, "_keras_mask", None) is not None]
-    below = keras.Model(model.inputs, [given, masks[:1]])
-    return below, encoder, keras.Model([encoder.output, masks[:1]], model.outputs[0])

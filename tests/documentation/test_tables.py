@@ -1,4 +1,7 @@
 from copy import deepcopy
+from dataclasses import replace
+
+import pytest
 
 from pipeline.documentation import tables
 from pipeline.documentation.tables import Kept
@@ -94,6 +97,15 @@ def test_a_section_names_command_parameters_machine_and_date():
 
 
 def test_tests_that_were_not_made_are_dashes():
-    """No evidence, no deletion, one seed."""
+    """No evidence, no deletion, one seed, and no controls, as in results that are older."""
     (row,) = tables.explanations([KEPT]).splitlines()[2:]
-    assert row == "| adding | `bilstm_attention` | – | – | – | – | partly supported |"
+    assert row == "| adding | `bilstm_attention` | – | – | – | – | – | partly supported |"
+
+
+@pytest.mark.parametrize(("unbeaten", "said"), [(["other_seed"], "another seed"), ([], "none")])
+def test_the_controls_that_attention_does_not_beat_are_named(unbeaten, said):
+    """Or that there is none."""
+    methods = {"attention": {"unbeaten": unbeaten}, "other_seed": {"title": "another seed"}}
+    found = KEPT.faithfulness | {"candidates": {"bilstm_attention": {"methods": methods}}}
+    (row,) = tables.explanations([replace(KEPT, faithfulness=found)]).splitlines()[2:]
+    assert row.endswith(f"| {said} | partly supported |")

@@ -118,7 +118,7 @@ def test_deletion_leaves_out_rows_of_one_step():
 def test_shortened_sequences_are_the_rows_without_their_other_steps(sequences, seed):
     """As a plain loop over rows would do it."""
     steps = np.random.default_rng(seed).random(len(sequences.values)) < 0.5
-    kept = faithfulness._keep(sequences, steps)
+    kept = faithfulness.keep(sequences, steps)
     for row, (start, end) in enumerate(itertools.pairwise(sequences.starts)):
         own = kept.values[kept.starts[row] : kept.starts[row + 1]]
         assert own.tolist() == sequences.values[start:end][steps[start:end]].tolist()
@@ -376,7 +376,7 @@ def test_a_regressions_change_is_in_standard_deviations_of_its_predictions():
 def test_document_gathers_models_with_verdict_and_limits():
     """What `faithfulness.json` holds: seeds as strings, the verdict, the limits."""
     summary = faithfulness.summarize({1: run(believable=True)}, None)
-    made = faithfulness.document({"bilstm_attention": summary}, confidence=0.95)
+    made = faithfulness.document({"bilstm_attention": summary}, {}, confidence=0.95)
     assert made["models"]["bilstm_attention"]["level"] == "supported"
     assert list(made["models"]["bilstm_attention"]["seeds"]) == ["1"]
     assert "not make the highlights of a single text" in made["limits"]

@@ -134,7 +134,7 @@ def test_report_has_every_part(page):
     sections = [section["aria-labelledby"] for section in page.all("section")]
     assert sections == [
         "results", "differences", "curves", "length", "position", "calibration", "attention",
-        "words", "disputes", "data", "reproduce",
+        "methods", "words", "disputes", "data", "reproduce",
     ]  # fmt: skip
     assert [link["href"] for link in page.all("a")][1:] == [f"#{name}" for name in sections]
     assert len(page.all("svg", cls="chart")) == 4 + 2 + 2 + 2 + 2
@@ -198,6 +198,24 @@ def test_report_shows_disagreements_with_both_probabilities_and_attention(page, 
         assert f"{100 * max(output):.1f} %" in page.text
     assert f"Review {entry['row']}:" in page.text
     assert [span for span in page.all("span", cls="t") if span["title"] == "1.0000"]
+
+
+def test_report_compares_attention_with_other_methods_and_controls(page, inputs):
+    """A method's row says which controls it doesn't beat; without evidence it has no AUPRC."""
+    assert "not than another seed’s attention" in page.text
+    assert "evidence, AUPRC ↑" in page.text
+    assert "Integrated gradients miss 5 % (bilstm_attention)" in page.text
+    less = build_report(**inputs | {"faithfulness": believed(evidence=False)})
+    assert "AUPRC" not in Page(less).text
+
+
+def test_report_shows_results_that_were_kept_before_methods_were_compared(inputs):
+    """Their `faithfulness.json` has no `candidates`."""
+    earlier = believed()
+    del earlier["candidates"]
+    shown = Page(build_report(**inputs | {"faithfulness": earlier}))
+    assert "methods" not in [section["aria-labelledby"] for section in shown.all("section")]
+    assert "Can the weights be trusted?" in shown.text
 
 
 def test_report_without_attention_evidence_or_baseline(inputs):

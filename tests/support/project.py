@@ -41,6 +41,7 @@ def copy_project(target):
             "datasets.demo.training": {"embedding": 8, "units": 6, "epochs": 2, "min_epochs": 1},
             "explain.samples": 6,
             "explain.faithfulness_rows": 30,
+            "explain.candidate_rows": 6,
             "registry.minimum_validation_accuracy": 0.1,
             "registry.require_baseline": False,
         },

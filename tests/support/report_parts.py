@@ -120,9 +120,32 @@ def believed(model="bilstm_attention", *, evidence=True):
     return {
         "confidence": 0.95,
         "models": {model: found},
+        "candidates": {model: ranked_methods(evidence=evidence)},
         "limits": "It has limits.",
         "references": ["DeYoung et al. 2020"],
     }
+
+
+def ranked_methods(*, evidence=True):
+    """What it might say of other methods and controls."""
+    names = ("comprehensiveness", "sufficiency", *(["auprc"] if evidence else []))
+    measures = {name: estimate(0.3) for name in names}
+    return {
+        "rows": 40,
+        "seeds": [1, 2],
+        "completeness_error": 0.05,
+        "level": "partly supported",
+        "sentences": ["Against controls, attention is clearly better than random steps."],
+        "methods": {
+            "attention": {
+                "title": "attention", "control": False, "unbeaten": ["other_seed"], **measures
+            },
+            "gradient_norm": {
+                "title": "gradient norm", "control": False, "unbeaten": [], **measures
+            },
+            "other_seed": {"title": "another seed’s attention", "control": True, **measures},
+        },
+    }  # fmt: skip
 
 
 def card(compared, **changes):

@@ -1,0 +1,177 @@
+"""Whether a model's methods beat their controls, over rows and seeds, and which points best."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core import params
+from pipeline.evaluation.significance import Bootstrap, holm, paired_difference
+from pipeline.explanation.candidates import CONTROLS, MEASURES, METHODS, Measured
+from pipeline.explanation.faithfulness import DIGITS, PARTLY, SUPPORTED, UNSUPPORTED, Document
+
+Values = Mapping[str, Mapping[str, NDArray[np.float64]]]  # candidate → measure → [seeds, rows]
+
+
+def summarize(
+    runs: Mapping[int, Measured], settings: params.Explain, bootstrap: Bootstrap
+) -> Document:
+    """Compare a model's candidates over its rows and seeds.
+
+    A method beats a control if it leads it by `settings.minimum_gain` or more and the lead is clear
+    after Holm's correction over all of the method's leads. Leads count in comprehensiveness and,
+    where evidence is known, in AUPRC. The evidence belongs to the text and not to the network, so
+    another seed's attention is no control of the latter.
+
+    Returns:
+        `methods`: candidate → its measures, and for a method the controls that it doesn't beat.
+        `level`, of attention, and `sentences`; the level is None without attention.
+    """
+    names = next(iter(runs.values())).rows
+    values = {
+        name: {
+            of: np.stack([run.rows[name][of] for run in runs.values()])
+            for of in MEASURES
+            if len(names[name].get(of, ())) > 1
+        }
+        for name in (*METHODS, *CONTROLS)
+        if name in names
+    }  # candidate → measure → <float64>[seeds, rows]
+    methods = {
+        name: {
+            "title": {**METHODS, **CONTROLS}[name],
+            **{of: _estimate(value, bootstrap) for of, value in measures.items()},
+            "control": name in CONTROLS,
+        }
+        for name, measures in values.items()
+    }
+    for name in METHODS:
+        if name in values:
+            methods[name]["leads"] = leads = _leads(name, values, bootstrap)
+            methods[name]["unbeaten"] = [
+                control
+                for control, by_measure in leads.items()
+                if any(not _clear(lead, settings, bootstrap) for lead in by_measure.values())
+            ]
+    level, sentence = _level(methods, settings)
+    best = _best(values, methods, settings, bootstrap)
+    return {
+        "rows": int(values["random"]["comprehensiveness"].shape[1]),
+        "seeds": list(runs),
+        "completeness_error": round(float(np.mean([run.error for run in runs.values()])), DIGITS),
+        "methods": methods,
+        "level": level,
+        "sentences": [*([sentence] if sentence else []), best],
+    }
+
+
+def _leads(name: str, values: Values, bootstrap: Bootstrap) -> Document:
+    """Control → measure → the method's lead over it, with Holm's p-value."""
+    pairs = [
+        (control, of)
+        for control in CONTROLS
+        for of in ("comprehensiveness", "auprc")
+        if control in values and of in values[name] and (control, of) != ("other_seed", "auprc")
+    ]
+    leads = [_lead(values, name, control, of, bootstrap) for control, of in pairs]
+    corrected = holm([lead["p_value"] for lead in leads])
+    result: Document = {}
+    for (control, of), lead, p_value in zip(pairs, leads, corrected, strict=True):
+        result.setdefault(control, {})[of] = {**lead, "p_value_holm": round(p_value, DIGITS)}
+    return result
+
+
+def _lead(values: Values, one: str, other: str, of: str, bootstrap: Bootstrap) -> Document:
+    found = paired_difference(values[one][of], values[other][of], bootstrap)
+    return {
+        "mean": round(found.estimate, DIGITS),
+        "low": round(found.low, DIGITS),
+        "high": round(found.high, DIGITS),
+        "p_value": found.p_value,
+    }
+
+
+def _estimate(value: NDArray[np.float64], bootstrap: Bootstrap) -> Document:
+    """Mean and interval over rows and seeds."""
+    found = paired_difference(value, np.zeros((1, value.shape[1])), bootstrap)
+    return {
+        "mean": round(found.estimate, DIGITS),
+        "low": round(found.low, DIGITS),
+        "high": round(found.high, DIGITS),
+    }
+
+
+def _clear(lead: Document, settings: params.Explain, bootstrap: Bootstrap) -> bool:
+    return bool(
+        lead["mean"] >= settings.minimum_gain and lead["p_value_holm"] < 1 - bootstrap.confidence
+    )
+
+
+# ── in words ─────────────────────────────────────────────────────────────────────────────
+
+
+def _level(methods: Document, settings: params.Explain) -> tuple[str | None, str | None]:
+    """The level of attention, and why; None without attention.
+
+    A control that has no meaning for the model doesn't count: a series has no rare words, and
+    nothing may be trained in the attention. A second seed might have been trained, so without one
+    the weights are at best partly supported.
+    """
+    if "attention" not in methods:
+        return None, None
+    unbeaten = methods["attention"]["unbeaten"]
+    lacking = [] if "other_seed" in methods else ["other_seed"]
+    if not {*unbeaten, *lacking} & {*settings.supported}:
+        level = SUPPORTED
+    elif not {*unbeaten} & {*settings.partly_supported}:
+        level = PARTLY
+    else:
+        level = UNSUPPORTED
+    beaten = [name for name in methods["attention"]["leads"] if name not in unbeaten]
+    said = [
+        f"is clearly better than {_listed(beaten)}" if beaten else "is clearly better than nothing",
+        *([f"not clearly better than {_listed(unbeaten)}"] if unbeaten else []),
+    ]
+    return level, (
+        f"Against controls, attention {', but '.join(said)}"
+        f"{'; there is no other seed to compare it with' if lacking else ''}."
+    )
+
+
+def _listed(controls: Sequence[str]) -> str:
+    titles = [CONTROLS[name] for name in controls]
+    return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
+
+
+def _best(
+    values: Values,
+    methods: Document,
+    settings: params.Explain,
+    bootstrap: Bootstrap,
+) -> str:
+    """Which method points best at what changes the prediction, by comprehensiveness.
+
+    With attention, the best must lead it clearly.
+    """
+    means = {
+        name: methods[name]["comprehensiveness"]["mean"] for name in METHODS if name in methods
+    }
+    best = max(means, key=lambda name: means[name])
+    figure = f"comprehensiveness {means[best]:.3f}"
+    points = "at what changes the prediction"
+    if "attention" not in means:
+        return f"For this model, {METHODS[best]} points best {points} ({figure})."
+    others = [name for name in means if name != "attention"]
+    leads = [_lead(values, name, "attention", "comprehensiveness", bootstrap) for name in others]
+    corrected = holm([lead["p_value"] for lead in leads])
+    clear = {
+        name
+        for name, lead, p_value in zip(others, leads, corrected, strict=True)
+        if _clear({**lead, "p_value_holm": p_value}, settings, bootstrap)
+    }
+    if best in clear:
+        return (
+            f"For this model, {METHODS[best]} points better {points} than attention does "
+            f"({figure} against {means['attention']:.3f})."
+        )
+    return f"For this model, no other method points clearly better {points} than attention does."
