@@ -43,7 +43,7 @@ def clone(project, tmp_path):
     return copy
 
 
-MODELS = {"bilstm", "bilstm_attention", "tfidf_logistic_regression"}
+MODELS = {"bilstm", "bilstm_attention", "nb_logistic_regression", "tfidf_logistic_regression"}
 RUNS = MODELS | {"bilstm-1", "bilstm_attention-1", "comparison"}
 
 
