@@ -172,7 +172,7 @@ def measure(
         return None
     steps = np.repeat(sequences.lengths > 1, sequences.lengths)
     kept, marked = sequences.take(counted), None if evidence is None else evidence[steps]
-    ties = np.random.default_rng(seed).random(len(kept.values))
+    ties = np.random.default_rng([seed, 1]).random(len(kept.values))  # not the random control's
     full = predict(kept)
     unit = 1.0 if full.ndim > 1 else float(full.std()) or 1.0
     found = {}

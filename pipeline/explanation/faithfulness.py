@@ -251,7 +251,7 @@ def changes_of(
     For regression p is the prediction, and the changes are absolute.
 
     Args:
-        order: <int64>[total], the rank each step in its row.
+        order: <int64>[total], each step's rank in its row, from 0.
         full: the outputs for all steps.
 
     Returns:
