@@ -124,7 +124,8 @@ def keep_results(workspace: Workspace) -> Path:
         model = comparison["attention"]["model"]
         first = comparison["models"][model]["seeds"][0]
         sources.append(workspace.explanations / f"{model}-{first}" / "attention.png")
-    folder: Path = workspace.root / "docs" / "results" / comparison["dataset"]
+    dataset: str = comparison["dataset"]
+    folder = workspace.root / "docs" / "results" / dataset
     with new_folder(folder) as copy:
         for source in sources:
             read_bytes(source)

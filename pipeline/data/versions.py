@@ -81,7 +81,7 @@ def render_versions(versions: list[Version], runs: Mapping[str, int] | None) -> 
         versions: from `list_versions`.
         runs: DVC's hash → number of MLflow runs trained on it; None if MLflow is unavailable.
     """
-    head = ["  version", "first commit", "of", "dataset", "train / test", "classes", "runs"]
+    head = ["  version", "first commit", "date", "dataset", "train / test", "classes", "runs"]
     rows = [head]
     for version in versions:
         card = version.card or {}

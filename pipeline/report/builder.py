@@ -101,6 +101,7 @@ def build_report(
         fixed=_fixed,
         p=_p_value,
         p_statement=_p_statement,
+        unbroken=_unbroken,
     )
     templates.globals.update(charts=charts, number=charts.number)
     candidates = (faithfulness or {}).get("candidates", {})
@@ -183,6 +184,13 @@ def _p_statement(value: float) -> str:
     """As in "p = 0.012" or "p < 0.001"."""
     relation = "" if value < 0.001 else "= "
     return f"p {relation}{_p_value(value)}".replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _unbroken(sentence: str) -> str:
+    """A number and its percent sign, or what it equals, stay on one line."""
+    for sign in (" %", " = "):
+        sentence = sentence.replace(sign, sign.replace(" ", "\N{NO-BREAK SPACE}"))
+    return sentence
 
 
 def _scale(pairs: Sequence[Document]) -> Callable[[float], float]:

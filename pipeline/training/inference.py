@@ -127,9 +127,10 @@ def _compiled(model: keras.Model) -> Callable[[NDArray[Any]], Any]:
     """Compile the model as one graph for all batch sizes and lengths."""
     (inputs,) = model.inputs
     signature = tf.TensorSpec(inputs.shape, inputs.dtype)
-    compiled: Callable[[NDArray[Any]], Any] = tf.function(
-        lambda batch: model(batch, training=False), input_signature=[signature]
-    )
+    function = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
+    # Traced here: TensorFlow would take the calls of several models for one that is traced again
+    # and again, and warn.
+    compiled: Callable[[NDArray[Any]], Any] = function.get_concrete_function()
     return compiled
 
 

@@ -80,6 +80,12 @@ def test_report_answers_first(page):
     assert "be trusted? In part: partly supported by the tests. The deletion says so." in top
 
 
+def test_a_number_and_its_percent_sign_stay_on_one_line(html):
+    """In the sentences at the top."""
+    assert "(95\N{NO-BREAK SPACE}% interval" in html.split("<nav")[0]
+    assert "(95 % interval" not in html
+
+
 @pytest.mark.parametrize(
     ("skills", "seeds", "answer"),
     [

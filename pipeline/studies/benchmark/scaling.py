@@ -113,7 +113,13 @@ def _repeat(root: Path, tables: dict[str, pa.Table], times: float, options: Opti
                 writer.write_table(part, row_group_size=_GROUP)
                 left -= part.num_rows
     classes = ["negative", "positive"]
-    card = {"dataset": "bench", "kind": "text", "task": "binary", "classes": classes}
+    card = {
+        "dataset": "bench",
+        "kind": "text",
+        "task": "binary",
+        "classes": classes,
+        "source": {"kind": "files"},
+    }
     write_json(raw / "card.json", card)
     recipe = options.sizes.recipe(batch_size=options.spotlight_batch_size).model_dump()
     entry = {
