@@ -505,11 +505,11 @@ def _say_agreement(agreed: Document | None) -> tuple[float, str] | None:
     if agreed["spearman"] is None:
         return 0.0, "The weights of a row are all alike: there is no order to agree on."
     if _above(agreed["spearman"], CLEAR_AGREEMENT):
-        passed, text = 1.0, "Fits that differ in their seed alone weigh the same rows alike"
+        passed, text = 1.0, "Runs that differ in their seed alone weigh the same rows alike"
     elif _above(agreed["spearman"], 0.0):
-        passed, text = 0.5, "Fits that differ in their seed alone agree on the weights only loosely"
+        passed, text = 0.5, "Runs that differ in their seed alone agree on the weights only loosely"
     else:
-        passed, text = 0.0, "Fits that differ in their seed alone do not agree on the weights"
+        passed, text = 0.0, "Runs that differ in their seed alone do not agree on the weights"
     return passed, f"{text} (Spearman’s ρ = {agreed['spearman']['mean']:.2f})."
 
 
