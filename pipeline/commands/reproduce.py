@@ -18,7 +18,7 @@ from pipeline.workspace import Workspace
 if TYPE_CHECKING:
     from pipeline.tracking.recorded import RecordedRun
 
-_BEFORE = ("encode", "pretrain")  # the stages between the data and training
+_BEFORE = ("check", "encode", "pretrain")  # the stages that training needs, besides the data
 
 
 def add_parser(commands: Subparsers) -> None:
