@@ -112,7 +112,8 @@ def test_too_many_open_files_is_an_error_of_the_machine_and_no_damage(project, c
 
 def test_data_that_can_not_be_copied_is_named(project, monkeypatch, capsys):
     """`data add` on a full disk: the file, and nothing is left."""
-    (project / "reviews.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 20)
+    rows = [f"the review number {n} of {n} films,{n % 2}" for n in range(40)]
+    (project / "reviews.csv").write_text("\n".join(["text,label", *rows]))
 
     def full(source, target):
         raise OSError(errno.ENOSPC, "No space left on device", str(target))

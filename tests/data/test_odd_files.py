@@ -2,11 +2,9 @@
 
 import pytest
 
-from pipeline.commands import data
 from pipeline.core.params import FilesSource, HubSource
-from pipeline.data import sources
+from pipeline.data import readers, sources
 from pipeline.errors import DataError
-from pipeline.workspace import Workspace
 
 DEEP = "[" * 100_000 + "]" * 100_000
 
@@ -15,6 +13,7 @@ DEEP = "[" * 100_000 + "]" * 100_000
 def test_json_that_nests_without_end_is_named(tmp_path, name, content):
     """Python's own limit is met long before."""
     (tmp_path / name).write_text(content)
+    (tmp_path / "cache").mkdir()
     source = FilesSource(kind="files", path=name)
     with pytest.raises(DataError, match=name):
         sources.load_corpus("mine", source, home=tmp_path, cache=tmp_path / "cache")
@@ -33,4 +32,4 @@ def test_a_saved_dataset_whose_description_is_not_one_is_named(tmp_path, content
 def test_another_users_folder_that_does_not_exist_is_named(tmp_path):
     """`data add ~nosuchuser/x`, which a shell passes on as it stands."""
     with pytest.raises(DataError, match="no folder on this machine"):
-        data.add(Workspace(tmp_path), "~nosuchuser/x.csv", "mine")
+        readers.resolve_path("~nosuchuser/x.csv", home=tmp_path)

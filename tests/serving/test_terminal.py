@@ -43,7 +43,7 @@ def test_without_color_the_weight_stands_beside_the_word():
     """No escape reaches a file or a terminal that shows none."""
     shown = terminal.explained(answered("dull film", [0.9, 0.1]).answers["m"], colored=False)
     assert shown.startswith("[dull 0.900] film\n")
-    assert "heaviest: dull 0.900 · film 0.100" in shown
+    assert shown.endswith("heaviest: dull 0.900")
     assert "\x1b" not in shown + terminal.legend(colored=False)
 
 
@@ -73,11 +73,11 @@ def test_a_text_cannot_steer_the_terminal(text):
 
 
 def test_a_window_is_drawn_as_bars():
-    """A letter a step, and the heaviest steps."""
+    """A letter a step, and the steps above an even share."""
     made = {"values": [[1.0]] * 4, "weights": [0.25, 0.0, 0.75, 0.0]}
     shown = terminal.explained(Answer({}, 3.5, made, []), colored=True)
     assert "step 1 |  ▄ | step 4" in shown
-    assert "heaviest: step 3 0.750 · step 1 0.250" in shown
+    assert shown.endswith("heaviest: step 3 0.750")
 
 
 def test_two_models_are_two_columns_on_screen_and_in_a_record():

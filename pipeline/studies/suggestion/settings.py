@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 
 from pipeline.core import params
-from pipeline.core.params import Count, Section
+from pipeline.core.params import Rows, Section, Seed
 
 
 class Case(NamedTuple):
@@ -40,9 +40,9 @@ class Study(Section):
     """
 
     models: Annotated[tuple[str, ...], Field(min_length=1)]
-    seed: int
-    test: Count
-    texts: dict[str, tuple[Count, ...]]
+    seed: Seed
+    test: Rows
+    texts: dict[str, tuple[Rows, ...]]
     series: dict[str, tuple[str, ...]]
 
     @property
