@@ -363,7 +363,9 @@ class SeriesEncode(Section):
 class Recipe(Section):
     """One network and its optimization: everything that training reads besides data and seed."""
 
-    pooling: Literal["last", "mean", "max", "additive", "dot", "dot_last"]
+    pooling: Literal[
+        "last", "mean", "max", "additive", "additive_max", "dot", "dot_last", "dot_max"
+    ]
     """How the hidden states become one vector."""
     widened: bool = False
     """Whether the LSTM is widened to have as many parameters as additive attention."""

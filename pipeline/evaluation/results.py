@@ -14,7 +14,7 @@ from pipeline.errors import ArtifactError
 from pipeline.workspace import Workspace
 
 # The kinds of `Recipe.pooling` that weigh the steps.
-ATTENTION = frozenset({"additive", "dot", "dot_last"})
+ATTENTION = frozenset({"additive", "additive_max", "dot", "dot_last", "dot_max"})
 
 
 def read_baseline_names(workspace: Workspace) -> list[str]:

@@ -18,7 +18,7 @@ def with_equal_weights(predictor: keras.Model) -> keras.Model:
     # (batch, time_steps, features), for text followed by their mask, which the states carry too
     states, *_ = keras.tree.flatten(predictor.get_layer("attention").input)
     context = keras.layers.GlobalAveragePooling1D(name="equal_weights")(states)  # (batch, features)
-    return keras.Model(predictor.input, predictor.get_layer("output")(context))
+    return keras.Model(predictor.input, _output(predictor, context))
 
 
 def untrained_weights(
@@ -41,7 +41,7 @@ def untrained_weights(
     states, *_ = keras.tree.flatten(trained.input)
     layer = type(trained).from_config(trained.get_config())
     context, weights = layer(states)
-    output = predictor.get_layer("output")(context)
+    output = _output(predictor, context)
     network = Network(
         predictor, keras.Model(predictor.input, {"output": output, "weights": weights})
     )
@@ -52,3 +52,11 @@ def untrained_weights(
         layer.set_weights(fresh.get_weights())
         result.append(np.concatenate(inference.predict_with_weights(network, sequences)[1]))
     return np.stack(result).astype(np.float64)
+
+
+def _output(predictor: keras.Model, context: keras.KerasTensor) -> keras.KerasTensor:
+    """What the rest of a network makes of another context; dropout is not needed here."""
+    layers = {layer.name: layer for layer in predictor.layers}
+    if "both" in layers:
+        context = layers["both"]([context, layers["max"].output])
+    return layers["output"](context)

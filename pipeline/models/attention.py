@@ -70,6 +70,18 @@ def last_state(states: Any, mask: Any = None) -> Any:
     return ops.squeeze(ops.take_along_axis(states, last[:, None, None], axis=1), axis=1)
 
 
+def largest_state(states: Any, mask: Any = None) -> Any:
+    """The maximum of each feature over the real steps; 0 for a row without any.
+
+    (batch, time_steps, features) -> (batch, features).
+    """
+    if mask is None:
+        return ops.max(states, axis=1)
+    mask = ops.cast(mask, "bool")[:, :, None]  # <bool>[batch, time_steps, 1]
+    largest = ops.max(ops.where(mask, states, float("-inf")), axis=1)
+    return ops.where(ops.any(mask, axis=1), largest, 0.0)
+
+
 class _AttentionPooling(keras.layers.Layer):
     """Base of both layers: masks, shapes and the two outputs. A subclass computes the scores."""
 
@@ -197,22 +209,25 @@ class DotAttention(_AttentionPooling):
 
     For states h₁…h_T with d features:
 
-    1. q = a learned vector (d,), or each row's last real state (batch, d)
+    1. q = a learned vector (d,); or each row's last real state, or the maximum of each feature
+       over its real steps, (batch, d). The last is the max-attention of Maini et al., "Why and
+       When Should You Pool? Analyzing Pooling in Recurrent Architectures" (Findings of EMNLP
+       2020), with the scale below.
     2. e = (q · h) / √d         (batch, time_steps)
     3. α = softmax(e) over the unmasked steps, in float32
     4. c = Σ αₜ hₜ               (batch, d)
 
     Args:
-        query: "learned" or "last".
+        query: "learned", "last" or "max".
 
     Input, mask and output are as in `AdditiveAttention`.
     """
 
-    def __init__(self, query: Literal["learned", "last"] = "learned", **kwargs: Any) -> None:
+    def __init__(self, query: Literal["learned", "last", "max"] = "learned", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if query not in ("learned", "last"):
+        if query not in ("learned", "last", "max"):
             raise ValueError(
-                f"{self.name}: query must be 'learned' or 'last'. Received: query={query!r}"
+                f"{self.name}: query must be 'learned', 'last' or 'max'. Received: query={query!r}"
             )
         self.query = query
 
@@ -226,8 +241,13 @@ class DotAttention(_AttentionPooling):
 
     def score(self, states: Any, mask: Any) -> Any:
         """Unnormalized score of every step: (batch, time_steps)."""
-        query = self.vector if self.query == "learned" else last_state(states, mask)
-        return dot_score(states, query)
+        match self.query:
+            case "learned":
+                return dot_score(states, self.vector)
+            case "last":
+                return dot_score(states, last_state(states, mask))
+            case "max":
+                return dot_score(states, largest_state(states, mask))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, to recreate this layer."""

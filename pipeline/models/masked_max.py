@@ -3,7 +3,8 @@
 from typing import Any
 
 import keras
-from keras import ops
+
+from pipeline.models.attention import largest_state
 
 
 @keras.saving.register_keras_serializable(package="spotlight")
@@ -19,11 +20,7 @@ class MaskedMax(keras.layers.Layer):
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Return the maxima: (batch, features)."""
-        if mask is None:
-            return ops.max(inputs, axis=1)
-        mask = ops.cast(mask, "bool")[:, :, None]  # <bool>[batch, time_steps, 1]
-        largest = ops.max(ops.where(mask, inputs, float("-inf")), axis=1)
-        return ops.where(ops.any(mask, axis=1), largest, 0.0)
+        return largest_state(inputs, mask)
 
     def compute_mask(self, *_: Any) -> None:
         """Stop the mask: the result has no time axis."""

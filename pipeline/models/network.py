@@ -76,7 +76,7 @@ def build_network(
         states = inputs = keras.Input((None, features), dtype="float32", name="series")
 
     states = _encode(recipe, units, states)  # (batch, time_steps, width); last: (batch, width)
-    pooled, weights = _pool(recipe, states)  # (batch, width)
+    pooled, weights = _pool(recipe, states)  # (batch, width); additive_max: (batch, 2 · width)
     pooled = keras.layers.Dropout(recipe.dropout, name="dropout")(pooled)
     # float32 even under a mixed precision policy, since the loss is computed from it
     output = keras.layers.Dense(
@@ -127,8 +127,10 @@ def count_parameters(recipe: Recipe, units: int, *, inputs: int, outputs: int) -
     layers = [inputs] + [width] * (recipe.layers - 1)
     encoder = sum(2 * 4 * units * (size + units + 1) for size in layers)
     normalization = {"none": 0, "layer": 2, "batch": 4}[recipe.normalization] * width
-    pooling = {"additive": width * (width + 2), "dot": width}.get(recipe.pooling, 0)
-    return encoder + normalization + pooling + (width + 1) * outputs
+    additive = width * (width + 2)
+    pooling = {"additive": additive, "additive_max": additive, "dot": width}.get(recipe.pooling, 0)
+    pooled = 2 * width if recipe.pooling == "additive_max" else width
+    return encoder + normalization + pooling + (pooled + 1) * outputs
 
 
 def _embed(recipe: Recipe, tokens: Any, *, vocabulary_size: int, bigrams: int) -> Any:
@@ -194,4 +196,10 @@ def _pool(recipe: Recipe, states: Any) -> tuple[Any, Any]:
             context, weights = DotAttention("learned", name="attention")(states)
         case "dot_last":
             context, weights = DotAttention("last", name="attention")(states)
+        case "dot_max":
+            context, weights = DotAttention("max", name="attention")(states)
+        case "additive_max":
+            context, weights = AdditiveAttention(recipe.l2, name="attention")(states)
+            largest = MaskedMax(name="max")(states)
+            context = keras.layers.Concatenate(name="both")([context, largest])
     return context, weights

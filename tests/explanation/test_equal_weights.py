@@ -12,7 +12,7 @@ PADDED = np.int32([[5, 3, 8, 2, 9], [4, 6, 0, 0, 0]])
 
 
 @pytest.mark.parametrize("kind", ["text", "series"])
-@pytest.mark.parametrize("pooling", ["additive", "dot", "dot_last"])
+@pytest.mark.parametrize("pooling", ["additive", "additive_max", "dot", "dot_last", "dot_max"])
 def test_equal_weights_are_what_attention_without_scores_gives(pooling, kind):
     """Padding included; with scores the outputs differ, and the network stays as it was."""
     keras.utils.set_random_seed(0)

@@ -16,6 +16,7 @@ LAYERS = {
     "additive": AdditiveAttention,
     "dot": lambda **kwargs: DotAttention("learned", **kwargs),
     "dot_last": lambda **kwargs: DotAttention("last", **kwargs),
+    "dot_max": lambda **kwargs: DotAttention("max", **kwargs),
 }
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 
@@ -145,6 +146,16 @@ def test_dot_last_by_hand():
     np.testing.assert_allclose(context, [[3 / 4 * root]], atol=1e-6)
 
 
+def test_dot_max_by_hand():
+    """The query is the maximum of each feature over the real steps: the scores differ by ln 3."""
+    root = np.sqrt(np.log(3) / 2)
+    states = np.array([[[2 * root, 0, 0, 0], [0, 2 * root, 0, 0], [0, 0, 9, 9]]], np.float32)
+    states[0, 0, 1] = 2 * root
+    context, weights = as_numpy(DotAttention("max")(states, mask=np.array([[1, 1, 0]])))
+    np.testing.assert_allclose(weights, [[3 / 4, 1 / 4, 0]], atol=1e-6)
+    np.testing.assert_allclose(context, [[3 / 2 * root, 2 * root, 0, 0]], atol=1e-6)
+
+
 @given(masked_states())
 @settings(deadline=None)
 def test_agrees_with_the_float64_reference(drawn):
@@ -161,8 +172,10 @@ def test_agrees_with_the_float64_reference(drawn):
             scores = reference.additive_scores(exact, *values)
         elif name == "dot":
             scores = reference.dot_scores(exact, np.tile(values[0], (len(exact), 1)))
-        else:
+        elif name == "dot_last":
             scores = reference.dot_scores(exact, reference.last_states(exact, mask))
+        else:
+            scores = reference.dot_scores(exact, reference.largest_states(exact, mask))
         expected_context, expected_weights = reference.attend(scores, exact, mask)
 
         context, weights = as_numpy(layer(states, mask=mask))
@@ -293,8 +306,8 @@ def test_a_mask_of_another_rank_is_refused(make):
 
 
 def test_an_unknown_query_is_refused():
-    """The message names both that exist."""
-    with pytest.raises(ValueError, match=r"'learned' or 'last'\. Received: query='first'"):
+    """The message names those that exist."""
+    with pytest.raises(ValueError, match=r"'last' or 'max'\. Received: query='first'"):
         DotAttention("first")
 
 

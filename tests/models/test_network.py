@@ -145,7 +145,7 @@ def test_bigrams_survive_saving_and_padding(tmp_path):
 # ── two models over one set of layers ────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("pooling", ["additive", "dot", "dot_last"])
+@pytest.mark.parametrize("pooling", ["additive", "additive_max", "dot", "dot_last", "dot_max"])
 def test_the_explainer_shares_the_predictors_layers(pooling):
     """The same output after the weights have changed, and weights that sum to 1 over the text."""
     network = text_network(pooling=pooling)

@@ -24,6 +24,16 @@ def last_states(states, mask):
     )
 
 
+def largest_states(states, mask):
+    """The maximum of each feature over the real steps of each row: (batch, features)."""
+    return np.stack(
+        [
+            row[real].max(0) if real.any() else np.zeros(row.shape[-1])
+            for row, real in zip(states, mask, strict=True)
+        ]
+    )
+
+
 def attend(scores, states, mask):
     """Softmax over the real steps alone, and the sum it weighs: (context, weights)."""
     weights = np.zeros_like(scores)
@@ -80,10 +90,15 @@ def _pool(states, pooling, attention):
     if pooling == "max":
         return states.max(0)
     if pooling == "additive":
-        scores = additive_scores(batch, *attention)
-    else:
-        scores = dot_scores(batch, attention[0][None] if pooling == "dot" else states[-1:])
-    return attend(scores, batch, mask)[0][0]
+        return attend(additive_scores(batch, *attention), batch, mask)[0][0]
+    if pooling == "additive_max":
+        return np.concatenate([_pool(states, "additive", attention), states.max(0)])
+    queries = {
+        "dot": lambda: attention[0][None],
+        "dot_last": lambda: states[-1:],
+        "dot_max": lambda: states.max(0)[None],
+    }
+    return attend(dot_scores(batch, queries[pooling]()), batch, mask)[0][0]
 
 
 def _sigmoid(values):

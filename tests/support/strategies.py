@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as npst
 from pipeline.core.params import Recipe
 from pipeline.core.sequences import Sequences, starts_of
 
-POOLINGS = ("last", "mean", "max", "additive", "dot", "dot_last")
+POOLINGS = ("last", "mean", "max", "additive", "additive_max", "dot", "dot_last", "dot_max")
 
 
 def lengths(max_rows=60, max_steps=40):
