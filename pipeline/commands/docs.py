@@ -69,7 +69,7 @@ def documents(root: Path) -> list[Path]:
 def written_tables(workspace: Workspace) -> dict[str, str]:
     """Every table that a document may show, by its name."""
     from pipeline.core.files import read_json
-    from pipeline.core.params import read_yaml
+    from pipeline.core.schema import read_yaml
     from pipeline.documentation import graph, parameters, tables, tree
 
     kept = list(_kept(workspace))

@@ -1,283 +1,32 @@
 """`params.yaml` as frozen, typed sections. An unknown key is an error."""
 
-import difflib
-import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, Field
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field
 
-from pipeline.core.texts import unprintable
+from pipeline.core.schema import (
+    Count,
+    LearningRate,
+    Name,
+    Part,
+    Resamples,
+    Rows,
+    Section,
+    Seed,
+    Share,
+    Steps,
+    Threads,
+    Vocabulary,
+    Width,
+    read_yaml,
+    suggestion,
+    validate,
+)
+from pipeline.core.sources import NUMERIC, NumericSource, TextSource
 from pipeline.errors import ParamsError
-
-# Names of folders, of DVC's stages and of MLflow's experiments, and words of a shell's command.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
-
-# Every number has bounds; `strict` refuses `true` and `"1"`, which are numbers to pydantic.
-Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]  # NumPy's and Keras's have 32 bits
-Threads = Annotated[int, Field(strict=True, ge=1, le=1024)]  # no machine has more cores
-Count = Annotated[int, Field(strict=True, ge=1, le=100_000)]  # of passes, trials, groups, texts
-Rows = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]  # all are held in memory
-Steps = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]  # a step's states are kept
-Width = Annotated[int, Field(strict=True, ge=1, le=16_384)]  # an LSTM has 8 · width² weights
-Vocabulary = Annotated[int, Field(strict=True, ge=3, le=10_000_000)]  # an embedding for each
-Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
-Part = Annotated[float, Field(strict=True, gt=0, lt=1)]  # a share that can't be empty
-Size = Rows | Part
-LearningRate = Annotated[float, Field(strict=True, gt=0, le=10)]  # Adam's steps are that large
-Resamples = Annotated[int, Field(strict=True, ge=100, le=1_000_000)]  # each is kept
-
-
-def _expanded(path: str) -> str:
-    """A path that the system takes, once `~` is replaced."""
-    try:
-        Path(path).expanduser()
-    except RuntimeError:
-        raise ValueError("`~` names a user who has no folder on this machine") from None
-    if not path or "\0" in path:
-        raise ValueError("a path can't be empty or hold the character NUL")
-    return path
-
-
-UserPath = Annotated[str, AfterValidator(_expanded)]
-Position = Literal["anywhere", "start", "middle", "end"]
-
-
-def _clean(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise ValueError("each name once")
-    if any(map(unprintable, names)):
-        raise ValueError("no control characters in names")
-    return names
-
-
-def _single(column: object) -> object:
-    if isinstance(column, list | tuple):
-        raise ValueError("one column; several labels in a row are not supported")
-    return column
-
-
-Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_clean)]
-Classes = Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_clean)]
-LabelColumn = Annotated[str, BeforeValidator(_single)]
-
-
-class Section(pydantic.BaseModel):
-    """Base of every section: frozen, and unknown keys are errors."""
-
-    model_config = pydantic.ConfigDict(
-        frozen=True,
-        extra="forbid",
-        protected_namespaces=(),
-        use_attribute_docstrings=True,  # shown in docs/parameters.md
-    )
-
-
-T = TypeVar("T", bound=Section)
-
-
-# ── sources ──────────────────────────────────────────────────────────────────────────────
-
-
-class DemoSource(Section):
-    """The bundled corpus, written by a seeded generator."""
-
-    kind: Literal["demo"]
-    """The bundled demo corpus."""
-    train: Rows
-    """Reviews to train on; `encode.validation_share` of them are for validation."""
-    test: Rows
-    """Reviews to test on."""
-    seed: Seed
-    """Seed of the generator."""
-    noise: Share = 0.03
-    """Share of labels that are flipped."""
-    words: tuple[Count, Count] = (40, 200)
-    """Fewest and most words in a review."""
-    position: Position = "anywhere"
-    """Where in a review the deciding passages are."""
-
-
-class HubSource(Section):
-    """A dataset on the Hugging Face Hub at a pinned revision, or a local copy of one."""
-
-    kind: Literal["hub"]
-    """A dataset on the Hugging Face Hub."""
-    path: UserPath
-    """Its name on the Hub, or the folder of a local copy."""
-    revision: str | None = None
-    """Commit of the dataset's repository; null: the latest, which may change."""
-    config: str | None = None
-    """The dataset's configuration, if it has several."""
-    train: str = "train"
-    """Name of the split to train on."""
-    validation: str | None = None
-    """Name of the split for validation; null: it is taken from train."""
-    test: str | None = "test"
-    """Name of the split to test on; null: it is taken from train."""
-    unsupervised: str | None = None
-    """Name of the split without labels, if any."""
-    text_column: str | Names = "text"
-    """Column of the text, or a list of columns, whose texts are joined by a blank line."""
-    label_column: LabelColumn = "label"
-    """Column of the class, a word or a number."""
-    evidence_column: str | None = None
-    """Column of the character spans that decide the label, if the data has them."""
-    group_column: str | None = None
-    """Column of what rows belong to, such as a product; a split made here never divides a group."""
-    classes: Classes | None = None
-    """Names of the classes in order; null: as the data names them."""
-    test_share: Part = 0.2
-    """Share of train that becomes test if `test` is null."""
-    seed: Seed = 0
-    """Seed of that split."""
-
-    @pydantic.model_validator(mode="after")
-    def _evidence_is_in_one_text(self) -> "HubSource":
-        _require_one_text(self)
-        return self
-
-
-class FilesSource(Section):
-    """The user's own files: CSV, TSV, JSON lines, JSON, parquet, or a folder of them."""
-
-    kind: Literal["files"]
-    """Your own file or folder of files."""
-    path: UserPath
-    """A file or folder; a relative path starts at the project's folder."""
-    columns: Names | None = None
-    """Names of the columns in order, if the files have no header; null: the first line has them."""
-    quoting: Literal["minimal", "none"] | None = None
-    """What a quotation mark means in CSV and TSV. `minimal`: it may enclose a cell; `none`: it is \
-a character like any other; null: as `minimal`, but where that is doubtful the file is refused."""
-    text_column: str | Names = "text"
-    """Column of the text, or a list of columns, whose texts are joined by a blank line."""
-    label_column: LabelColumn = "label"
-    """Column of the class, a word or a number."""
-    evidence_column: str | None = None
-    """Column of the character spans that decide the label, if the data has them."""
-    group_column: str | None = None
-    """Column of what rows belong to, such as a product; a split made here never divides a group."""
-    classes: Classes | None = None
-    """Names of the classes in order; null: as the data names them."""
-    test_share: Part = 0.2
-    """Share of train that becomes test if no file is named test."""
-    seed: Seed = 0
-    """Seed of that split."""
-
-    @pydantic.model_validator(mode="after")
-    def _evidence_is_in_one_text(self) -> "FilesSource":
-        _require_one_text(self)
-        return self
-
-
-def _require_one_text(source: HubSource | FilesSource) -> None:
-    if source.evidence_column and not isinstance(source.text_column, str):
-        raise ValueError(
-            "`evidence_column` counts the characters of one text, so `text_column` must be one "
-            "column, no list"
-        )
-
-
-class SeriesSplit(Section):
-    """How many steps go to each split, in order: rows, or shares of all rows."""
-
-    train: Size
-    """Steps to train on: a number of rows, or a share of all."""
-    validation: Size
-    """Steps for validation, which follow those."""
-    test: Size
-    """Steps to test on, which follow those."""
-
-    @pydantic.model_validator(mode="after")
-    def _sizes_match(self) -> "SeriesSplit":
-        sizes = (self.train, self.validation, self.test)
-        if len({type(size) for size in sizes}) > 1:
-            raise ValueError("all three must be rows (2880) or all three shares (0.2)")
-        if isinstance(self.train, float) and sum(sizes) > 1 + 1e-9:
-            raise ValueError("the three shares add up to more than 1")
-        return self
-
-
-class SeriesSource(Section):
-    """The user's own time series, one row per step; windows are cut from it."""
-
-    kind: Literal["series"]
-    """A table of numbers over time."""
-    path: UserPath
-    """The file; a relative path starts at the project's folder."""
-    columns: Names | None = None
-    """Names of the columns in order, if the file has no header; null: the first line has them."""
-    time_column: str | Names | None = None
-    """Column of the time, which is checked for gaps; several, such as date and hour, are joined."""
-    time_format: str | None = None
-    """How times are written, as in `%d/%m/%Y %H:%M`; null: ISO 8601, or whole numbers."""
-    series_column: str | Names | None = None
-    """Column that tells the series in one file apart, or columns; no window spans two of them."""
-    features: Names
-    """Columns that the network reads."""
-    target: str
-    """Column to predict."""
-    decimal: Literal[".", ","] = "."
-    """Decimal mark of numbers that are written as text."""
-    missing: Literal["error", "ffill"] = "error"
-    """What to do about a missing number: refuse it, or repeat the value before."""
-    split: SeriesSplit
-    """How many steps of each series each split gets, in order."""
-
-
-class SequencesSource(Section):
-    """The user's own sequences, one row each, with a list of numbers per feature."""
-
-    kind: Literal["sequences"]
-    """A table with a whole sequence in each row."""
-    path: UserPath
-    """A file or folder; a relative path starts at the project's folder."""
-    features: Names
-    """Columns that the network reads, a list of numbers in each cell."""
-    target: str
-    """Column of the class, or of the number to predict."""
-    task: Literal["classification", "regression"] = "classification"
-    """Whether the target is a class or a number."""
-    classes: Classes | None = None
-    """Names of the classes in order; null: as the data names them."""
-    validation_share: Part = 0.2
-    """Share of train that becomes validation if no file is named validation."""
-    test_share: Part = 0.2
-    """Share of train that becomes test if no file is named test."""
-    seed: Seed = 0
-    """Seed of both splits."""
-
-
-class AddingSource(Section):
-    """Hochreiter & Schmidhuber's adding problem, generated."""
-
-    kind: Literal["adding"]
-    """Generated: the target is the sum of the two marked values."""
-    train: Rows
-    """Sequences to train on."""
-    validation: Rows
-    """Sequences for validation."""
-    test: Rows
-    """Sequences to test on."""
-    time_steps: Annotated[Steps, Field(ge=2)]
-    """Length of each sequence."""
-    seed: Seed
-    """Seed of the generator."""
-
-
-TextSource = Annotated[DemoSource | HubSource | FilesSource, Field(discriminator="kind")]
-NumericSource = Annotated[
-    SeriesSource | SequencesSource | AddingSource, Field(discriminator="kind")
-]
-NUMERIC = ("series", "sequences", "adding")  # the kinds of a NumericSource
-
-
-# ── encoding and training ────────────────────────────────────────────────────────────────
 
 
 class Vectors(Section):
@@ -570,27 +319,6 @@ def load_params(path: Path) -> Params:
     return parse_params(read_yaml(path))
 
 
-def read_yaml(path: Path) -> object:
-    """Read YAML 1.2, as DVC does: `1e-3` is a number, `on` a string.
-
-    Raises:
-        ParamsError: the file is missing or is not YAML.
-    """
-    try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParamsError(
-            f"There is no {path.name} in {path.parent}.",
-            fix="run the command from the project's folder, or restore the file: "
-            f"git checkout -- {path.name}",
-        ) from None
-    except (YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ParamsError(
-            f"{path.name} is not valid YAML: {reason}", fix="fix that line."
-        ) from None
-
-
 def parse_params(document: object) -> Params:
     """Validate the content of `params.yaml`; of its datasets, only the selected one."""
     if not isinstance(document, Mapping):
@@ -605,7 +333,7 @@ def parse_params(document: object) -> Params:
         if selected not in datasets:
             raise ParamsError(
                 f"params.yaml selects the dataset '{selected}', which `datasets` does not define"
-                f"{_suggestion(str(selected), datasets)}. It defines: {', '.join(datasets)}.",
+                f"{suggestion(str(selected), datasets)}. It defines: {', '.join(datasets)}.",
                 fix="set `dataset:` to one of them, or add an entry (make add-data).",
             )
         document["datasets"] = {selected: datasets[selected]}
@@ -637,7 +365,7 @@ def merge_recipe(
     if model not in architectures:
         raise ParamsError(
             f"params.yaml lists the model '{model}', which `architectures` does not define"
-            f"{_suggestion(model, architectures)}. It defines: {', '.join(architectures)}.",
+            f"{suggestion(model, architectures)}. It defines: {', '.join(architectures)}.",
             fix="add it under `architectures`, or remove it from `models`.",
         )
     return validate(
@@ -645,62 +373,3 @@ def merge_recipe(
         {**training, **architectures[model]},
         where=f"{where} ← architectures.{model}",
     )
-
-
-def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
-    """Validate values as a section.
-
-    Raises:
-        ParamsError: a key is missing or unknown, or a value is not allowed.
-    """
-    try:
-        return section.model_validate(values)
-    except pydantic.ValidationError as error:
-        # A misspelled key may be missing too: the misspelling says more.
-        first, *others = error.errors()
-        if first["type"] == "missing":
-            first = next((one for one in others if one["type"] == "extra_forbidden"), first)
-        keys = _keys(first["loc"], values, missing=first["type"] == "missing")
-        key = ".".join(keys)
-        if first["type"] == "extra_forbidden":
-            known = _known_keys(section, values, keys[:-1])
-            raise ParamsError(
-                f"{where}: unknown key `{key}`{_suggestion(keys[-1], known)}.",
-                fix="correct or remove it; docs/parameters.md lists every key.",
-            ) from None
-        if first["type"] == "missing":
-            raise ParamsError(
-                f"{where}: the key `{key}` is missing.",
-                fix="add it; docs/parameters.md lists every key.",
-            ) from None
-        raise ParamsError(
-            f"{where}: `{key}`: {first['msg'].removeprefix('Value error, ')}. "
-            f"Received: {textwrap.shorten(repr(first['input']), 200)}.",
-            fix="correct the value; docs/parameters.md says what each key may be.",
-        ) from None
-
-
-def _keys(location: tuple[int | str, ...], values: Any, *, missing: bool) -> list[str]:
-    """The path of keys in the file, without the tags that pydantic adds for unions."""
-    keys = []
-    for part in location:
-        named = isinstance(values, Mapping) and part in values
-        if named or (isinstance(values, list | tuple) and isinstance(part, int)):
-            values = values[part]
-            keys.append(str(part))
-    return [*keys, str(location[-1])] if missing else keys
-
-
-def _known_keys(section: type[Section], values: object, path: list[str]) -> list[str]:
-    """The keys that are probably allowed where an unknown one was found."""
-    for key in path:
-        values = values.get(key) if isinstance(values, Mapping) else None
-    sections = [section, *Section.__subclasses__()]
-    given = set(values) if isinstance(values, Mapping) else set()
-    best = max(sections, key=lambda candidate: len(given & set(candidate.model_fields)))
-    return list(best.model_fields)
-
-
-def _suggestion(word: str, known: Iterable[object]) -> str:
-    matches = difflib.get_close_matches(word, [str(item) for item in known], n=1)
-    return f" (did you mean `{matches[0]}`?)" if matches else ""

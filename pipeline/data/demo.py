@@ -22,7 +22,8 @@ from typing import Any, Literal
 import datasets
 import numpy as np
 
-from pipeline.core.params import DemoSource, Position
+from pipeline.core.schema import Position
+from pipeline.core.sources import DemoSource
 from pipeline.data import demo_phrases as phrases
 from pipeline.errors import DataError
 

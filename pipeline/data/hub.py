@@ -10,7 +10,7 @@ import huggingface_hub
 import pyarrow as pa
 from datasets.exceptions import DatasetsError
 
-from pipeline.core.params import HubSource
+from pipeline.core.sources import HubSource
 from pipeline.data import readers
 from pipeline.data.header import require_columns
 from pipeline.data.tables import Read, linked, place_in

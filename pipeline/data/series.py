@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.core.params import AddingSource, NumericSource, SequencesSource, SeriesSource
+from pipeline.core.sources import AddingSource, NumericSource, SequencesSource, SeriesSource
 from pipeline.data import archives, readers, schema, splitting, steps, times
 from pipeline.data.header import Layout
 from pipeline.data.tables import read_files

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.core.params import DemoSource, FilesSource, HubSource, TextSource
+from pipeline.core.sources import DemoSource, FilesSource, HubSource, TextSource
 from pipeline.data import archives, hub, readers, schema, splitting
 from pipeline.data.header import PLAIN, Layout
 from pipeline.data.hub import SPLITS

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.core.params import SeriesSource
+from pipeline.core.sources import SeriesSource
 from pipeline.data import schema, times
 from pipeline.data.schema import Place
 from pipeline.errors import DataError

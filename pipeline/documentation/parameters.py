@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.core import params
-from pipeline.core.params import Section
+from pipeline.core import params, sources
+from pipeline.core.schema import Section
 from pipeline.documentation.tables import markdown
 
 # The document's sections: heading, where in the file its keys stand, the model.
@@ -13,13 +13,13 @@ SECTIONS: tuple[tuple[str, str, type[Section]], ...] = (
     ("The whole file", "", params.Params),
     ("An entry of text", "datasets.NAME", params.TextEntry),
     ("An entry of numbers", "datasets.NAME", params.SeriesEntry),
-    ("Source: demo", "datasets.NAME.source", params.DemoSource),
-    ("Source: hub", "datasets.NAME.source", params.HubSource),
-    ("Source: files", "datasets.NAME.source", params.FilesSource),
-    ("Source: series", "datasets.NAME.source", params.SeriesSource),
-    ("Split of a series", "datasets.NAME.source.split", params.SeriesSplit),
-    ("Source: sequences", "datasets.NAME.source", params.SequencesSource),
-    ("Source: adding", "datasets.NAME.source", params.AddingSource),
+    ("Source: demo", "datasets.NAME.source", sources.DemoSource),
+    ("Source: hub", "datasets.NAME.source", sources.HubSource),
+    ("Source: files", "datasets.NAME.source", sources.FilesSource),
+    ("Source: series", "datasets.NAME.source", sources.SeriesSource),
+    ("Split of a series", "datasets.NAME.source.split", sources.SeriesSplit),
+    ("Source: sequences", "datasets.NAME.source", sources.SequencesSource),
+    ("Source: adding", "datasets.NAME.source", sources.AddingSource),
     ("Encoding of text", "datasets.NAME.encode", params.TextEncode),
     ("Word vectors", "datasets.NAME.encode.vectors", params.Vectors),
     ("Language model", "datasets.NAME.encode.language_model", params.LanguageModel),

@@ -8,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.core import params
+from pipeline.core.schema import Section
 from pipeline.errors import ParamsError
 from tests.support.paths import PARAMS
 
@@ -30,7 +31,7 @@ def bounds(field):
 
 def test_every_number_has_a_least_and_a_largest_value():
     """Wherever it stands: alone, in a list, or beside null."""
-    sections = params.Section.__subclasses__()
+    sections = Section.__subclasses__()
     assert len(sections) > 15
     for section in sections:
         for key, field in section.model_json_schema()["properties"].items():

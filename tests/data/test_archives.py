@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.files import sha256
-from pipeline.core.params import FilesSource
+from pipeline.core.sources import FilesSource
 from pipeline.data import readers, sources, text_files
 from pipeline.data.sources import Corpus
 from pipeline.errors import DataError

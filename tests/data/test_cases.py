@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.params import FilesSource
+from pipeline.core.sources import FilesSource
 from pipeline.data import checks, sources
 from pipeline.data.sources import Corpus
 from pipeline.errors import DataError

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.params import DemoSource
+from pipeline.core.sources import DemoSource
 from pipeline.data import demo
 from pipeline.data import demo_phrases as phrases
 from pipeline.errors import DataError

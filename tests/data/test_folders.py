@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.params import FilesSource
+from pipeline.core.sources import FilesSource
 from pipeline.data import checks, excel_files, readers, sources
 from pipeline.data.header import Layout
 from pipeline.data.sources import Corpus

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.core.params import FilesSource
+from pipeline.core.sources import FilesSource
 from pipeline.data import readers, sources
 from pipeline.data.sources import Corpus
 from pipeline.errors import DataError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.core.params import FilesSource, HubSource
+from pipeline.core.sources import FilesSource, HubSource
 from pipeline.data import readers, sources
 from pipeline.errors import DataError
 

@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.baselines.naive import naive_forecasts
 from pipeline.core import params
-from pipeline.core.params import (
-    AddingSource,
-    SequencesSource,
-    SeriesEncode,
-    SeriesSource,
-    SeriesSplit,
-)
+from pipeline.core.params import SeriesEncode
+from pipeline.core.sources import AddingSource, SequencesSource, SeriesSource, SeriesSplit
 from pipeline.data import series
 from pipeline.data.series_checks import Findings, check_series
 from pipeline.encoding.series import Scaler, cut_windows, encode_series, fit_scaler

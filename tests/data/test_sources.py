@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.core.params import FilesSource, HubSource
+from pipeline.core.sources import FilesSource, HubSource
 from pipeline.data import card, checks, sources
 from pipeline.data.sources import Corpus
 from pipeline.errors import DataError

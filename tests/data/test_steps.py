@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.baselines.naive import naive_forecasts
-from pipeline.core.params import SeriesEncode, SeriesSource, SeriesSplit
+from pipeline.core.params import SeriesEncode
+from pipeline.core.sources import SeriesSource, SeriesSplit
 from pipeline.data import series
 from pipeline.data.series_checks import Findings, check_series
 from pipeline.encoding.series import encode_series, series_report

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from pipeline.core import params
+from pipeline.core import params, sources
+from pipeline.core.schema import Section
 from pipeline.documentation import parameters
 from tests.support.paths import PROJECT
 
@@ -11,10 +12,8 @@ def sections():
     """Every model that validates a part of params.yaml."""
     return [
         model
-        for model in vars(params).values()
-        if isinstance(model, type)
-        and issubclass(model, params.Section)
-        and model is not params.Section
+        for model in {**vars(params), **vars(sources)}.values()
+        if isinstance(model, type) and issubclass(model, Section) and model is not Section
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.files import write_csv
-from pipeline.core.params import read_yaml
+from pipeline.core.schema import read_yaml
 from pipeline.documentation import tables
 from pipeline.errors import ParamsError
 from pipeline.studies.suggestion import cases

@@ -7,12 +7,12 @@ from typing import Annotated, Any, get_args
 import pydantic
 from pydantic import Field
 
-from pipeline.core import params
-from pipeline.core.params import (
+from pipeline.core import params, schema
+from pipeline.core.params import Recipe
+from pipeline.core.schema import (
     Name,
     Part,
     Position,
-    Recipe,
     Resamples,
     Rows,
     Section,
@@ -113,9 +113,9 @@ def load_study(path: Path) -> Study:
     Raises:
         ParamsError: it is missing, is not YAML, or holds something that it may not.
     """
-    document = params.read_yaml(path)
+    document = schema.read_yaml(path)
     values = document if isinstance(document, Mapping) else {}
-    study = params.validate(Study, values, where="studies/length/params.yaml")
+    study = schema.validate(Study, values, where="studies/length/params.yaml")
     for model in study.models:
         study.recipe(model)
     return study

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.core.params import Position
+from pipeline.core.schema import Position
 from pipeline.evaluation import pairwise
 from pipeline.evaluation.metrics import rounded
 from pipeline.evaluation.pairwise import Claim

@@ -15,8 +15,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 from pydantic import Field
 
-from pipeline.core import params
-from pipeline.core.params import Count, Name, Section, Seed
+from pipeline.core import schema
+from pipeline.core.schema import Count, Name, Section, Seed
 from pipeline.errors import ParamsError
 
 # Outputs of `encode` and `pretrain` that a trial switches on or off, beside the recipe's own keys.
@@ -56,9 +56,9 @@ def load_search(path: Path) -> Search:
     Raises:
         ParamsError: it is missing, is not YAML, or is not valid.
     """
-    document = params.read_yaml(path)
+    document = schema.read_yaml(path)
     where = "studies/recipe/params.yaml"
-    search = params.validate(Search, document if isinstance(document, Mapping) else {}, where=where)
+    search = schema.validate(Search, document if isinstance(document, Mapping) else {}, where=where)
     for name, changes in search.begin.items():
         for key, value in changes.items():
             if value not in search.space.get(key, ()):

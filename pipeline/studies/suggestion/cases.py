@@ -12,10 +12,11 @@ import pyarrow as pa
 from ruamel.yaml import YAML
 
 from pipeline import fingerprint, progress
-from pipeline.core import params
+from pipeline.core import params, schema
 from pipeline.core.files import new_folder, read_json, write_csv, write_json
 from pipeline.core.predictions import Predictions, read_predictions
 from pipeline.core.sequences import read_sequences
+from pipeline.core.sources import DemoSource
 from pipeline.data import card, series, sources
 from pipeline.data.checks import check_corpus
 from pipeline.data.series_checks import check_series
@@ -45,7 +46,7 @@ def run_study(workspace: Workspace, paths: Mapping[str, str]) -> list[Row]:
     """
     part = workspace.suggestion_study
     study = load_study(part.params)
-    document: Any = params.read_yaml(workspace.params)
+    document: Any = schema.read_yaml(workspace.params)
     params.parse_params(document)
     for name in {*paths, *study.texts, *study.series}:
         params.parse_params({**document, "dataset": name})
@@ -117,7 +118,7 @@ def _bring_texts(
 ) -> Suggestion:
     """Write `data/raw` with that many rows, and suggest parameters for them."""
     assert case.rows is not None
-    if isinstance(source, params.DemoSource):
+    if isinstance(source, DemoSource):
         source = source.model_copy(update={"train": case.rows, "test": study.test})
     corpus = sources.load_corpus(case.dataset, source, home=home, cache=cache)
     wanted = {"train": case.rows, "test": study.test}

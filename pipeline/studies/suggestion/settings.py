@@ -6,8 +6,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from pipeline.core import params
-from pipeline.core.params import Rows, Section, Seed
+from pipeline.core import schema
+from pipeline.core.schema import Rows, Section, Seed
 
 
 class Case(NamedTuple):
@@ -60,6 +60,6 @@ def load_study(path: Path) -> Study:
     Raises:
         ParamsError: it is missing, is not YAML, or is not valid.
     """
-    document = params.read_yaml(path)
+    document = schema.read_yaml(path)
     values = document if isinstance(document, Mapping) else {}
-    return params.validate(Study, values, where="studies/suggestion/params.yaml")
+    return schema.validate(Study, values, where="studies/suggestion/params.yaml")
