@@ -1,6 +1,7 @@
 """Reading CSV and TSV: finding the separator, and refusing what would merge rows in silence."""
 
 import csv
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -47,7 +48,9 @@ def cells(file: Path, layout: Layout = PLAIN) -> Iterator[list[str]]:
 
 
 def separator(file: Path, wanted: Sequence[str] = (), layout: Layout = PLAIN) -> str:
-    """The separator that finds the wanted columns, or else the most columns."""
+    """The one that the first line names, or that finds the wanted columns, or the most columns."""
+    if (declared := _declared(file)) is not None:
+        return declared
     first = {mark: next(_parse(file, mark, layout), (1, [], []))[1] for mark in SEPARATORS}
     fitting = [
         mark
@@ -57,10 +60,19 @@ def separator(file: Path, wanted: Sequence[str] = (), layout: Layout = PLAIN) ->
     return max(fitting or SEPARATORS, key=lambda mark: len(first[mark]))
 
 
+def _declared(file: Path) -> str | None:
+    """The separator of a first line `sep=;`, which tells Excel how to read the rest."""
+    found = re.fullmatch(r'"?sep=(.)"?\s*', next(read_lines(file), ""), re.IGNORECASE)
+    return found[1] if found else None
+
+
 def _records(file: Path, mark: str, layout: Layout) -> Iterator[Row]:
     """All rows except blank ones, the header included."""
     usual: list[set[str]] | None = None
+    declared = _declared(file) is not None
     for number, cells, lines in _parse(file, mark, layout, strict=layout.quoting != "none"):
+        if number == 1 and declared:
+            continue
         if len(lines) > 1 and layout.quoting is None:
             usual = usual or _usual_cells(file, mark, width=len(cells))
             alike = [

@@ -72,6 +72,8 @@ def guess_source(path: Path, wishes: Wishes | None = None, *, names: Sequence[st
     look = look_at(path, names=names)
     _check(wishes, look)
     kind, source, rows, notes = _guess(look, wishes)
+    if look.repeated:
+        notes.append(_repeated(look))
     layout = {"columns": list(look.layout.columns), "quoting": look.layout.quoting}
     told = {key: value for key, value in layout.items() if value}
     if look.layout.columns and not names:
@@ -188,7 +190,16 @@ def _check(wishes: Wishes, look: Look) -> None:
         )
 
 
+def _repeated(look: Look) -> str:
+    return f"Not read, for several columns have this name: {listed(look.repeated)}."
+
+
 def _nothing(look: Look) -> DataError:
+    if look.repeated:
+        return DataError(
+            f"{look.file} has nothing to learn from. {_repeated(look)}",
+            fix="rename all but one of them.",
+        )
     seen = [f"{one.name!r} ({one.kind})" for one in look.columns.values()]
     listed = "; ".join(seen[:12]) + ("; …" if len(seen) > 12 else "")
     if any(one.numeric for one in look.columns.values()):

@@ -194,9 +194,20 @@ def _formats(look: Look, time: Sequence[str]) -> Sequence[str]:
     if not formats:
         raise DataError(
             f"{look.file}: the times in {listed(time)} have no known format: {written[0]!r}.",
-            fix="write them as 2026-01-31 18:00:00.",
+            fix="write the hours from 0 to 23, as in 2026-01-31 23:00:00."
+            if any(_counts_hours(look.columns[name]) for name in time)
+            else "write them as 2026-01-31 18:00:00.",
         )
     return formats
+
+
+def _counts_hours(column: Column) -> bool:
+    """Whether these are the hours from 1 to 24, with which no format of a time agrees."""
+    return (
+        column.kind == "whole numbers"
+        and {"1", "24"} <= column.counts.keys()
+        and (column.distinct == 24)
+    )
 
 
 def _several(look: Look, time: Sequence[str]) -> list[str]:

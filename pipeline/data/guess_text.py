@@ -67,6 +67,9 @@ def text_source(
     names = sorted(classes.counts, key=float if classes.numeric else None)
     shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
     notes = [f"The text is {listed(text)}, the label {label!r}: {len(names):,} classes, {shown}."]
+    if classes.missing:
+        missing = f"{len(classes.missing):,} of {look.seen:,} rows"
+        notes.append(f"{missing} have no {label!r}: remove them, or write what they lack.")
     others = [one.name for one in find_texts(look, timed=True) if one.name not in {*text, label}]
     if others and not evidence:
         notes.append(f"To read {others[0]!r} too, list both in `text_column`.")
@@ -120,6 +123,8 @@ def the_label(look: Look, *, aside: Set[str]) -> Column:
         DataError: there is none, there are several, or a row has several labels.
     """
     left = [one for one in look.columns.values() if one.name not in aside]
+    if not left:
+        raise _only_texts(look)
     fitting = [one for one in left if are_classes(look, one)]
     ranks = {one.name: _rank(one) for one in fitting}
     best = min((rank for rank in ranks.values() if rank is not None), default=None)
@@ -133,6 +138,21 @@ def the_label(look: Look, *, aside: Set[str]) -> Column:
         return next((one for one in likely if one.kind == "text"), likely[0])
     what = f"{'several columns' if likely else 'no column'} that may be the label"
     raise unclear(look, what, likely or fitting or left, "--label")
+
+
+def _only_texts(look: Look) -> DataError:
+    """The error for a file of nothing but texts."""
+    (first, *_) = (value for one in look.columns.values() for value in one.values if value)
+    if str(first).startswith("__label__"):
+        return DataError(
+            f"{look.file} is in fastText's format: the class of a row is the start of its text.",
+            fix="put a tab between them and save it as .tsv: "
+            "sed -E 's/^__label__([^ ]+) /\\1\\t/' OLD > NEW.tsv",
+        )
+    return DataError(
+        f"{look.file} has no column for the class of a text, only {listed(look.columns)}.",
+        fix="add a column with the class of each row.",
+    )
 
 
 def are_classes(look: Look, column: Column) -> bool:

@@ -4,6 +4,7 @@ import itertools
 import random
 import shlex
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ class Look:
         columns: by name.
         layout: how it has to be read.
         places: the row numbers, from 0, of those that were looked at.
+        repeated: names that several columns have; none of these is read.
     """
 
     file: Path
@@ -39,6 +41,7 @@ class Look:
     columns: Mapping[str, Column]
     layout: Layout
     places: Sequence[int] = field(repr=False)
+    repeated: Sequence[str] = ()
 
     @property
     def seen(self) -> int:
@@ -78,11 +81,17 @@ def look_at(path: Path, *, names: Sequence[str] = ()) -> Look:
             if bare is None:
                 raise
             layout, total, sample = bare
+        first: Sequence[str] = next(_cells(files[0], layout), [])
     if not sample:
         raise readers.no_rows(path)
     found = dict.fromkeys(name for _, row in sample for name in row)
     columns = {name: describe(name, [row.get(name) for _, row in sample]) for name in found}
-    return Look(path, total, columns, layout, [place for place, _ in sample])
+    repeated = [
+        name
+        for name, times in Counter(layout.columns or first).items()
+        if name.strip() and times > 1
+    ]
+    return Look(path, total, columns, layout, [place for place, _ in sample], repeated)
 
 
 def unclear(look: Look, what: str, candidates: Iterable[Column], flag: str) -> DataError:

@@ -123,7 +123,7 @@ def files_by_split(
         raise DataError(
             f"The folder {path} has files for {', '.join(named)}, but {fault}.",
             fix="give each file a name that contains train, validation, test or unsupervised, "
-            "such as train.csv.",
+            "such as train.csv, and leave out those that are no data of this kind.",
         )
     return {name: found[name] for name in NAMES if name in found}
 

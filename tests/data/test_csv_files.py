@@ -200,3 +200,13 @@ def test_one_hot_labels_are_told() -> None:
     assert "Several labels in a row are not supported" in str(error.value)
     with pytest.raises(DataError, match="Did you mean 'texts'"):
         read("\n".join(["id,texts,toxic,rude,none", *rows]))
+
+
+def test_a_first_line_that_names_the_separator_is_no_row(tmp_path: Path) -> None:
+    """Excel writes and reads `sep=;`; the lines keep their numbers."""
+    file = tmp_path / "own.csv"
+    file.write_text("sep=;\ntext;label\nfine, really, yes, so;1\nnot at all;0\n")
+    assert list(csv_files.rows(file, ["label", "text"])) == [
+        ("line 3", ["1", "fine, really, yes, so"]),
+        ("line 4", ["0", "not at all"]),
+    ]

@@ -123,7 +123,7 @@ def test_what_was_seen_is_told(write: Write) -> None:
     [
         ("", "no rows"),
         ("a,b\n", "no rows"),
-        ("a\none\ntwo\nthree\n", "no column that may be the label"),
+        ("a\none\ntwo\nthree\n", "no column for the class"),
         ("a\none\none\none\none\n", "no columns to learn from: 'a' \\(text\\)"),
         ("a,b\n1.5,2\n2.5,3\n", "(?s)neither texts nor a time column.*--target"),
     ],
@@ -142,3 +142,38 @@ def test_broken_file_is_refused_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "own.jsonl").write_text('{"text": "a", "label": 1}\n{"text": \n')
     with pytest.raises(DataError, match="line 2: not valid JSON"):
         guess.guess_source(tmp_path / "own.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "said"),
+    [
+        ("own.txt", [f"__label__{'ab'[n % 2]} a text with {n}" for n in range(40)], "fastText's"),
+        ("own.csv", ["text", *(f"a text with {n}" for n in range(40))], "no column for the class"),
+        (
+            "own.csv",
+            ["text,label,text", *(f"a text with {n},{n % 2},x" for n in range(40))],
+            "several columns have this name: 'text'",
+        ),
+    ],
+)
+def test_what_a_file_lacks_is_said(name, lines, said, tmp_path):
+    """Rather than an empty list of candidates."""
+    (tmp_path / name).write_text("\n".join(lines))
+    with pytest.raises(DataError, match=said):
+        guess.guess_source(tmp_path / name)
+
+
+def test_rows_without_a_label_are_counted(tmp_path):
+    """Training would stop at the first of them."""
+    lines = [f"a text with {n},{'' if n % 10 == 3 else n % 2}" for n in range(40)]
+    (tmp_path / "own.csv").write_text("\n".join(["text,label", *lines]))
+    found = guess.guess_source(tmp_path / "own.csv")
+    assert any("4 of 40 rows have no 'label'" in note for note in found.notes)
+
+
+def test_hours_from_1_to_24_are_named(tmp_path):
+    """No format of a time knows the hour 24 of a day."""
+    lines = [f"2026-01-{1 + n // 24:02d},{n % 24 + 1},{n / 3:.2f}" for n in range(96)]
+    (tmp_path / "own.csv").write_text("\n".join(["Date,Hour,load", *lines]))
+    with pytest.raises(DataError, match="hours from 0 to 23"):
+        guess.guess_source(tmp_path / "own.csv", guess.Wishes(time=("Date", "Hour")))
