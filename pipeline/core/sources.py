@@ -67,7 +67,11 @@ class HubSource(Section):
     evidence_column: str | None = None
     """Column of the character spans that decide the label, if the data has them."""
     group_column: str | None = None
-    """Column of what rows belong to, such as a product; a split made here never divides a group."""
+    """Column of what rows belong to, such as a product. A split made here never divides a group, \
+and intervals are of other groups, not only of other rows."""
+    group_rows: Rows | None = None
+    """The same, if no column names the groups but they stand together: every so many rows of a \
+split are one."""
     classes: Classes | None = None
     """Names of the classes in order; null: as the data names them."""
     test_share: Part = 0.2
@@ -76,8 +80,8 @@ class HubSource(Section):
     """Seed of that split."""
 
     @pydantic.model_validator(mode="after")
-    def _evidence_is_in_one_text(self) -> "HubSource":
-        _require_one_text(self)
+    def _agrees_with_itself(self) -> "HubSource":
+        _check_columns(self)
         return self
 
 
@@ -100,7 +104,11 @@ a character like any other; null: as `minimal`, but where that is doubtful the f
     evidence_column: str | None = None
     """Column of the character spans that decide the label, if the data has them."""
     group_column: str | None = None
-    """Column of what rows belong to, such as a product; a split made here never divides a group."""
+    """Column of what rows belong to, such as a product. A split made here never divides a group, \
+and intervals are of other groups, not only of other rows."""
+    group_rows: Rows | None = None
+    """The same, if no column names the groups but they stand together: every so many rows of a \
+split are one."""
     classes: Classes | None = None
     """Names of the classes in order; null: as the data names them."""
     test_share: Part = 0.2
@@ -109,12 +117,14 @@ a character like any other; null: as `minimal`, but where that is doubtful the f
     """Seed of that split."""
 
     @pydantic.model_validator(mode="after")
-    def _evidence_is_in_one_text(self) -> "FilesSource":
-        _require_one_text(self)
+    def _agrees_with_itself(self) -> "FilesSource":
+        _check_columns(self)
         return self
 
 
-def _require_one_text(source: HubSource | FilesSource) -> None:
+def _check_columns(source: HubSource | FilesSource) -> None:
+    if source.group_column and source.group_rows:
+        raise ValueError("either `group_column` or `group_rows` says what belongs together")
     if source.evidence_column and not isinstance(source.text_column, str):
         raise ValueError(
             "`evidence_column` counts the characters of one text, so `text_column` must be one "

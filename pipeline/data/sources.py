@@ -163,7 +163,7 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
         classes=source.classes or getattr(feature, "names", None),
         places=read.places,
     )
-    splits = {}
+    splits: dict[str, pa.Table] = {}
     for split in (split for split in SPLITS if split in original):
         table, place = original[split], read.places[split]
         text = schema.texts({name: table[name] for name in _texts(source)}, place=place)
@@ -178,8 +178,12 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
                 content["group"] = schema.groups(
                     table[source.group_column], name=source.group_column, place=place
                 )
+            elif source.group_rows:
+                earlier = sum(part.num_rows for part in splits.values())  # a group is of one split
+                content["group"] = earlier + np.arange(table.num_rows) // source.group_rows
         splits[split] = pa.table(content)
-    grouped = {"group_column": source.group_column} if source.group_column else {}
+    grouping = {"group_column": source.group_column, "group_rows": source.group_rows}
+    grouped = {key: value for key, value in grouping.items() if value}
     return Corpus(
         name=name,
         classes=classes,
@@ -200,11 +204,12 @@ def _with_test(corpus: Corpus, source: HubSource | FilesSource) -> Corpus:
         share=source.test_share,
         seed=source.seed,
     )
-    if source.group_column and not held.any():
+    if "group" in train.column_names and not held.any():
+        where = f" in the column {source.group_column!r}" if source.group_column else ""
         raise DataError(
             f"{corpus.name}: no test rows can be held out of train, because each class has only "
-            f"one group in the column {source.group_column!r}.",
-            fix="provide a test split, or set `source.group_column` to another column.",
+            f"one group{where}.",
+            fix="provide a test split, or group the rows otherwise in `source`.",
         )
     made = {**corpus.splits, "train": train.filter(~held), "test": train.filter(held)}
     return replace(

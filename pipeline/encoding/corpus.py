@@ -120,7 +120,7 @@ def assign_rows(raw: Mapping[str, pa.Table], settings: TextEncode) -> dict[str, 
             raise DataError(
                 "No validation rows can be held out of train, because each class has only one "
                 "group there.",
-                fix="provide a validation split, or set `source.group_column` to another column.",
+                fix="provide a validation split, or group the rows otherwise in `source`.",
             )
         masks["train"] = ~masks["validation"]
     return {name: SplitRows(tables[name], masks[name]) for name in SPLITS}

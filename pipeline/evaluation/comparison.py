@@ -62,7 +62,11 @@ def comparison_document(
             "metric": "mse" if regression else "accuracy",
             "higher_is_better": not regression,
             "rows": {"validation": len(results[0].validation[0]), "test": len(results[0].test[0])},
-            "method": {**asdict(bootstrap), "minimum_seeds": MINIMUM_SEEDS},
+            "method": {
+                **asdict(bootstrap),
+                "groups": None if bootstrap.groups is None else len(np.unique(bootstrap.groups)),
+                "minimum_seeds": MINIMUM_SEEDS,
+            },
             **conclude(results, champion, pairs, Unit(regression, bootstrap.confidence)),
             "champion": champion,
             "models": {

@@ -1,7 +1,7 @@
 """How sure a difference is: intervals over rows and seeds, McNemar's test, Holm's correction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ class Bootstrap:
         block: dependent rows, such as overlapping windows of a series, are drawn as
             blocks of about this many neighbors.
         margin: accuracies that differ by less are practically equal; None: that is not tested.
+        groups: <int64>[n], equal for rows that are drawn together, such as the reviews of one
+            product; it takes the place of blocks.
     """
 
     confidence: float
@@ -30,6 +32,11 @@ class Bootstrap:
     seed: int
     block: int = 1
     margin: float | None = None
+    groups: NDArray[np.int64] | None = None
+
+    def on(self, rows: NDArray[np.int64]) -> "Bootstrap":
+        """The same for some of the rows."""
+        return self if self.groups is None else replace(self, groups=self.groups[rows])
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ def paired_difference(
         bootstrap: resamples, seed, confidence.
     """
     estimate = float(first.mean() - second.mean())
-    first, second = _block_means(first, bootstrap.block), _block_means(second, bootstrap.block)
+    first, second = _drawn(first, bootstrap), _drawn(second, bootstrap)
     random = np.random.default_rng(bootstrap.seed)
     differences = first.mean(axis=0) - second.mean(axis=0)
     deviations = _row_deviations(differences, bootstrap.resamples, random)
@@ -97,7 +104,7 @@ def unpaired_difference(
         bootstrap: resamples, seed, confidence.
     """
     estimate = float(first.mean() - second.mean())
-    first, second = _block_means(first, bootstrap.block), _block_means(second, bootstrap.block)
+    first, second = _drawn(first, bootstrap), _drawn(second, bootstrap)
     random = np.random.default_rng(bootstrap.seed)
     deviations = _row_deviations(first.mean(axis=0), bootstrap.resamples, random)
     deviations -= _row_deviations(second.mean(axis=0), bootstrap.resamples, random)
@@ -135,10 +142,27 @@ def _difference(
     return Difference(estimate, float(low), float(high), p_value, row_error, error, freedom)
 
 
+def _drawn(scores: NDArray[np.float64], bootstrap: Bootstrap) -> NDArray[np.float64]:
+    """<float64>[runs, n] → [runs, units]: of what is drawn together, such as a block, the mean."""
+    if bootstrap.groups is not None:
+        return _group_means(scores, bootstrap.groups)
+    return scores if bootstrap.block == 1 else _block_means(scores, bootstrap.block)
+
+
+def _group_means(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """<float64>[runs, n] → [runs, groups], whose mean over groups is that over rows.
+
+    A group counts with its number of rows: its rows' sum of deviations from the mean, divided by
+    the mean number of rows, is the linearized ratio of sums (Cochran 1977, 6.3).
+    """
+    _, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    mean = scores.mean(axis=1, keepdims=True)
+    sums = np.stack([np.bincount(members, weights=run) for run in scores - mean])
+    return np.asarray(mean + sums / sizes.mean())
+
+
 def _block_means(scores: NDArray[np.float64], block: int) -> NDArray[np.float64]:
     """<float64>[runs, n] → [runs, n / block]: means of neighboring rows."""
-    if block == 1:
-        return scores
     rows = scores.shape[1]
     blocks = max(2, rows // block)
     starts = np.linspace(0, rows, blocks, endpoint=False).astype(np.int64)

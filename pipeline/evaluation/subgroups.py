@@ -91,7 +91,9 @@ def _by_group(
     differences = []
     for first, second in compared(results):
         found = [
-            paired_difference(right[first.name][:, rows], right[second.name][:, rows], bootstrap)
+            paired_difference(
+                right[first.name][:, rows], right[second.name][:, rows], bootstrap.on(rows)
+            )
             for _, rows in filled
         ]
         points = [{"difference": one.estimate, "low": one.low, "high": one.high} for one in found]

@@ -33,7 +33,11 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
     paths = {name: workspace.raw / f"{name}.parquet" for name in SPLITS}
     if not paths["validation"].exists():
         del paths["validation"]
-    columns = ["text", "label", *(["group"] if "group_column" in card["source"] else [])]
+    columns = [
+        "text",
+        "label",
+        *(["group"] if {"group_column", "group_rows"} & card["source"].keys() else []),
+    ]
     raw = {name: read_table(path, columns) for name, path in paths.items()}
     corpus = encode_corpus(raw, settings, classes=card["classes"])
     reports, bigrams = {}, None

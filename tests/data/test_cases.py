@@ -215,6 +215,17 @@ def test_groups_of_given_splits_are_counted(tmp_path: Path) -> None:
     assert "Groups that are in both train and test: 3." in checks.check_corpus(corpus).notes
 
 
+def test_neighbors_stay_together(tmp_path: Path) -> None:
+    """Without a column of groups: every four rows of the file are one."""
+    content = "\n".join(["text,label", *(f"text {n},{n // 40}" for n in range(80))])
+    corpus = load(tmp_path, content, group_rows=4)
+    for part in corpus.splits.values():
+        numbers = [int(text.removeprefix("text ")) for text in part["text"].to_pylist()]
+        assert [number // 4 for number in numbers] == part["group"].to_pylist()
+        assert len(numbers) == 4 * len(set(part["group"].to_pylist()))
+    assert corpus.origin["group_rows"] == 4
+
+
 @pytest.mark.parametrize(
     ("groups", "words"),
     [

@@ -37,6 +37,7 @@ def test_document_is_complete_and_ready_for_json():
         "seed": 0,
         "block": 1,
         "margin": None,
+        "groups": None,
         "minimum_seeds": 3,
     }
     assert len(document["pairs"]) == len(document["disagreements"]) == 3

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -141,6 +143,42 @@ def test_rows_that_hang_together_count_less():
     blocked = paired_difference(*copies, Bootstrap(0.95, 2000, 0, block=10))
     assert blocked == alone
     assert naive.high - naive.low < 0.5 * (alone.high - alone.low)
+
+
+def test_groups_count_as_one_each_by_their_size():
+    """Of four groups, the interval is that of their sums; equal groups are as blocks."""
+    rng = np.random.default_rng(0)
+    scores = np.repeat(rng.random((1, 4)) < 0.5, 50, axis=1).astype(float)
+    scores[0, :50], scores[0, 50:] = 1.0, np.repeat([0.0, 1.0, 0.0], 50)
+    settings = Bootstrap(0.95, 2000, 0)
+    other = np.zeros((1, 200))
+    blocks = paired_difference(scores, other, replace(settings, block=50))
+    grouped = paired_difference(scores, other, replace(settings, groups=np.arange(200) // 50))
+    assert (grouped.low, grouped.high) == (blocks.low, blocks.high)
+    shuffled = rng.permutation(200)
+    moved = replace(settings, groups=(np.arange(200) // 50)[shuffled])
+    again = paired_difference(scores[:, shuffled], other, moved)
+    assert again.row_error == pytest.approx(grouped.row_error)
+    assert again.row_error > 4 * paired_difference(scores, other, settings).row_error
+
+
+def test_unequal_groups_have_the_ratio_estimators_error():
+    """The simulated standard deviation of a mean over groups of 1 to 40 rows."""
+    rng = np.random.default_rng(1)
+
+    def drawn():
+        sizes = rng.integers(1, 41, size=150)
+        levels = np.repeat(rng.random(150) < 0.6, sizes).astype(float)
+        return levels[None], np.repeat(np.arange(150), sizes)
+
+    means = [drawn()[0].mean() for _ in range(2000)]
+    errors = [
+        paired_difference(
+            values, np.zeros_like(values), Bootstrap(0.95, 500, 0, groups=groups)
+        ).row_error
+        for values, groups in (drawn() for _ in range(40))
+    ]
+    assert np.mean(errors) == pytest.approx(np.std(means), rel=0.1)
 
 
 def test_mcnemar_by_hand():
