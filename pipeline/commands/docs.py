@@ -101,18 +101,24 @@ def _rows(table: Path) -> list[dict[str, str]]:
 def keep_results(workspace: Workspace) -> Path:
     """Copy the workspace's results to docs/results/DATASET; returns that folder.
 
-    With them goes the picture of the attention of the best model that has any, by its first seed.
+    With them go the test predictions, from which the figures follow, and the picture of the
+    attention of the best model that has any, by its first seed.
 
     Raises:
         ArtifactError: one of them is missing.
     """
+    import pyarrow.parquet as pq
+
     from pipeline.core.files import new_folder, read_bytes, read_json, write_json
     from pipeline.core.params import load_params
+    from pipeline.evaluation.condensed import condense
+    from pipeline.evaluation.results import read_results
 
     with quiet_imports():
         from pipeline.studies.benchmark import machine
 
     comparison = read_json(workspace.comparison)
+    settings = load_params(workspace.params)
     sources = [
         workspace.metrics,
         workspace.comparison,
@@ -130,9 +136,11 @@ def keep_results(workspace: Workspace) -> Path:
         for source in sources:
             read_bytes(source)
             shutil.copyfile(source, copy / source.name)
+        predictions = condense(read_results(workspace, settings))
+        pq.write_table(predictions, copy / "test.parquet", compression="zstd")
         record = {
             "date": datetime.now(UTC).date().isoformat(),
-            "machine": machine.facts(load_params(workspace.params).threads),
+            "machine": machine.facts(settings.threads),
         }
         write_json(copy / RECORD, record)
     return folder

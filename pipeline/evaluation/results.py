@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.files import read_json
+from pipeline.core.params import Params
 from pipeline.core.predictions import Predictions, Task, read_predictions
 from pipeline.errors import ArtifactError
 from pipeline.workspace import Workspace
@@ -134,3 +135,20 @@ def read_result(
         test=tuple(read_predictions(folder / f"{test}.parquet") for folder in folders),
         attention=card.get("recipe", {}).get("pooling") in ATTENTION,
     )
+
+
+def read_results(workspace: Workspace, settings: Params) -> list[ModelResult]:
+    """The baselines and the models of `params.yaml`, with the predictions of their runs.
+
+    Raises:
+        ArtifactError: one of them is missing or damaged.
+    """
+    baselines = [
+        read_result(name, (), [workspace.reference(name)])
+        for name in read_baseline_names(workspace)
+    ]
+    trained = [
+        read_result(name, settings.seeds, [workspace.model(name, seed) for seed in settings.seeds])
+        for name in settings.models
+    ]
+    return [*baselines, *trained]

@@ -19,7 +19,7 @@ from pipeline.core.files import (
 )
 from pipeline.evaluation import fonts
 from pipeline.evaluation.outputs import evaluate
-from pipeline.evaluation.results import ModelResult, read_baseline_names, read_result
+from pipeline.evaluation.results import read_results
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.evaluation.subgroups import evidence_positions
 from pipeline.workspace import Workspace
@@ -30,7 +30,7 @@ def run(workspace: Workspace) -> None:
     settings = params.load_params(workspace.params)
     about = read_json(workspace.encoded / "encoding.json")
     outputs = evaluate(
-        _results(workspace, settings),
+        read_results(workspace, settings),
         {
             (model, seed): read_csv(workspace.model(model, seed) / "history.csv")
             for model, seed in settings.runs
@@ -62,18 +62,6 @@ def run(workspace: Workspace) -> None:
     if lacking := fonts.missing("".join(about["classes"])):
         progress.say(fonts.notice(lacking, "the plots number these classes, from 0"))
     progress.say(progress.paragraph(outputs.comparison["headline"]))
-
-
-def _results(workspace: Workspace, settings: params.Params) -> list[ModelResult]:
-    baselines = [
-        read_result(name, (), [workspace.reference(name)])
-        for name in read_baseline_names(workspace)
-    ]
-    trained = [
-        read_result(name, settings.seeds, [workspace.model(name, seed) for seed in settings.seeds])
-        for name in settings.models
-    ]
-    return [*baselines, *trained]
 
 
 def _lengths(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.int64]:

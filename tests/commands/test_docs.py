@@ -4,11 +4,16 @@ import json
 import re
 import shutil
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.__main__ import main
 from pipeline.commands import docs
+from pipeline.core.params import load_params
+from pipeline.core.predictions import Predictions, write_predictions
 from pipeline.documentation.parameters import anchor
+from pipeline.evaluation.condensed import expand
 from pipeline.workspace import Workspace
 from tests.support.paths import PROJECT
 
@@ -29,6 +34,21 @@ def project(tmp_path, monkeypatch):
         shutil.copy(PROJECT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def write_runs(workspace):
+    """A baseline, and as many runs as the parameters have, of three rows each."""
+    settings = load_params(workspace.params)
+    workspace.references.mkdir(parents=True)
+    (workspace.references / "references.json").write_text('["simple"]')
+    runs = [workspace.model(model, seed) for model, seed in settings.runs]
+    for folder in (workspace.reference("simple"), *runs):
+        folder.mkdir(parents=True)
+        (folder / "model.json").write_text('{"parameters": 1}')
+        outputs = np.float32([[0.2, 0.8], [0.5, 0.5], [1, 0]])
+        for split in ("validation", "test"):
+            predictions = Predictions(np.arange(3), np.array([1, 0, 1]), outputs)
+            write_predictions(folder / f"{split}.parquet", predictions)
 
 
 class TestCommand:
@@ -83,11 +103,14 @@ class TestCommand:
         for path in (workspace.metrics, workspace.params, workspace.lock):
             path.write_bytes(kept[path.name])
         (workspace.explanations / "faithfulness.json").write_bytes(kept["faithfulness.json"])
+        write_runs(workspace)
         copied = docs.keep_results(workspace)
         assert copied == demo.parent / "mine"
-        assert {path.name for path in copied.iterdir()} == set(kept) - (
+        assert {path.name for path in copied.iterdir()} == {*kept, "test.parquet"} - (
             set() if attends else {"attention.png"}
         )
+        predicted = expand(pq.read_table(copied / "test.parquet"))
+        assert [len(runs) for runs in predicted.values()] == [1, 5, 5]
         if attends:
             assert (copied / "attention.png").read_bytes() == b"the first seed's"
         record = json.loads((copied / docs.RECORD).read_bytes())
