@@ -106,6 +106,26 @@ def pairs(comparison: Document) -> str:
     return "\n\n".join([table, *power])
 
 
+def by_length(comparison: Document) -> str:
+    """Every model's accuracy in each bin of lengths, and what that says; empty without bins."""
+    found = comparison.get("by_length")
+    if found is None:
+        return ""
+    ends = [f"{part['low']:,}–{part['high']:,}" for part in found["bins"]]
+    table = markdown(
+        ["model", *ends],
+        [
+            ["rows", *(f"{part['rows']:,}" for part in found["bins"])],
+            *(
+                [f"`{model}`", *(f"{100 * point['accuracy']:.1f}" for point in points)]
+                for model, points in found["models"].items()
+            ),
+        ],
+    )
+    # Results from before this was measured have no sentences.
+    return "\n\n".join([table, *map(_quoted, found.get("sentences", []))])
+
+
 def mcnemar(comparison: Document) -> str:
     """McNemar's test of each pair of runs with the same seed; empty for a regression."""
     rows = [
@@ -225,6 +245,8 @@ def _section(one: Kept) -> str:
         f"From {method['resamples']:,} bootstrap samples over test rows, Student's t over seeds:",
         pairs(one.comparison),
     ]
+    if lengths := by_length(one.comparison):
+        parts += ["Accuracy on test, %, by length in tokens before truncation:", lengths]
     if tests := mcnemar(one.comparison):
         parts += ["McNemar's exact test, run against run:", tests]
     return "\n\n".join(parts)

@@ -13,6 +13,8 @@ from pipeline.evaluation.significance import Bootstrap, paired_difference, wilso
 
 POSITION_BINS = 5
 DISAGREEMENTS = 10
+LONGEST = 0.95  # the longest twentieth has a bin of its own,
+ENOUGH = 500  # if these rows are in it
 
 
 def by_length(
@@ -25,6 +27,9 @@ def by_length(
 ) -> dict[str, Any] | None:
     """Accuracy by quantile of length; None if all rows have the same length, or for regression.
 
+    Each pair's difference has a slope as well: by how much it grows from a length to twice that
+    length, by least squares over the rows.
+
     Args:
         results: the models.
         lengths: <int64>[n], steps of each test row.
@@ -32,14 +37,21 @@ def by_length(
         bins: how many, each with about as many rows.
         bootstrap: for the differences' intervals.
     """
+    shares = np.linspace(0, 1, bins + 1)
+    if (1 - LONGEST) * len(lengths) >= ENOUGH:
+        shares = np.union1d(shares, [LONGEST])
     # Rows of the same length stay together, so that a bin's ends say what is in it.
-    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, bins + 1), method="nearest"))
+    edges = np.unique(np.quantile(lengths, shares, method="nearest"))
     if task == "regression" or len(edges) < 3:
         return None
     groups = np.searchsorted(edges[1:-1], lengths, side="right")
     members = [np.flatnonzero(groups == group) for group in range(len(edges) - 1)]
     ends = [{"low": lengths[rows].min(), "high": lengths[rows].max()} for rows in members]
-    return _by_group(results, ends, members, bootstrap)
+    found = _by_group(results, ends, members, bootstrap)
+    slopes = _per_doubling(results, lengths, bootstrap)
+    for pair, slope in zip(found["differences"], slopes, strict=True):
+        pair["per_doubling"] = slope
+    return {**found, "sentences": _in_words(found, results, bootstrap.confidence)}
 
 
 def by_position(
@@ -103,6 +115,60 @@ def _by_group(
         "models": models,
         "differences": differences,
     }
+
+
+def _per_doubling(
+    results: Sequence[ModelResult], lengths: NDArray[np.int64], bootstrap: Bootstrap
+) -> list[dict[str, float]]:
+    """Each pair's slope of the difference on the length's binary logarithm, with its interval."""
+    doublings = np.log2(np.maximum(lengths, 1))
+    centered = doublings - doublings.mean()
+    # A least-squares slope is the mean of the scores times these.
+    weights = len(lengths) * centered / (centered**2).sum()
+    weighted = {result.name: weights * scores(result.test, "binary") for result in results}
+    found = [
+        paired_difference(weighted[first.name], weighted[second.name], bootstrap)
+        for first, second in compared(results)
+    ]
+    return [{"difference": one.estimate, "low": one.low, "high": one.high} for one in found]
+
+
+def _in_words(
+    found: dict[str, Any], results: Sequence[ModelResult], confidence: float
+) -> list[str]:
+    """Which networks gain on others with the length, and which lose to a baseline at the longest.
+
+    Only what an interval tells; the intervals are not adjusted for their number.
+    """
+    simple = {result.name for result in results if result.deterministic}
+    longest = found["bins"][-1]
+    gains, losses = [], []
+    for pair in found["differences"]:
+        names = (pair["first"], pair["second"])
+        slope, last = pair["per_doubling"], pair["bins"][-1]
+        if simple.isdisjoint(names) and _clear(slope):
+            one, other = names if slope["difference"] > 0 else names[::-1]
+            gains.append(f"{one} gains {_size(slope, confidence)} on {other}")
+        one, other = names if last["difference"] > 0 else names[::-1]
+        if one in simple and other not in simple and _clear(last):
+            losses.append(f"{one} leads {other} by {_size(last, confidence)}")
+    of_longest = f"Of the {longest['rows']:,} longest, from {longest['low']:,} steps on"
+    return [
+        f"{where}, {'; '.join(told)}."
+        for where, told in (("With each doubling of the length", gains), (of_longest, losses))
+        if told
+    ]
+
+
+def _clear(part: dict[str, float]) -> bool:
+    return not part["low"] <= 0 <= part["high"]
+
+
+def _size(part: dict[str, float], confidence: float) -> str:
+    """The difference without its sign, and its interval."""
+    low, high = sorted((abs(part["low"]), abs(part["high"])))
+    ends = f"{100 * low:.1f} to {100 * high:.1f}"
+    return f"{100 * abs(part['difference']):.1f} points ({100 * confidence:g} % interval {ends})"
 
 
 def disagreements(

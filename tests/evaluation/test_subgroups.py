@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,6 +31,33 @@ def test_accuracy_by_length_by_hand():
     low, high = wilson(1.0, 4, 0.95)
     assert found["models"]["m"][0] == {"accuracy": 1, "low": low, "high": high}
     assert found["models"]["m"][1]["accuracy"] == 0
+
+
+def test_what_a_model_gains_with_the_length_is_said():
+    """Right up to a length against always right; a baseline that leads at the longest."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(10, 1000, size=20_000)
+    falling = rng.random(20_000) < 1 - 0.05 * np.log2(lengths / 10)
+    constant = rng.random(20_000) < 0.85
+    simple = replace(model("simple", rng.random(20_000) < 0.9), seeds=())
+    found = by_length(
+        [simple, model("constant", constant), model("falling", falling)],
+        lengths, "binary", bins=5, bootstrap=QUICK,
+    )  # fmt: skip
+    assert len(found["bins"]) == 6  # the longest twentieth is the sixth
+    assert found["bins"][-1]["rows"] == pytest.approx(1000, abs=50)
+    (pair,) = (
+        pair for pair in found["differences"]
+        if {pair["first"], pair["second"]} == {"constant", "falling"}
+    )  # fmt: skip
+    slope = pair["per_doubling"]
+    assert abs(slope["difference"]) == pytest.approx(0.05, abs=0.01)
+    assert slope["low"] < slope["difference"] < slope["high"]
+    gains, losses = found["sentences"]
+    assert gains.startswith("With each doubling of the length, constant gains ")
+    assert gains.count("gains") == 1
+    assert "simple leads falling by" in losses
+    assert "simple leads constant by" in losses
 
 
 @given(hnp.arrays(np.int64, st.integers(20, 80), elements=st.integers(1, 12)), st.integers(1, 6))
