@@ -54,6 +54,10 @@ search: setup ## search for a dataset's training recipe: studies/recipe/params.y
 suggestion-study: setup ## train as data add suggests, on data of several kinds and sizes
 	@$(PIPELINE) suggestion-study $(ARGS)
 
+.PHONY: size-study
+size-study: setup ## train every pooling on more and more reviews, plot accuracy against their number
+	@$(PIPELINE) size-study $(ARGS)
+
 .PHONY: bench
 bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime (ten minutes)
 	@sh locks/bench.sh

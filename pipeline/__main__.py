@@ -20,6 +20,7 @@ from pipeline.commands import (
     reproduce,
     search,
     serve,
+    size_study,
     stages,
     suggestion_study,
     ui,
@@ -40,6 +41,7 @@ COMMANDS = (
     length_study,
     search,
     suggestion_study,
+    size_study,
     bench,
     docs,
     reproduce,
@@ -58,7 +60,7 @@ GROUPS = {
         "reproduce",
         "docs",
     ),
-    "studies": ("length-study", "search", "suggestion-study", "bench"),
+    "studies": ("length-study", "search", "suggestion-study", "size-study", "bench"),
 }
 
 

@@ -46,6 +46,11 @@ class Workspace:
         return Workspace(self.root, "studies/suggestion")
 
     @property
+    def size_study(self) -> "Workspace":
+        """The study of `make size-study`."""
+        return Workspace(self.root, "studies/size")
+
+    @property
     def base(self) -> Path:
         return self.root / self.part
 

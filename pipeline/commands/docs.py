@@ -75,6 +75,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     kept = list(_kept(workspace))
     trials = workspace.recipe_search.results / "trials.csv"
     suggested = workspace.suggestion_study.results / "results.csv"
+    sizes = workspace.size_study.results / "results.csv"
     pipeline = read_yaml(workspace.pipeline)
     assert isinstance(pipeline, dict)
     return {
@@ -84,6 +85,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "explanations": tables.explanations(kept),
         "length-study": tables.length_study(read_json(workspace.length_study.summary)),
         "suggestion": tables.suggestion(_rows(suggested)),
+        "sizes": tables.sizes(_rows(sizes)),
         "recipe": tables.recipe(_rows(trials)),
         "parameters": parameters.document(),
         "tree": tree.table(workspace.root / "pipeline"),

@@ -1,5 +1,8 @@
 """`suggestion-study`: train on data of several kinds and sizes as `data add` suggests."""
 
+import argparse
+from typing import Any
+
 from pipeline import progress
 from pipeline.commands import Subparsers
 from pipeline.core.runtime import quiet_imports
@@ -11,6 +14,12 @@ def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     about = "train with suggested parameters on data of several kinds and sizes"
     parser = commands.add_parser("suggestion-study", description=about)
+    add_source(parser)
+    parser.set_defaults(run=run)
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for local copies of datasets."""
     parser.add_argument(
         "--source",
         action="append",
@@ -18,11 +27,27 @@ def add_parser(commands: Subparsers) -> None:
         metavar="DATASET=PATH",
         help="a local copy of a dataset, instead of its path in params.yaml",
     )
-    parser.set_defaults(run=run)
 
 
 def run(workspace: Workspace, source: list[str]) -> None:
-    """Run the cases that have no result yet, and show all results.
+    """Run what has no result yet, and show all results.
+
+    Raises:
+        ParamsError: `source` or a parameter file is wrong.
+    """
+    run_cases(workspace, workspace.suggestion_study, source, document="docs/own-data.md")
+
+
+def run_cases(
+    workspace: Workspace, part: Workspace, source: list[str], *, document: str
+) -> list[dict[str, Any]]:
+    """Run a study of cases, show its results and return them.
+
+    Args:
+        workspace: the project's files.
+        part: the study's.
+        source: DATASET=PATH of local copies.
+        document: which holds its table.
 
     Raises:
         ParamsError: `source` or a parameter file is wrong.
@@ -35,11 +60,11 @@ def run(workspace: Workspace, source: list[str]) -> None:
     with quiet_imports():
         from pipeline.studies.suggestion.cases import run_study
 
-    rows = run_study(workspace, paths)
+    rows = run_study(workspace, part, paths)
     progress.say("")
     for row in rows:
         size = row["target"] or f"{row['rows']:,} rows"
-        progress.say(
-            f"{row['dataset']:<8}{size:>14}  {row['model']:<28}{row['metric']} {row['test']}"
-        )
-    progress.say("\nnext: make docs (writes the table in docs/own-data.md)")
+        model = f"{row['model']}-{row['seed']}" if row["seed"] != "" else row["model"]
+        progress.say(f"{row['dataset']:<8}{size:>14}  {model:<28}{row['metric']} {row['test']}")
+    progress.say(f"\nnext: make docs (writes the table in {document})")
+    return rows

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.evaluation.results import aggregate
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
+    mean_and_sd,
     metric_and_sd,
     signed_difference,
 )
@@ -340,6 +342,28 @@ def suggestion(results: Sequence[Mapping[str, str]]) -> str:
         )
     titles = ["data", "rows in train", "on test", "best baseline", *(f"`{n}`" for n in networks)]
     return markdown([*titles, "best epochs"], rows)
+
+
+def sizes(results: Sequence[Mapping[str, str]]) -> str:
+    """The study of sizes: each model's accuracy on test, by the number of texts to train on."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for one in results:
+        found.setdefault(one["model"], {}).setdefault(one["rows"], []).append(float(one["test"]))
+    numbers = list(dict.fromkeys(one["rows"] for one in results))
+    return markdown(
+        ["accuracy on test, %", *(f"{int(number):,} texts" for number in numbers)],
+        [
+            [f"`{model}`", *(_of_runs(of_size.get(number, [])) for number in numbers)]
+            for model, of_size in found.items()
+        ],
+    )
+
+
+def _of_runs(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    found = aggregate(values)
+    return mean_and_sd(found["mean"], found["sd"], lambda value: f"{100 * value:.1f}")
 
 
 # ── cells ────────────────────────────────────────────────────────────────────────────────

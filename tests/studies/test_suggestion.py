@@ -9,7 +9,7 @@ from pipeline.core.files import write_csv
 from pipeline.core.schema import read_yaml
 from pipeline.documentation import tables
 from pipeline.errors import ParamsError
-from pipeline.studies.suggestion import cases
+from pipeline.studies.suggestion import cases, figure
 from pipeline.studies.suggestion.settings import load_study
 from pipeline.workspace import Workspace
 from tests.support.paths import PARAMS, PROJECT
@@ -17,6 +17,7 @@ from tests.support.project import change
 
 STUDY = """
 models: [bilstm]
+seeds: [1]
 seed: 1
 test: 40
 texts: {demo: [96]}
@@ -57,7 +58,8 @@ def series(tmp_path):
 @pytest.mark.slow
 def test_each_case_is_trained_once(workspace, series, monkeypatch):
     """Baselines and models on validation and test; a finished case is kept, and tabulated."""
-    rows = cases.run_study(workspace, {"ett": str(series)})
+    part = workspace.suggestion_study
+    rows = cases.run_study(workspace, part, {"ett": str(series)})
     assert [(row["dataset"], row["model"], row["metric"]) for row in rows] == [
         ("demo", "tfidf_logistic_regression", "accuracy"),
         ("demo", "nb_logistic_regression", "accuracy"),
@@ -69,9 +71,10 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
         ("ett", "bilstm", "mse"),
     ]
     assert all(float(row[split]) >= 0 for row in rows for split in ("validation", "test"))
-    monkeypatch.setattr(cases, "_run", None)
-    assert cases.run_study(workspace, {"ett": str(series)}) == rows
-    written = (workspace.suggestion_study.results / "results.csv").read_text()
+    monkeypatch.setattr(cases, "_prepare", None)
+    monkeypatch.setattr(cases, "_train", None)
+    assert cases.run_study(workspace, part, {"ett": str(series)}) == rows
+    written = (part.results / "results.csv").read_text()
     assert len(written.splitlines()) == 1 + len(rows)
     table = tables.suggestion([{key: str(value) for key, value in row.items()} for row in rows])
     assert "| demo | 77 | accuracy, % | " in table
@@ -81,10 +84,25 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
 def test_an_unknown_dataset_is_refused(workspace):
     """Before anything is trained."""
     with pytest.raises(ParamsError, match="'imbd'"):
-        cases.run_study(workspace, {"imbd": "x"})
+        cases.run_study(workspace, workspace.suggestion_study, {"imbd": "x"})
 
 
-def test_the_committed_study_is_valid():
-    """Its datasets are entries of params.yaml."""
-    study = load_study(Workspace(PROJECT).suggestion_study.params)
+@pytest.mark.parametrize("name", ["suggestion_study", "size_study"])
+def test_the_committed_studies_are_valid(name):
+    """Their datasets are entries of params.yaml."""
+    study = load_study(getattr(Workspace(PROJECT), name).params)
     assert {case.dataset for case in study.cases} <= set(read_yaml(PARAMS)["datasets"])
+
+
+def test_accuracy_by_size_is_tabulated_and_drawn():
+    """Runs that are still missing leave a dash and a gap."""
+    rows = [
+        {"model": "simple", "seed": "", "rows": "200", "test": "0.7"},
+        {"model": "net", "seed": "1", "rows": "200", "test": "0.6"},
+        {"model": "net", "seed": "2", "rows": "200", "test": "0.64"},
+        {"model": "simple", "seed": "", "rows": "4000", "test": "0.8"},
+    ]
+    table = tables.sizes(rows)
+    assert "| `simple` | 70.0 | 80.0 |" in table
+    assert "| `net` | 62.0 ± 2.8 | – |" in table
+    assert figure.draw(rows).startswith(b"\x89PNG")

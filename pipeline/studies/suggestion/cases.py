@@ -1,7 +1,10 @@
-"""`make suggestion-study`: each case is a workspace of its own, trained as `data add` suggests."""
+"""Cases of data, each in a workspace of its own, trained as `data add` suggests.
+
+`make suggestion-study` takes data of several kinds, `make size-study` one dataset in many sizes.
+"""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,19 +35,19 @@ from pipeline.workspace import Workspace
 Row = dict[str, Any]
 
 
-def run_study(workspace: Workspace, paths: Mapping[str, str]) -> list[Row]:
-    """Run the cases that have no result yet; returns the rows of `results.csv`.
+def run_study(workspace: Workspace, part: Workspace, paths: Mapping[str, str]) -> list[Row]:
+    """Run what has no result yet; returns the rows of `results.csv`, which grows with each run.
 
-    Each is trained in `.spotlight/`, and a finished one is kept until code or parameters change.
+    All is trained in `.spotlight/`, and a finished run is kept until code or parameters change.
 
     Args:
         workspace: the project's files.
+        part: the study's.
         paths: dataset → another `source.path` than that in params.yaml.
 
     Raises:
         ParamsError: params.yaml has no such dataset.
     """
-    part = workspace.suggestion_study
     study = load_study(part.params)
     document: Any = schema.read_yaml(workspace.params)
     params.parse_params(document)
@@ -55,25 +58,42 @@ def run_study(workspace: Workspace, paths: Mapping[str, str]) -> list[Row]:
     rows: list[Row] = []
     for number, case in enumerate(study.cases, start=1):
         progress.say(f"\ncase {number} of {len(study.cases)}: {case.name}")
-        own = Workspace(part.scratch / case.name)
-        kept = own.root / "rows.json"
-        mark = fingerprint.configuration(
-            __name__,
-            [],
-            workspace.libraries,
-            [case, study.model_dump(exclude={"texts", "series"}), document],
-        )
-        if not kept.exists() or read_json(kept)["fingerprint"] != mark:
-            found = list(_run(workspace, own, document, study, case))
-            write_json(kept, {"fingerprint": mark, "rows": found})
-        rows += read_json(kept)["rows"]
-        write_csv(part.results / "results.csv", rows)
+        for found in _runs(workspace, part, document, study, case):
+            rows += found
+            write_csv(part.results / "results.csv", rows)
     return rows
 
 
-def _run(
+def _runs(
+    workspace: Workspace, part: Workspace, document: Mapping[str, Any], study: Study, case: Case
+) -> Iterator[list[Row]]:
+    """The rows of the baselines, then those of each run."""
+    own = Workspace(part.scratch / case.name)
+    shared = {key: document[key] for key in ("training", "architectures", "threads")}
+    mark = fingerprint.configuration(
+        __name__,
+        [],
+        workspace.libraries,
+        [case, study.test, study.seed, document["datasets"][case.dataset], shared],
+    )
+
+    def once(name: str, make: Callable[[], Iterable[Row]]) -> list[Row]:
+        kept = own.root / f"{name}.json"
+        if not kept.exists() or read_json(kept)["fingerprint"] != mark:
+            write_json(kept, {"fingerprint": mark, "rows": list(make())})
+        rows: list[Row] = read_json(kept)["rows"]
+        return rows
+
+    yield once("baselines", lambda: _prepare(workspace, own, document, study, case))
+    for model in study.models:
+        for seed in study.seeds:
+            yield once(f"{model}-{seed}", lambda: [_train(own, case, model, seed)])  # noqa: B023
+
+
+def _prepare(
     workspace: Workspace, own: Workspace, document: Mapping[str, Any], study: Study, case: Case
 ) -> Iterator[Row]:
+    """Bring the data in, encode it, learn its vectors, and measure the baselines."""
     own.libraries.parent.mkdir(parents=True, exist_ok=True)
     own.libraries.write_bytes(workspace.libraries.read_bytes())
     entry = params.parse_params({**document, "dataset": case.dataset}).entry
@@ -96,7 +116,7 @@ def _run(
                 "dataset": case.dataset,
                 "datasets": {case.dataset: changed},
                 "models": list(study.models),
-                "seeds": [study.seed],
+                "seeds": list(study.seeds),
             },
             file,
         )
@@ -106,8 +126,6 @@ def _run(
     for name in read_baseline_names(own):
         found = [read_predictions(own.reference(name) / f"{s}.parquet") for s in _MEASURED]
         yield _row(own, case, name, found)
-    for model in study.models:
-        yield _train(own, case, model, study.seed)
 
 
 _MEASURED = ("validation", "test")
@@ -181,7 +199,7 @@ def _train(own: Workspace, case: Case, model: str, seed: int) -> Row:
         for rows in (splits[name] for name in _MEASURED)
     ]
     epochs = {"best_epoch": result.best_epoch, "epochs": len(result.history)}
-    return _row(own, case, model, predicted) | epochs
+    return _row(own, case, model, predicted) | {"seed": seed} | epochs
 
 
 def _row(own: Workspace, case: Case, model: str, predicted: list[Predictions]) -> Row:
@@ -196,6 +214,7 @@ def _row(own: Workspace, case: Case, model: str, predicted: list[Predictions]) -
         "target": case.target or "",
         "metric": "mse" if about["task"] == "regression" else "accuracy",
         "model": model,
+        "seed": "",
         **measured,
         "best_epoch": "",
         "epochs": "",

@@ -1,4 +1,4 @@
-"""`studies/suggestion/params.yaml`."""
+"""`params.yaml` of a study that trains on cases of data."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,13 +33,15 @@ class Study(Section):
 
     Attributes:
         models: those trained in each case.
-        seed: of every run and every draw of rows.
+        seeds: one for each run of a model.
+        seed: of the draws of rows.
         test: rows to test on, at most, for texts.
         texts: entry of `params.yaml` → numbers of rows to train on.
         series: entry of `params.yaml` → columns to predict.
     """
 
     models: Annotated[tuple[str, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     seed: Seed
     test: Rows
     texts: dict[str, tuple[Rows, ...]]
@@ -62,4 +64,4 @@ def load_study(path: Path) -> Study:
     """
     document = schema.read_yaml(path)
     values = document if isinstance(document, Mapping) else {}
-    return schema.validate(Study, values, where="studies/suggestion/params.yaml")
+    return schema.validate(Study, values, where="/".join(path.parts[-3:]))

@@ -1,0 +1,30 @@
+"""`size-study`: train every pooling on more and more texts of one dataset."""
+
+from pipeline.commands import Subparsers
+from pipeline.commands.suggestion_study import add_source, run_cases
+from pipeline.core.runtime import quiet_imports
+from pipeline.workspace import Workspace
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    about = "train every pooling on more and more texts of one dataset"
+    parser = commands.add_parser("size-study", description=about)
+    add_source(parser)
+    parser.set_defaults(run=run)
+
+
+def run(workspace: Workspace, source: list[str]) -> None:
+    """Run what has no result yet, and draw accuracy against the number of texts.
+
+    Raises:
+        ParamsError: `source` or a parameter file is wrong.
+    """
+    from pipeline.core.files import write_bytes
+
+    part = workspace.size_study
+    rows = run_cases(workspace, part, source, document="docs/results.md")
+    with quiet_imports():
+        from pipeline.studies.suggestion import figure
+
+    write_bytes(part.results / "accuracy_by_rows.png", figure.draw(rows))
