@@ -18,8 +18,8 @@ setup: ## create .venv with the locked dependencies (PYTHON=… chooses the inte
 	@sh locks/install.sh
 
 .PHONY: repro
-repro: setup ## run the pipeline on params.yaml, update MLflow, show the comparison
-	@$(PIPELINE) repro $(if $(ARGS),-- $(ARGS))
+repro: setup ## run the pipeline on params.yaml, update MLflow, show the comparison (JOBS=4: side by side)
+	@$(PIPELINE) repro $(if $(JOBS),--jobs $(JOBS)) $(if $(ARGS),-- $(ARGS))
 
 .PHONY: ui
 ui: setup ## update MLflow, then open its UI in the browser (ARGS=--no-browser: only serve it)
@@ -44,7 +44,7 @@ add-data: setup ## add your own data: FILE=reviews.csv NAME=reviews
 
 .PHONY: length-study
 length-study: setup ## vary length and evidence position, plot accuracy against length
-	@$(PIPELINE) length-study $(ARGS)
+	@$(PIPELINE) length-study $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 .PHONY: search
 search: setup ## search for a dataset's training recipe: studies/recipe/params.yaml

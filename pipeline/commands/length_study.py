@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
 from pipeline.commands import Subparsers
+from pipeline.commands.repro import add_jobs
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
 from pipeline.repository import dvc_repro, init_dvc
@@ -20,6 +21,7 @@ def add_parser(commands: Subparsers) -> None:
     """Add the command, and the study's stages, which DVC calls, as its subcommands."""
     about = "vary length and evidence position, and plot accuracy against length"
     parser = commands.add_parser("length-study", description=about)
+    add_jobs(parser)
     parser.set_defaults(run=run)
     stages = parser.add_subparsers(title="stages, called by DVC", metavar="[STAGE]")
     about = "write the reviews of one length"
@@ -40,13 +42,18 @@ def add_parser(commands: Subparsers) -> None:
 
 def run_stage(workspace: Workspace, stage: str, **options: Any) -> None:
     """Run one of the study's stages."""
+    del options["jobs"]  # of the whole study
     with quiet_imports():
         module = import_module(f"pipeline.studies.length.stages.{stage}")
     module.run(workspace, **options)
 
 
-def run(workspace: Workspace) -> None:
+def run(workspace: Workspace, jobs: int) -> None:
     """Run the study on its current parameters, and show the result.
+
+    Args:
+        workspace: the project's files.
+        jobs: trainings at a time.
 
     Raises:
         PipelineError: a stage failed.
@@ -62,6 +69,17 @@ def run(workspace: Workspace) -> None:
     )
     begun = time.monotonic()
     init_dvc(study.base)
+    if jobs > 1:
+        from pipeline.cells import repro_cells
+
+        repro_cells(
+            study.base,
+            "train",
+            jobs=jobs,
+            before=["corpus"],
+            threads=wanted.threads,
+            logs=study.scratch / "jobs",
+        )
     dvc_repro(study.base)
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
     progress.say(f"\nDVC took {minutes} min {seconds} s.")

@@ -1,5 +1,6 @@
 """`repro`: DVC runs the stages, MLflow is updated, and the terminal shows the answer."""
 
+import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,15 +24,24 @@ def add_parser(commands: Subparsers) -> None:
     """Add the command and its arguments."""
     about = "run the pipeline, update MLflow, and show the comparison"
     parser = commands.add_parser("repro", description=about)
+    add_jobs(parser)
     parser.add_argument("dvc", nargs="*", help="passed on to `dvc repro`", metavar="ARG")
     parser.set_defaults(run=run)
 
 
-def run(workspace: Workspace, dvc: list[str]) -> None:
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add the number of trainings at a time."""
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="trainings at a time (default: 1)"
+    )
+
+
+def run(workspace: Workspace, jobs: int, dvc: list[str]) -> None:
     """Run the pipeline on the current `params.yaml`, and show the result.
 
     Args:
         workspace: the project's files.
+        jobs: trainings at a time.
         dvc: arguments passed on to `dvc repro`.
 
     Raises:
@@ -52,6 +62,17 @@ def run(workspace: Workspace, dvc: list[str]) -> None:
     if changed := changed_source(workspace, settings):
         progress.say(f"changed since last read: {', '.join(changed)}\n")
         dvc_repro(workspace.root, "--force", "--single-item", "download")
+    if jobs > 1:
+        from pipeline.cells import repro_cells
+
+        repro_cells(
+            workspace.root,
+            "train",
+            jobs=jobs,
+            before=["check", "pretrain"],
+            threads=settings.threads,
+            logs=workspace.scratch / "jobs",
+        )
     dvc_repro(workspace.root, *dvc)
     _track(workspace)
     metrics = read_json(workspace.metrics)

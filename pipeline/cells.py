@@ -1,0 +1,127 @@
+"""`--jobs`: several cells of a stage's matrix next to each other, each under a DVC of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from pipeline import progress
+from pipeline.repository import PipelineError, dvc_repro
+
+MEMORY = 2**30  # bytes that a cell is thought to need until the first ones have shown it
+_LINES = 12  # of a failed cell's log that are shown
+
+
+def repro_cells(
+    folder: Path, stage: str, *, jobs: int, before: Sequence[str], threads: int, logs: Path
+) -> None:
+    """Bring the stale cells of a matrix up to date, several at a time.
+
+    A cell starts as soon as one of the `jobs` is free, and so is the memory that the largest cell
+    so far took. Its output goes to a log of its own. One that fails stops nothing else.
+
+    Args:
+        folder: with the pipeline.
+        stage: whose cells, as in `dvc.yaml`.
+        jobs: how many at a time.
+        before: stages that come first.
+        threads: of each cell.
+        logs: folder for the logs.
+
+    Raises:
+        PipelineError: an earlier stage failed, or cells did; it names them.
+    """
+    dvc_repro(folder, *before)
+    waiting = stale_cells(folder, stage)
+    total, failed = len(waiting), []
+    if not total:
+        return
+    cores = len(os.sched_getaffinity(0))
+    if jobs * threads > cores:
+        progress.say(
+            f"{jobs} jobs of {threads} threads each share {cores} cores: fewer jobs are as fast."
+        )
+    logs.mkdir(parents=True, exist_ok=True)
+    running: dict[psutil.Popen, tuple[str, float]] = {}
+    need = MEMORY
+    with _ended(running):
+        while waiting or running:
+            free = psutil.virtual_memory().available
+            while waiting and len(running) < jobs and (not running or free > need):
+                cell = waiting.pop(0)
+                running[_start(folder, cell, logs / f"{cell}.log")] = (cell, time.monotonic())
+                free -= need
+            gone, _ = psutil.wait_procs(list(running), timeout=0.5)
+            need = max([need, *map(_memory, running)])
+            for process in gone:
+                cell, begun = running.pop(process)
+                if process.returncode:
+                    failed.append(cell)
+                done = total - len(waiting) - len(running)
+                how = "failed after" if process.returncode else "took"
+                progress.say(f"{done} of {total}: {cell} {how} {time.monotonic() - begun:.0f} s")
+    if failed:
+        log = logs / f"{failed[0]}.log"
+        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LINES:]
+        raise PipelineError(
+            f"{len(failed)} of {total} cells failed: {', '.join(failed)}. The end of {log}:\n"
+            + "\n".join(last),
+            fix="fix that error and run the command again; finished cells are not repeated.",
+        )
+
+
+def stale_cells(folder: Path, stage: str) -> list[str]:
+    """The cells of a stage that DVC would run, in the order of the matrix.
+
+    Raises:
+        PipelineError: DVC can't tell.
+    """
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json", stage]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PipelineError(
+            f"dvc status failed with exit code {done.returncode}:\n{done.stderr.strip()}",
+            fix="correct dvc.yaml or params.yaml.",
+        )
+    return [name for name in json.loads(done.stdout) if name.startswith(f"{stage}@")]
+
+
+def _start(folder: Path, cell: str, log: Path) -> psutil.Popen:
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", cell]
+    with log.open("wb") as output:
+        return psutil.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+
+
+def _memory(process: psutil.Popen) -> int:
+    """Bytes that a process and its descendants hold; 0 once it has ended."""
+    try:
+        family = [process, *process.children(recursive=True)]
+        return sum(one.memory_info().rss for one in family)
+    except psutil.Error:
+        return 0
+
+
+@contextmanager
+def _ended(running: dict[psutil.Popen, tuple[str, float]]) -> Iterator[None]:
+    """End what still runs when the block is left, as by Ctrl-C."""
+    try:
+        yield
+    finally:
+        left = [one for process in running for one in _family(process)]
+        for one in left:
+            one.terminate()
+        for one in psutil.wait_procs(left, timeout=15)[1]:
+            one.kill()
+
+
+def _family(process: psutil.Popen) -> list[psutil.Process]:
+    try:
+        return [*process.children(recursive=True), process]
+    except psutil.Error:
+        return []
