@@ -180,7 +180,7 @@ def _growth(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     yield ""
     yield from _table(columns, [cells(each) for each in found["bootstrap"]])
     yield ""
-    yield "Linear baselines, drawn texts included:"
+    yield "Linear baselines, on texts drawn with IMDB's lengths, which the memory includes:"
     yield ""
     yield from _table(
         ["baseline", *columns, "n-grams"],
