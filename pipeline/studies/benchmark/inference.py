@@ -52,7 +52,7 @@ def measure(
                 alone[implementation].append(_milliseconds(one.seconds for one in each))
                 alone_by_cpu[implementation].append(_milliseconds(one.cpu_seconds for one in each))
                 say(
-                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<23} "
+                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<30} "
                     f"{rates[implementation][-1]:>7,.0f} reviews/s  "
                     f"{alone[implementation][-1]:7.1f} ms for one"
                 )
