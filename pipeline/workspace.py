@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+COMPLETE = "complete\n"  # in the tracking marker
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -142,7 +144,7 @@ class Workspace:
 
     @property
     def tracked(self) -> Path:
-        """The marker that tells DVC that MLflow is up to date."""
+        """The marker that tells DVC that MLflow is up to date: `COMPLETE`, or what to do."""
         return self.scratch / "tracked"
 
     @property

@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_class_weight
 
-from pipeline.baselines.ngrams import Texts, normalized, telling_ngrams, token_pattern
+from pipeline.baselines.ngrams import Texts, count_ngrams, telling_ngrams
 from pipeline.core.predictions import SMALLEST_PROBABILITY, Predictions
 from pipeline.errors import DataError
 
@@ -19,7 +19,6 @@ TFIDF_NGRAMS, NB_NGRAMS = (1, 2), (1, 3)
 TFIDF_GRID = (0.3, 1.0, 3.0, 10.0, 30.0)
 NB_GRID = (0.003, 0.01, 0.03, 0.1, 0.3)
 SMALLEST, LARGEST = 1e-5, 1e5  # where a grid stops growing
-_RAREST = 1 / 4000  # an n-gram must occur in at least this share of the training texts
 
 
 @dataclass(frozen=True)
@@ -67,13 +66,13 @@ def fit_tfidf(
     Raises:
         DataError: no training text contains a token.
     """
-    vectorizer = TfidfVectorizer(**_options(TFIDF_NGRAMS), sublinear_tf=True, dtype=np.float32)
     splits = {"train": train, "validation": validation, "test": test}
-    features = _count(vectorizer, splits)
+    vectorizer, counts = _count(splits, TFIDF_NGRAMS, binary=False)
+    weighting = TfidfTransformer(sublinear_tf=True).fit(counts["train"])
     return _fit(
         splits,
-        features,
-        [np.ones(features["train"].shape[1], np.float32)],
+        {name: weighting.transform(rows, copy=False) for name, rows in counts.items()},
+        [np.ones(counts["train"].shape[1], np.float32)],
         vectorizer=vectorizer,
         grid=TFIDF_GRID,
         classes=classes,
@@ -98,9 +97,8 @@ def fit_naive_bayes(
 
     Args and errors: as in `fit_tfidf`.
     """
-    vectorizer = CountVectorizer(**_options(NB_NGRAMS), binary=True, dtype=np.float32)
     splits = {"train": train, "validation": validation, "test": test}
-    has = _count(vectorizer, splits)
+    vectorizer, has = _count(splits, NB_NGRAMS, binary=True)
     present = np.unique(train.labels)
     return _fit(
         splits,
@@ -131,27 +129,20 @@ def log_count_ratios(has: csr_matrix, inside: NDArray[np.bool_]) -> NDArray[np.f
     return ratios
 
 
-def _options(ngrams: tuple[int, int]) -> dict[str, Any]:
-    return {
-        "preprocessor": normalized,
-        "token_pattern": token_pattern(),
-        "ngram_range": ngrams,
-        "min_df": _RAREST,
-    }
-
-
-def _count(vectorizer: CountVectorizer, splits: dict[str, Texts]) -> dict[str, csr_matrix]:
-    """<float32>[n, ngrams] of each split; the n-grams are those of train."""
+def _count(
+    splits: dict[str, Texts], ngrams: tuple[int, int], *, binary: bool
+) -> tuple[CountVectorizer, dict[str, csr_matrix]]:
+    """What counts the n-grams, which are those of train; <float32>[n, ngrams] of each split."""
     train = splits["train"].texts
     try:
-        fitted = vectorizer.fit_transform(train)
+        vectorizer, counted = count_ngrams(train, ngrams, binary=binary)
     except ValueError as error:
         raise DataError(
             f"The baseline finds no words in the {len(train)} training texts: {error}",
             fix="check that `source.text_column` in params.yaml names the column of the texts.",
         ) from None
     others = {name: vectorizer.transform(splits[name].texts) for name in ("validation", "test")}
-    return {"train": fitted, **others}
+    return vectorizer, {"train": counted, **others}
 
 
 def _fit(

@@ -1,18 +1,25 @@
 """The n-grams that the linear baselines read: the networks' tokens, of the whole text."""
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import compress, pairwise
+from math import ceil
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, vstack
+from sklearn.feature_extraction.text import CountVectorizer
 
 from pipeline.core.texts import LINE_BREAK
 
 TELLING = 20
+RAREST = 1 / 4000  # an n-gram must occur in at least this share of the training texts
+CHUNK = 25_000  # texts all of whose n-grams are in memory at once
 
 # Scripts written without spaces, as in `encoding.tokenizer`: Han, kana, Thai, Lao, Khmer, Myanmar.
 _UNSPACED = (
@@ -35,6 +42,52 @@ class Texts:
     rows: NDArray[np.int64]
     texts: Sequence[str]
     labels: NDArray[np.int64]
+
+
+def count_ngrams(
+    texts: Sequence[str], ngrams: tuple[int, int], *, binary: bool
+) -> tuple[CountVectorizer, csr_matrix]:
+    """Count the n-grams that occur in enough of the texts; see `RAREST`.
+
+    The n-grams of all texts don't fit in memory, if there are many. But one that is frequent in all
+    of them is frequent in a chunk of them, or more (Savasere et al. 1995), so at first each chunk
+    is counted by itself, and then only what was frequent in one.
+
+    Args:
+        texts: n strings.
+        ngrams: fewest and most tokens of an n-gram.
+        binary: whether to count an n-gram once in a text.
+
+    Returns:
+        What counts the same n-grams in other texts; <float32>[n, ngrams], in alphabetical order.
+
+    Raises:
+        ValueError: no n-gram is frequent.
+    """
+    counter = partial(
+        CountVectorizer,
+        preprocessor=normalized,
+        token_pattern=token_pattern(),
+        ngram_range=ngrams,
+        binary=binary,
+        dtype=np.float32,
+    )
+    if len(texts) <= CHUNK:
+        vectorizer = counter(min_df=RAREST)
+        return vectorizer, vectorizer.fit_transform(texts)
+    edges = np.linspace(0, len(texts), ceil(len(texts) / CHUNK) + 1).astype(int)
+    chunks = [slice(start, end) for start, end in pairwise(edges.tolist())]
+    found: set[str] = set()
+    for chunk in chunks:
+        with contextlib.suppress(ValueError):  # no n-gram is frequent here
+            found.update(counter(min_df=RAREST).fit(texts[chunk]).vocabulary_)
+    names = sorted(found)
+    vectorizer = counter(vocabulary=names)
+    counts = csr_matrix(vstack([vectorizer.transform(texts[chunk]) for chunk in chunks]))
+    frequent = counts.getnnz(axis=0) >= RAREST * len(texts)
+    if not frequent.any():
+        raise ValueError("no n-gram occurs in enough of them")
+    return counter(vocabulary=list(compress(names, frequent))), counts[:, frequent]
 
 
 def telling_ngrams(

@@ -8,8 +8,12 @@ from pipeline.commands import Subparsers
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
-PARTS = ("throughput", "inference", "length", "rows", "starting", "losses", "accuracy")
-IMPLEMENTATIONS = ("spotlight", "keras", "keras_by_length", "pytorch", "pytorch_sparse")
+# Those of a plain `make bench`, and those that take longer.
+DEFAULT = ("throughput", "inference", "length", "rows", "starting")
+PARTS = (*DEFAULT, "growth", "losses", "accuracy")
+IMPLEMENTATIONS = (
+    "spotlight", "keras", "keras_by_length", "pytorch", "pytorch_sparse", "pytorch_ids",
+)  # fmt: skip
 NUMBERS: dict[str, tuple[int, str]] = {
     "rows": (25_000, "rows in an epoch"),
     "vocabulary": (30_000, "number of different words"),
@@ -38,7 +42,7 @@ def add_parser(commands: Subparsers) -> None:
         "--parts",
         nargs="+",
         choices=PARTS,
-        default=PARTS[:-2],
+        default=DEFAULT,
         metavar="NAME",
         help=f"what to measure: {', '.join(PARTS)}",
     )
@@ -54,6 +58,7 @@ def add_parser(commands: Subparsers) -> None:
         parser.add_argument(f"--{name}", type=int, default=number, metavar="N", help=meaning)
     several: dict[str, tuple[type, list[int], str]] = {
         "lengths": (int, [100, 200, 400, 800, 1600], "tokens per row in the part `length`"),
+        "growth": (int, [20_000, 80_000], "rows of the baselines in the part `growth`"),
         "scales": (float, [1, 3, 10], "multiples of IMDB's size in the part `rows`"),
         "seeds": (int, [1, 2, 3], "seeds of the parts `losses` and `accuracy`"),
     }

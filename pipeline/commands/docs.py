@@ -3,10 +3,10 @@
 import contextlib
 import csv
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
 from pipeline.commands import Subparsers
@@ -71,6 +71,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     from pipeline.core.files import read_json
     from pipeline.core.schema import read_yaml
     from pipeline.documentation import graph, parameters, tables, tree
+    from pipeline.studies.benchmark import table
 
     kept = list(_kept(workspace))
     trials = workspace.recipe_search.results / "trials.csv"
@@ -87,10 +88,25 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "suggestion": tables.suggestion(_rows(suggested)),
         "sizes": tables.sizes(_rows(sizes)),
         "recipe": tables.recipe(_rows(trials)),
+        **{name: _benchmark(workspace, name, table.markdown) for name in ("bench", "growth")},
         "parameters": parameters.document(),
         "tree": tree.table(workspace.root / "pipeline"),
         "graph": graph.mermaid(pipeline["stages"]),
     }
+
+
+def _benchmark(
+    workspace: Workspace, name: str, markdown: Callable[[Mapping[str, Any]], str]
+) -> str:
+    """What `bench --out docs/results/NAME` measured, with its plot; a sentence if it has not."""
+    from pipeline.core.files import read_json
+
+    place = f"results/{name}"
+    folder = workspace.root / "docs" / place
+    if not (folder / "bench.json").exists():
+        return "No measurements are in git."
+    picture = f"\n![The plot of these figures]({place}/bench.png)\n"
+    return markdown(read_json(folder / "bench.json")) + picture * (folder / "bench.png").exists()
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
 from pipeline.evaluation.wording import METRIC_TITLES, listed, metric_and_sd
 from pipeline.repository import dvc_repro, git, init_dvc
-from pipeline.workspace import Workspace
+from pipeline.workspace import COMPLETE, Workspace
 
 if TYPE_CHECKING:
     from pipeline.core.params import Params
@@ -73,8 +73,10 @@ def run(workspace: Workspace, jobs: int, dvc: list[str]) -> None:
             threads=settings.threads,
             logs=workspace.scratch / "jobs",
         )
+    tracked = _tracked(workspace)
     dvc_repro(workspace.root, *dvc)
-    _track(workspace)
+    if _tracked(workspace) in {None, tracked}:
+        _track(workspace)
     metrics = read_json(workspace.metrics)
     comparison = read_json(workspace.comparison)
     progress.say("\n" + "\n".join(_table(metrics, comparison["use"], width=progress.width())))
@@ -113,8 +115,15 @@ def changed_source(workspace: Workspace, settings: "Params") -> list[str]:
     return readers.changed_files(source, home=workspace.home)
 
 
+def _tracked(workspace: Workspace) -> int | None:
+    """When the stage `track` last recorded everything in MLflow; None if it could not."""
+    marker = workspace.tracked
+    complete = marker.exists() and marker.read_text(encoding="utf-8") == COMPLETE
+    return marker.stat().st_mtime_ns if complete else None
+
+
 def _track(workspace: Workspace) -> None:
-    """Update MLflow, in case the DVC stage had nothing to do or could not reach it."""
+    """Update MLflow: the DVC stage had nothing to do, or could not reach it."""
     with quiet_imports():
         from pipeline.stages import track
 

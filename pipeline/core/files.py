@@ -12,7 +12,7 @@ import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,20 +27,27 @@ if TYPE_CHECKING:
 # ── writing, atomically ──────────────────────────────────────────────────────────────────
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: a crash leaves either the old or the new content."""
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that replaces `path` if the block succeeds: a crash leaves the old content."""
     with doing(f"writing {shown(path)}"):
         temporary = _beside(path)
         try:
             # Not by `tempfile`, whose files are the user's alone, whatever the umask.
             with temporary.open("xb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
+    with new_file(path) as file:
+        file.write(content)
 
 
 def write_text(path: Path, content: str) -> None:
@@ -195,9 +202,26 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     Raises:
         ArtifactError: it is missing or damaged.
     """
+    with _parquet(path):
+        return pq.read_table(path, columns=columns)
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a parquet file, of which nothing else is read.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    with _parquet(path):
+        names: list[str] = pq.read_schema(path).names
+        return names
+
+
+@contextlib.contextmanager
+def _parquet(path: Path) -> Iterator[None]:
     try:
         with doing(f"reading {shown(path)}"):
-            return pq.read_table(path, columns=columns)
+            yield
     except FileNotFoundError:
         raise _missing(path) from None
     except (pa.ArrowInvalid, OSError) as error:
@@ -208,16 +232,14 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write an array atomically in NumPy's format."""
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    write_bytes(path, buffer.getvalue())
+    with new_file(path) as file:
+        np.save(file, array)
 
 
 def write_arrays(path: Path, arrays: list[NDArray[Any]]) -> None:
     """Write arrays atomically to one file in NumPy's format."""
-    buffer = io.BytesIO()
-    np.savez(buffer, *arrays)
-    write_bytes(path, buffer.getvalue())
+    with new_file(path) as file:
+        np.savez(file, *arrays)
 
 
 def read_arrays(path: Path) -> list[NDArray[Any]]:

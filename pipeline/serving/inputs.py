@@ -97,9 +97,9 @@ class Texts:
         """Each token of the text, with its characters and its weight."""
         return [
             [
-                {"token": given[start:end], "start": int(start), "end": int(end), "weight": weight}
+                {"token": given[start:end], "start": start, "end": end, "weight": weight}
                 for (start, end), weight in zip(
-                    row.spans, _weights(of_row, len(row.spans)), strict=True
+                    row.spans.tolist(), _weights(of_row, len(row.spans)), strict=True
                 )
             ]
             for given, row, of_row in zip(self.texts, self._encoded, weights, strict=True)
@@ -259,7 +259,7 @@ Reader = TextReader | SeriesReader
 
 
 def _weights(weights: Any, count: int) -> list[float | None]:
-    return [None] * count if weights is None else [float(weight) for weight in weights]
+    return [None] * count if weights is None else weights.tolist()
 
 
 def _check_rows(request: pd.DataFrame) -> None:

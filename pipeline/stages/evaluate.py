@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pyarrow import compute
 
 from pipeline import progress
 from pipeline.core import params
 from pipeline.core.files import (
+    column_names,
     new_folder,
     read_csv,
     read_json,
@@ -86,10 +88,11 @@ def _evidence(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.floa
     """<float64>[n], where in each test text the evidence is; None if the dataset doesn't say."""
     if about["kind"] == "series":
         return None
-    raw = read_table(workspace.raw / "test.parquet")
-    if "evidence" not in raw.column_names:
+    path = workspace.raw / "test.parquet"
+    if "evidence" not in column_names(path):
         return None
+    raw = read_table(path, ["text", "evidence"])
     passages = [
         [(span["start"], span["end"]) for span in spans] for spans in raw["evidence"].to_pylist()
     ]
-    return evidence_positions(passages, [len(text) for text in raw["text"].to_pylist()])
+    return evidence_positions(passages, compute.utf8_length(raw["text"]).to_pylist())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline import progress
 from pipeline.core import params, runtime
 from pipeline.core.files import (
+    column_names,
     new_folder,
     read_json,
     read_table,
@@ -150,7 +151,7 @@ def _idf(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.float64]:
 
 def _raw(workspace: Workspace, about: Mapping[str, Any]) -> pa.Table:
     """The test texts and the evidence, where there is any; a series has no texts."""
-    raw = read_table(workspace.raw / "test.parquet")
+    path = workspace.raw / "test.parquet"
     wanted = {"evidence"} if about["kind"] == "series" else {"text", "evidence"}
     wanted -= {*about.get("features", ()), about.get("target")}  # the user's own columns
-    return raw.select([name for name in raw.column_names if name in wanted])
+    return read_table(path, [name for name in column_names(path) if name in wanted])

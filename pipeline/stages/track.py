@@ -9,10 +9,10 @@ from pipeline.core.files import write_text
 from pipeline.errors import TrackingError
 from pipeline.serving.model import pack
 from pipeline.tracking.sync import sync_runs
-from pipeline.workspace import Workspace
+from pipeline.workspace import COMPLETE, Workspace
 
-# The marker's hash is in dvc.lock, so it says no more than this.
-_COMPLETE, _INCOMPLETE = "complete\n", "MLflow was out of reach: python -m pipeline track\n"
+# The marker's hash is in dvc.lock, so it says no more than this, or that it is complete.
+_INCOMPLETE = "MLflow was out of reach: python -m pipeline track\n"
 
 
 def run(workspace: Workspace) -> Mapping[str, str]:
@@ -31,6 +31,6 @@ def run(workspace: Workspace) -> Mapping[str, str]:
             raise
         progress.say(f"warning: {error}")
         return {}
-    write_text(workspace.tracked, _COMPLETE)
+    write_text(workspace.tracked, COMPLETE)
     progress.say(str(summary))
     return summary.pages

@@ -1,6 +1,5 @@
 """Saved state from which an interrupted process resumes, if its inputs are unchanged."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import progress
-from pipeline.core.files import write_bytes
+from pipeline.core.files import new_file
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,8 @@ class Checkpoint:
 
     def save(self, arrays: Mapping[str, Any]) -> None:
         """Save arrays, replacing earlier ones."""
-        buffer = io.BytesIO()
-        np.savez(buffer, fingerprint=self.fingerprint, **arrays)
-        write_bytes(self.path, buffer.getvalue())
+        with new_file(self.path) as file:
+            np.savez(file, fingerprint=self.fingerprint, **arrays)
 
     def restore(self) -> dict[str, NDArray[Any]] | None:
         """The saved arrays; None if there are none, or only for other inputs.
@@ -37,7 +35,7 @@ class Checkpoint:
         A file that can't be read is set aside, so that it stops nobody.
         """
         try:
-            with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as kept:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 arrays = {name: kept[name] for name in kept.files}
         except FileNotFoundError:
             return None

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from pipeline.baselines import ngrams
 from pipeline.baselines.linear import TFIDF_GRID, fit_naive_bayes, fit_tfidf, log_count_ratios
-from pipeline.baselines.ngrams import Texts, normalized, telling_ngrams, token_pattern
+from pipeline.baselines.ngrams import Texts, count_ngrams, normalized, telling_ngrams, token_pattern
 from pipeline.encoding.tokenizer import train_tokenizer
 from pipeline.errors import DataError
 
@@ -105,6 +106,30 @@ def test_predictions_are_those_of_the_chosen_regularisation():
     np.testing.assert_array_equal(
         fitted.predictions["test"].outputs, fitted.predictions["validation"].outputs
     )
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_texts_in_chunks_have_the_same_ngrams(binary, monkeypatch):
+    """Without what is rare in all of them though frequent in one; some have no word."""
+    monkeypatch.setattr(ngrams, "RAREST", 0.1)
+    rng = np.random.default_rng(0)
+    lines = [" ".join(rng.choice(["a", "bad", "film"], 6)) for _ in range(60)]
+    lines[:20] = [f"{line} early" for line in lines[:20]]
+    lines[20:25] = [f"{line} seldom" for line in lines[20:25]]
+    lines[40:] = [" "] * 20
+    counter, counts = count_ngrams(lines, (1, 3), binary=binary)
+    monkeypatch.setattr(ngrams, "CHUNK", 7)
+    same_counter, same_counts = count_ngrams(lines, (1, 3), binary=binary)
+    names = counter.get_feature_names_out().tolist()
+    assert same_counter.get_feature_names_out().tolist() == names
+    assert {"early", "bad film"} <= set(names)
+    assert "seldom" not in names
+    for found in (same_counts, same_counter.transform(lines)):
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found.toarray(), counts.toarray())
+    monkeypatch.setattr(ngrams, "RAREST", 0.9)
+    with pytest.raises(ValueError, match="no n-gram"):
+        count_ngrams(lines, (1, 3), binary=binary)
 
 
 def test_more_classes_have_their_own_words():

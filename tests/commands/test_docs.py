@@ -86,6 +86,30 @@ class TestCommand:
         assert "`dvc exp run -S dataset=another` with [these" in shown
         assert "[another](docs/results.md#another)" in (project / "README.md").read_text("utf-8")
 
+    def test_measurements_in_git_are_shown(self, project):
+        """As `bench` writes them, with their plot; without them a sentence says so."""
+        page = project / "docs" / "performance.md"
+        folder = project / "docs" / "results" / "bench"
+        shutil.rmtree(folder, ignore_errors=True)
+        assert main(["docs"]) == 0
+        assert "No measurements are in git." in page.read_text(encoding="utf-8")
+        machine = {"processor": "An Abacus", "threads": 2, "cores": 2, "memory_gb": 1}
+        document = {
+            "date": "2026-11-25",
+            "machine": {**machine, "python": "3.11", "libraries": {"keras": "3"}},
+            "sizes": {"vocabulary": 9, "embedding": 4, "units": 2, "max_len": 5},
+            "corpus": "drawn rows",
+            "length": [{"length": 7, "seconds_per_step": 0.25, "train_peak_mb": 12.0}],
+        }
+        folder.mkdir()
+        (folder / "bench.json").write_text(json.dumps(document), encoding="utf-8")
+        (folder / "bench.png").touch()
+        assert main(["docs"]) == 0
+        shown = page.read_text(encoding="utf-8")
+        assert "Measured on 2026-11-25 with An Abacus" in shown
+        assert "| 250 ms          | 12 MB " in shown
+        assert "](results/bench/bench.png)" in shown
+
     @pytest.mark.parametrize("attends", [True, False])
     def test_results_are_kept_under_their_datasets_name(self, project, attends):
         """With date and machine, and with a picture if a model has attention."""

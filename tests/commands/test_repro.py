@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from pipeline.commands import repro
 from pipeline.core.files import write_json
 from pipeline.data import readers
 from pipeline.evaluation.reproduction import Gap
-from pipeline.workspace import Workspace
+from pipeline.workspace import COMPLETE, Workspace
 
 
 def metrics(accuracy, *, model="bilstm", sd=0.01):
@@ -79,6 +80,21 @@ def test_results_that_differ_from_the_committed_ones_come_with_what_to_do(tmp_pa
     assert said.startswith("Changed by this run: dvc.lock. ")
     assert "git commit" in said
     assert "git restore" in said
+
+
+def test_only_a_complete_marker_says_when_mlflow_was_updated(tmp_path):
+    """So what the stage has just recorded is not recorded again, and what it could not is."""
+    workspace = Workspace(tmp_path)
+    assert repro._tracked(workspace) is None
+    workspace.scratch.mkdir()
+    workspace.tracked.write_text("MLflow was out of reach\n")
+    assert repro._tracked(workspace) is None
+    found = set()
+    for second in (1, 2):
+        workspace.tracked.write_text(COMPLETE)
+        os.utime(workspace.tracked, (second, second))
+        found.add(repro._tracked(workspace))
+    assert found == {10**9, 2 * 10**9}
 
 
 def test_a_changed_file_outside_the_project_is_noticed(tmp_path):

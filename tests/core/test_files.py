@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 
 from pipeline.core.files import (
+    column_names,
     new_folder,
     read_csv,
     read_json,
@@ -130,7 +131,9 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("read", [read_json, read_csv, read_sequences, read_predictions])
+@pytest.mark.parametrize(
+    "read", [read_json, read_csv, column_names, read_sequences, read_predictions]
+)
 def test_a_missing_or_damaged_file_says_how_to_make_it(tmp_path, read):
     """Never a traceback from a reader's depths."""
     with pytest.raises(ArtifactError, match="dvc repro"):

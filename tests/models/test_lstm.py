@@ -266,6 +266,25 @@ def test_as_a_graph_it_gives_the_same_bytes_each_time(form):
         np.testing.assert_allclose(one, without, rtol=0, atol=2 * bound)
 
 
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("threads", [3, 4, 18], ids="{} threads".format)
+def test_rows_are_divided_among_threads(threads, form, monkeypatch):
+    """As exact as without, with the same bytes each time, and even with more blocks than rows."""
+    monkeypatch.setattr(tf.config.threading, "get_inter_op_parallelism_threads", lambda: threads)
+    count = {3: 3, 4: 2, 18: 9}[threads]
+    assert len(lstm._blocks(BATCH)) == count
+    assert np.concatenate([np.arange(BATCH)[rows] for rows in lstm._blocks(BATCH)]).size == BATCH
+    options = {"return_sequences": True}
+    given = form(), [*weights(), *weights(seed=2)], scattered
+    exact, bounds = exact_and_bounds(*given, **options)
+    divided = differentiated(layer_of(BiLSTM, **options))
+    for one, other, wanted, bound in zip(
+        divided(*given), divided(*given), exact, bounds, strict=True
+    ):
+        assert one.tobytes() == other.tobytes()
+        np.testing.assert_allclose(one, wanted, rtol=0, atol=bound)
+
+
 def test_how_the_directions_are_merged_is_kerass_choice():
     """Those of its ways that aren't compiled are left to it."""
     for merge in ("concat", "sum", "mul", "ave"):

@@ -16,6 +16,7 @@ from pipeline.studies.benchmark import (
     arithmetic,
     corpus,
     figure,
+    growth,
     inference,
     losses,
     machine,
@@ -29,7 +30,7 @@ from pipeline.workspace import Workspace
 from tests.support.project import change
 
 pytestmark = pytest.mark.usefixtures("threads_as_they_are")
-LEARNING = ["keras", "keras_by_length", "pytorch", "pytorch_sparse", "packed"]
+LEARNING = ["keras", "keras_by_length", "pytorch", "pytorch_sparse", "pytorch_ids", "packed"]
 SIZES = Sizes(vocabulary=50, embedding=6, units=4, max_len=12, dropout=0.0)
 
 
@@ -113,7 +114,7 @@ def loss_and_gradients(implementation):
 class TestImplementations:
     """Every implementation computes the same function of the same weights."""
 
-    @pytest.mark.parametrize("name", ["keras", "keras_by_length", "pytorch", "packed", "onnx"])
+    @pytest.mark.parametrize("name", [*LEARNING, "onnx"])
     def test_the_same_answers(self, name):
         """Rows of any length, each padded to another length by each implementation."""
         ours, other = make("spotlight"), make(name)
@@ -125,9 +126,7 @@ class TestImplementations:
         assert np.ptp(answers) > 0.01
         np.testing.assert_allclose(other.predict(ROWS), answers, atol=1e-5)
 
-    @pytest.mark.parametrize(
-        "name", ["keras", "keras_by_length", "pytorch", "pytorch_sparse", "packed"]
-    )
+    @pytest.mark.parametrize("name", LEARNING)
     def test_the_same_loss_and_gradients(self, name):
         """So they learn the same from the same batch, weight by weight."""
         ours, other = make("spotlight"), make(name)
@@ -141,9 +140,7 @@ class TestImplementations:
             assert np.abs(our).max() > 1e-4, what
             np.testing.assert_allclose(their.reshape(our.shape), our, atol=1e-5, err_msg=what)
 
-    @pytest.mark.parametrize(
-        "name", ["spotlight", "keras", "keras_by_length", "pytorch", "pytorch_sparse", "packed"]
-    )
+    @pytest.mark.parametrize("name", ["spotlight", *LEARNING])
     def test_training_changes_every_weight(self, name):
         """What is timed is a whole step: forward, backward and the optimizer's update."""
         implementation = make(name)
@@ -215,7 +212,8 @@ def test_a_process_of_its_own_tells_its_own_memory():
 
 
 SMALL = "--rows 40 --vocabulary 60 --embedding 4 --units 2 --max-len 9 --batch-size 4 --batches 3 "
-SMALL += "--spotlight-batch-size 8 --repeats 2 --lengths 3 6 --scales 0.5 --epochs 2 --seeds 1"
+SMALL += "--spotlight-batch-size 8 --repeats 2 --lengths 3 6 --scales 0.5 --epochs 2 --seeds 1 "
+SMALL += "--growth 40"
 
 
 def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
@@ -226,8 +224,10 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(machine, "_SIDE", 64)
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks" / "run.txt").touch()
-    options = "--implementations spotlight keras --parts throughput inference length rows losses "
-    asked = ["bench", *options.split(), *SMALL.split(), "--out", "out", "--plot", "plot.png"]
+    monkeypatch.setattr(growth, "RESAMPLED", (50,))
+    options = "--implementations spotlight keras --parts throughput inference length rows growth "
+    options += "losses --out out --plot plot.png "
+    asked = ["bench", *options.split(), *SMALL.split()]
     assert command_line.main(asked) == 0
     document = json.loads((tmp_path / "out" / "bench.json").read_bytes())
     markdown = (tmp_path / "out" / "bench.md").read_text(encoding="utf-8")
@@ -248,10 +248,22 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     assert document["inference"]["implementations"]["keras"]["largest_difference"] < 1e-5
     assert [each["rows"] for each in document["rows"]] == [40]
     assert [each["length"] for each in document["length"]] == [3, 6]
+    assert [each["rows"] for each in document["growth"]["bootstrap"]] == [50]
+    for each in document["growth"]["baselines"]:
+        assert each["rows"] == 40
+        assert each["features"] > 40
+        assert each["cpu_seconds"] > 0
     for implementation in ("spotlight", "keras"):
         runs = document["losses"]["runs"][implementation]
         assert {len(epochs) for epochs in runs.values()} == {2}
-    for shown in ("stock Keras", "Spotlight", "validation loss", "fits in 4 GB", "in CPU time"):
+    for shown in (
+        "stock Keras",
+        "Spotlight",
+        "validation loss",
+        "fits in 4 GB",
+        "in CPU time",
+        "n-grams",
+    ):
         assert shown in markdown
 
 

@@ -1,6 +1,6 @@
 """Inference: reviews per second in batches, and milliseconds for one, with the same weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -31,6 +31,7 @@ def measure(
     rates: Rates = {implementation: [] for implementation in implementations}
     by_cpu: Rates = {implementation: [] for implementation in implementations}
     alone: Rates = {implementation: [] for implementation in implementations}
+    alone_by_cpu: Rates = {implementation: [] for implementation in implementations}
     outputs = {}
     with ExitStack() as stack:
         workers = {
@@ -47,10 +48,11 @@ def measure(
                 timed = workers[implementation].call("predict", together)
                 rates[implementation].append(len(together) / timed.seconds)
                 by_cpu[implementation].append(len(together) / timed.cpu_seconds)
-                each = [workers[implementation].call("predict", one).seconds for one in single]
-                alone[implementation].append(1000 * float(np.median(each)))
+                each = [workers[implementation].call("predict", one) for one in single]
+                alone[implementation].append(_milliseconds(one.seconds for one in each))
+                alone_by_cpu[implementation].append(_milliseconds(one.cpu_seconds for one in each))
                 say(
-                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<23} "
+                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<30} "
                     f"{rates[implementation][-1]:>7,.0f} reviews/s  "
                     f"{alone[implementation][-1]:7.1f} ms for one"
                 )
@@ -62,6 +64,7 @@ def measure(
                 "reviews_per_second": rates[implementation],
                 "reviews_per_cpu_second": by_cpu[implementation],
                 "milliseconds_for_one": alone[implementation],
+                "cpu_milliseconds_for_one": alone_by_cpu[implementation],
                 "largest_difference": float(np.abs(outputs[implementation] - first).max()),
             }
             for implementation in implementations
@@ -69,6 +72,10 @@ def measure(
         "ratios": arithmetic.ratios(rates, of=implementations[0]),
         "cpu_ratios": arithmetic.ratios(by_cpu, of=implementations[0]),
     }
+
+
+def _milliseconds(seconds: Iterable[float]) -> float:
+    return 1000 * float(np.median([*seconds]))
 
 
 def _spread_over_lengths(rows: Sequences, count: int) -> Any:

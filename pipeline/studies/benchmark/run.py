@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline import progress
@@ -10,6 +11,7 @@ from pipeline.studies.benchmark import (
     accuracy,
     corpus,
     figure,
+    growth,
     inference,
     losses,
     scaling,
@@ -55,6 +57,7 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
     rows = found.sequences
     progress.say(f"{len(rows):,} rows, {int(rows.lengths.sum()):,} tokens: {found.about}\n")
     document: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
         "machine": alone("machine", "facts", options.threads)[0].result,
         "sizes": asdict(options.sizes),
         "corpus": found.about,
@@ -74,6 +77,8 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
                 measured = scaling.by_length(options, progress.say)
             case "rows":
                 measured = scaling.by_rows(workspace, found.texts, options, progress.say)
+            case "growth":
+                measured = growth.measure(options, progress.say)
             case "starting":
                 measured = starting.measure(workspace.root)
             case "losses":
@@ -89,6 +94,7 @@ _ABOUT = {
     "inference": "prediction speed, with the same weights on the same reviews",
     "length": "time and memory of a training step, by the length of rows",
     "rows": "time and memory of encode and train, by the number of rows",
+    "growth": "the bootstrap and the baselines, by the number of rows",
     "starting": "start of the command line, and `dvc repro` with nothing to do",
     "losses": "whole training runs from the same weights",
     "accuracy": "whole training runs of different recipes",

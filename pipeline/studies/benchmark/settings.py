@@ -13,6 +13,7 @@ NAMES = {
     "keras_by_length": "stock Keras, by length",
     "pytorch": "PyTorch",
     "pytorch_sparse": "PyTorch, sparse",
+    "pytorch_ids": "PyTorch, sparse, ids reversed",
     "onnx": "ONNX Runtime",
 }
 
@@ -51,6 +52,7 @@ class Options:
         data: a folder of IMDB as on the hub; None looks for one.
         batches: of an epoch in one repeat; 0 is all of them.
         scales: multiples of IMDB's size, for memory against rows.
+        growth: rows that the baselines are fitted on.
         plot: another file to write the plot to.
     """
 
@@ -69,6 +71,7 @@ class Options:
     threads: int
     lengths: tuple[int, ...]
     scales: tuple[float, ...]
+    growth: tuple[int, ...]
     epochs: int
     seeds: tuple[int, ...]
     seed: int

@@ -18,6 +18,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         "inference": _inference,
         "rows": _rows,
         "length": _length,
+        "growth": _growth,
         "starting": _starting,
         "losses": _losses,
         "accuracy": _accuracy,
@@ -34,10 +35,10 @@ def _machine(document: Mapping[str, Any]) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     sizes = document["sizes"]
     return (
-        f"Measured on {machine['processor']}, {machine['threads']} threads on {machine['cores']} "
-        f"cores, {machine['memory_gb']} GB, Python {machine['python']}, {libraries}; "
-        f"{document['corpus']}. Embedding {sizes['embedding']}, {sizes['units']} units each way, "
-        f"{sizes['vocabulary']:,} words, at most {sizes['max_len']} tokens a row."
+        f"Measured on {document['date']} with {machine['processor']}, {machine['threads']} threads "
+        f"on {machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}, "
+        f"{libraries}; {document['corpus']}. Embedding {sizes['embedding']}, {sizes['units']} "
+        f"units each way, {sizes['vocabulary']:,} words, at most {sizes['max_len']} tokens a row."
     )
 
 
@@ -80,6 +81,15 @@ def _throughput(found: Mapping[str, Any]) -> Iterator[str]:
         f"{found['flops_per_token']:,} operations for a token, so "
         f"{found['limit_tokens_per_second']:,.0f} tokens/s."
     )
+    compared = [name for name in found["implementations"] if name.startswith("pytorch")]
+    if len(compared) > 1 and first not in compared:
+        rates = {name: found["implementations"][name]["tokens_per_second"] for name in compared}
+        best = max(compared, key=lambda name: median(rates[name]))
+        clock, cpu = _ratios(found, best)
+        yield (
+            f"Against the fastest form of PyTorch, “{NAMES[best]}”, {NAMES[first]} is {clock} as "
+            f"fast, {cpu} in CPU time."
+        )
     if ways := found.get("pytorch_ways"):
         yield (
             f"PyTorch reverses each row by its own length, {1000 * ways['reversed']:,.0f} ms a "
@@ -96,6 +106,7 @@ def _inference(found: Mapping[str, Any]) -> Iterator[str]:
             f"{NAMES[first]} is as fast",
             "in CPU time",
             "one review",
+            "its CPU time",
             "differs by at most",
         ],
         [
@@ -104,6 +115,7 @@ def _inference(found: Mapping[str, Any]) -> Iterator[str]:
                 f"{median(each['reviews_per_second']):,.0f}",
                 *_ratios(found, implementation),
                 f"{median(each['milliseconds_for_one']):.1f} ms",
+                f"{median(each['cpu_milliseconds_for_one']):.1f} ms",
                 "" if implementation == first else f"{each['largest_difference']:.0e}",
             ]
             for implementation, each in found["implementations"].items()
@@ -154,6 +166,25 @@ def _length(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             ]
             for each in found
         ],
+    )
+
+
+def _growth(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    columns = ["rows", "CPU time", "peak memory"]
+
+    def cells(each: Mapping[str, Any]) -> list[str]:
+        seconds = f"{each['cpu_seconds']:,.1f} s"
+        return [f"{each['rows']:,}", seconds, f"{each['peak_mb']:,.0f} MB"]
+
+    yield "Bootstrap of a pair of regressions in which every row has its own difference:"
+    yield ""
+    yield from _table(columns, [cells(each) for each in found["bootstrap"]])
+    yield ""
+    yield "Linear baselines, on texts drawn with IMDB's lengths, which the memory includes:"
+    yield ""
+    yield from _table(
+        ["baseline", *columns, "n-grams"],
+        [[each["baseline"], *cells(each), f"{each['features']:,}"] for each in found["baselines"]],
     )
 
 

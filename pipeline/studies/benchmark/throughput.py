@@ -59,7 +59,7 @@ def measure(
                 rates[implementation].append(tokens / timed.seconds)
                 by_cpu[implementation].append(tokens / timed.cpu_seconds)
                 say(
-                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<23} "
+                    f"  repeat {repeat}/{options.repeats}  {NAMES[implementation]:<30} "
                     f"{len(order):>4} batches"
                     f"  {timed.seconds:6.1f} s  {rates[implementation][-1]:>9,.0f} tokens/s"
                 )

@@ -51,6 +51,7 @@ IMPLEMENTATIONS = {
     "keras_by_length": Place("implementations.stock", "ByLength", "keras"),
     "pytorch": Place("implementations.pytorch", "PyTorch", "torch"),
     "pytorch_sparse": Place("implementations.pytorch", "Sparse", "torch"),
+    "pytorch_ids": Place("implementations.pytorch", "SparseIds", "torch"),
     "packed": Place("implementations.pytorch", "Packed", "torch"),
     "onnx": Place("implementations.onnx", "Onnx", "onnxruntime"),
 }

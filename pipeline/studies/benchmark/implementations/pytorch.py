@@ -2,7 +2,8 @@
 
 Padding comes after the last token, so a backward LSTM would read it first. Two ways give the
 right states: packed sequences, which miss the fast path of `nn.LSTM`; or two LSTMs of one
-direction each, the second on rows reversed by their own length.
+direction each, the second on rows reversed by their own length: their vectors, or their ids
+before these are looked up.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from pipeline.studies.benchmark.arithmetic import Order
 from pipeline.studies.benchmark.implementations import Weights
 from pipeline.studies.benchmark.settings import Sizes
 
-Way = Literal["reversed", "packed"]
+Way = Literal["reversed", "reversed_ids", "packed"]
 
 
 class PyTorch:
@@ -106,6 +107,12 @@ class Sparse(PyTorch):
     sparse = True
 
 
+class SparseIds(Sparse):
+    """With sparse gradients, and ids reversed before the look-up in place of vectors after it."""
+
+    way = "reversed_ids"
+
+
 class Packed(PyTorch):
     """The same, with packed sequences."""
 
@@ -138,9 +145,8 @@ class Network(nn.Module):
                 weight.requires_grad_(requires_grad=False)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        embedded = self.embedding(tokens)  # (batch, time_steps, E)
         encode = self._packed if self._way == "packed" else self._reversed
-        states = encode(embedded, lengths)  # (batch, time_steps, d)
+        states = encode(tokens, lengths)  # (batch, time_steps, d)
         scores = self.vector(torch.tanh(self.attention(states)))[..., 0]  # (batch, time_steps)
         steps = torch.arange(tokens.shape[1])
         weights = scores.masked_fill(steps >= lengths[:, None], float("-inf")).softmax(dim=1)
@@ -148,7 +154,8 @@ class Network(nn.Module):
         logits: Tensor = self.output(self.dropout(context))[:, 0]
         return logits
 
-    def _packed(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+    def _packed(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        embedded = self.embedding(tokens)  # (batch, time_steps, E)
         together = nn.utils.rnn.pack_padded_sequence(
             embedded, lengths, batch_first=True, enforce_sorted=False
         )
@@ -157,14 +164,19 @@ class Network(nn.Module):
         )
         return states
 
-    def _reversed(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        steps = torch.arange(embedded.shape[1])
+    def _reversed(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        steps = torch.arange(tokens.shape[1])
         ends = lengths[:, None]
-        turned = torch.where(steps < ends, ends - 1 - steps, steps)[..., None]
-        backwards = self.backwards(_reordered(embedded, turned))[0]
-        return torch.cat([self.forwards(embedded)[0], _reordered(backwards, turned)], dim=-1)
+        turned = torch.where(steps < ends, ends - 1 - steps, steps)  # (batch, time_steps)
+        embedded = self.embedding(tokens)  # (batch, time_steps, E)
+        if self._way == "reversed_ids":
+            other_way = self.embedding(torch.gather(tokens, 1, turned))
+        else:
+            other_way = _reordered(embedded, turned)
+        backwards = _reordered(self.backwards(other_way)[0], turned)
+        return torch.cat([self.forwards(embedded)[0], backwards], dim=-1)
 
 
 def _reordered(values: Tensor, steps: Tensor) -> Tensor:
-    """Each row's steps in another order: (batch, time_steps, n), (batch, time_steps, 1)."""
-    return torch.gather(values, 1, steps.expand(-1, -1, values.shape[-1]))
+    """Each row's steps in another order: (batch, time_steps, n), (batch, time_steps)."""
+    return torch.gather(values, 1, steps[..., None].expand(-1, -1, values.shape[-1]))
