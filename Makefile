@@ -34,6 +34,10 @@ predict: export GIVEN = $(value TEXT) # as it was typed: a $ in it is no variabl
 predict: setup ## ask the champion: TEXT="…" (or ARGS='--file reviews.csv --out answers.csv')
 	@$(PIPELINE) predict $(ARGS) $(if $(value TEXT),--explain -- "$$GIVEN")
 
+.PHONY: demo
+demo: setup ## open a page that asks two models about a text, and again without a word
+	@$(PIPELINE) demo $(ARGS)
+
 .PHONY: serve
 serve: setup ## answer over HTTP with the champion, on port 5001 (ARGS='--port 8000')
 	@$(PIPELINE) serve $(ARGS)
