@@ -14,6 +14,7 @@ from pipeline.encoding import batching
 from pipeline.errors import ArtifactError, SpotlightError
 from pipeline.evaluation.calibration import calibrate
 from pipeline.export.settings import Run, output_name
+from pipeline.serving.inputs import FILES
 from pipeline.training.inference import load_model
 from pipeline.workspace import Workspace
 
@@ -60,9 +61,10 @@ def export(workspace: Workspace, parts: Path, *, form: Format, destination: Path
     with new_folder(destination) as folder:
         run = writer.write(folder, network, temperature)
         parity = _compare(run, rows, expected, output_name(network))
-        for name in ("tokenizer.json", "scaler.json"):
-            if (parts / name).exists():
-                shutil.copyfile(parts / name, folder / name)
+        # A registered model has its card beside it.
+        for path in (*(parts / name for name in FILES), parts.parents[1] / "README.md"):
+            if path.exists():
+                shutil.copyfile(path, folder / path.name)
         settings = {name: card[name] for name in SETTINGS if name in card}
         about = {"model": card["model"], "seed": card["seed"], "dataset": card["dataset"]}
         compared = {**parity._asdict(), "tolerance": TOLERANCE}
