@@ -92,7 +92,7 @@ COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
 lock: setup ## update locks/ from pyproject.toml
 	@$(COMPILE) --group installer -o locks/installer.txt $(ARGS)
 	@$(COMPILE) pyproject.toml -o locks/run.txt $(ARGS)
-	@$(COMPILE) pyproject.toml --extra onnx --extra s3 --group dev -c locks/run.txt -o locks/dev.txt $(ARGS)
+	@$(COMPILE) pyproject.toml --all-extras --group dev -c locks/run.txt -o locks/dev.txt $(ARGS)
 
 .PHONY: clean
 clean: ## remove outputs and scratch; DVC's cache, MLflow's store and your data stay
