@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import progress
-from pipeline.commands import Subparsers
+from pipeline.commands import Subparsers, predict
 from pipeline.commands.ui import has_display
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import ArtifactError, DataError
@@ -75,26 +75,19 @@ def _first_two(workspace: Workspace) -> list[str]:
 
 def _load(workspace: Workspace, addresses: Sequence[str]) -> "dict[str, LoadedParts]":
     """Title → model."""
-    with quiet_imports():
-        import keras
-
-        from pipeline.serving.addresses import find_parts
-        from pipeline.serving.model import LoadedParts
-
-    assert keras  # what `LoadedParts` imports, while standard error is quiet
-    loaded: dict[str, LoadedParts] = {}
-    for address in addresses:
-        with tempfile.TemporaryDirectory() as scratch:
-            one = LoadedParts(find_parts(workspace, address, Path(scratch)))
-        if one.card["kind"] != "text":
+    with tempfile.TemporaryDirectory() as scratch:
+        found = predict.load(predict.find(workspace, addresses, Path(scratch)))
+    titled: dict[str, LoadedParts] = {}
+    for address, model in found.items():
+        if model.card["kind"] != "text":
             raise DataError(
-                f"{address} reads a series of {', '.join(one.card['features'])}, not texts.",
+                f"{address} reads a series of {', '.join(model.card['features'])}, not texts.",
                 fix="name models of a text dataset; for a series: python -m pipeline predict "
                 "--file FILE --explain",
             )
-        title = f"{one.card.get('model', 'model')}, seed {one.card.get('seed', '–')}"
-        loaded[f"{title} ({address})" if title in loaded else title] = one
-    return loaded
+        title = predict.title(model)
+        titled[f"{title} ({address})" if title in titled else title] = model
+    return titled
 
 
 def _samples(workspace: Workspace) -> "list[Sample]":

@@ -41,8 +41,8 @@ def test_it_says_where_the_page_is(project, monkeypatch, capsys):
     from pipeline.demo.server import DemoServer
 
     folder = parts_of(project, *trained(project / "one", "additive"))
-    models = demo._load(Workspace.current(), [folder, folder])
-    assert list(models) == ["model, seed –", f"model, seed – ({folder})"]
+    models = demo._load(Workspace.current(), [str(folder), f"{folder}/."])
+    assert list(models) == ["model, seed –", f"model, seed – ({folder}/.)"]
     monkeypatch.setattr(DemoServer, "serve_forever", lambda _: None)
     monkeypatch.setattr(demo, "_load", lambda *_: models)
     assert command_line.main(["demo", "--no-browser", "--port", "0", "--model", "any"]) == 0

@@ -89,9 +89,11 @@ def load(port, *, clients, seconds):
 
 
 def memory(port):
-    """The largest resident memory so far of what listens on the port, in MiB."""
-    found = Path("/proc/net/tcp").read_text(encoding="utf-8").splitlines()[1:]
-    rows = [line.split() for line in found]
+    """The largest resident memory so far of what listens on the port, in MiB; None if unknown."""
+    table = Path("/proc/net/tcp")
+    if not table.exists():  # not Linux
+        return None
+    rows = [line.split() for line in table.read_text(encoding="utf-8").splitlines()[1:]]
     inodes = {row[9] for row in rows if row[3] == "0A" and row[1].endswith(f":{port:04X}")}
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
