@@ -57,6 +57,15 @@ def test_mlflow_is_the_locks_version():
     assert SERVICES["mlflow"]["image"].endswith(f":v{pins['mlflow']}-full")
 
 
+def test_clients_are_not_sent_to_a_storage_that_they_cannot_reach():
+    """MLflow otherwise answers a download with an address of the storage, where there is an S3."""
+    direct = "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD"
+    assert "ports" not in SERVICES["storage"]
+    assert SERVICES["model"]["environment"][direct] == "false"
+    for path in (DEPLOY / "compose.yaml", ROOT / "docs" / "serving.md"):
+        assert f"{direct}=false" in path.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service(name):
     """A fixed version or a Dockerfile of ours; ports for this machine alone; known neighbors."""
