@@ -34,6 +34,10 @@ predict: export GIVEN = $(value TEXT) # as it was typed: a $ in it is no variabl
 predict: setup ## ask the champion: TEXT="…" (or ARGS='--file reviews.csv --out answers.csv')
 	@$(PIPELINE) predict $(ARGS) $(if $(value TEXT),--explain -- "$$GIVEN")
 
+.PHONY: demo
+demo: setup ## open a page that asks two models about a text, and again without a word
+	@$(PIPELINE) demo $(ARGS)
+
 .PHONY: serve
 serve: setup ## answer over HTTP with the champion, on port 5001 (ARGS='--port 8000')
 	@$(PIPELINE) serve $(ARGS)
@@ -92,7 +96,7 @@ COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
 lock: setup ## update locks/ from pyproject.toml
 	@$(COMPILE) --group installer -o locks/installer.txt $(ARGS)
 	@$(COMPILE) pyproject.toml -o locks/run.txt $(ARGS)
-	@$(COMPILE) pyproject.toml --extra s3 --group dev -c locks/run.txt -o locks/dev.txt $(ARGS)
+	@$(COMPILE) pyproject.toml --all-extras --group dev -c locks/run.txt -o locks/dev.txt $(ARGS)
 
 .PHONY: clean
 clean: ## remove outputs and scratch; DVC's cache, MLflow's store and your data stay

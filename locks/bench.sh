@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes .venv/bench: an environment on top of .venv with the libraries that `make bench` compares.
+# Makes .venv/bench: an environment on top of .venv with PyTorch, which `make bench` compares.
 #
-# So .venv stays as its lock says, and a new .venv also renews this one. The versions are in
-# pyproject.toml, group "bench". They have no hashes: PyTorch publishes each version as several
+# So .venv stays as its lock says, and a new .venv also renews this one. The version is in
+# pyproject.toml, group "bench". It has no hash: PyTorch publishes each version as several
 # builds, with CUDA or for the CPU alone, and indexes differ in which one they offer. pip installs
 # it, because uv ignores local folders of wheels and would take the largest build, with CUDA's
 # libraries.

@@ -1,4 +1,5 @@
 """`python -m pipeline COMMAND`: starts fast; a command imports its libraries when it is called."""
+# PYTHON_ARGCOMPLETE_OK: the shell may ask this module for completions; see `main`.
 
 import argparse
 import os
@@ -12,7 +13,9 @@ from pipeline.commands import (
     advise,
     bench,
     data,
+    demo,
     docs,
+    export,
     length_study,
     predict,
     promote,
@@ -33,7 +36,9 @@ COMMANDS = (
     stages,
     repro,
     predict,
+    demo,
     serve,
+    export,
     advise,
     ui,
     data,
@@ -52,7 +57,9 @@ GROUPS = {
         "repro",
         "report",
         "predict",
+        "demo",
         "serve",
+        "export",
         "advise",
         "ui",
         "data",
@@ -66,7 +73,12 @@ GROUPS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = vars(_parser().parse_args(arguments))
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions, so argcomplete is there
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    options = vars(parser.parse_args(arguments))
     name: str = options.pop("command")
     run: Callable[..., None] = options.pop("run")
     try:

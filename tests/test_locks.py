@@ -83,7 +83,7 @@ def test_the_tests_run_on_what_the_pipeline_runs_on():
     ("lock", "requirements"),
     [
         ("run", PROJECT["project"]["dependencies"]),
-        ("dev", PROJECT["project"]["optional-dependencies"]["s3"]),
+        *(("dev", extra) for extra in PROJECT["project"]["optional-dependencies"].values()),
         ("dev", PROJECT["dependency-groups"]["dev"]),
         ("installer", PROJECT["dependency-groups"]["installer"]),
     ],

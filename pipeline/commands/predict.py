@@ -141,9 +141,9 @@ def _check_output(path: Path, suffixes: Sequence[str], file: str | None) -> None
 
 def _run(workspace: Workspace, request: Request) -> None:
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
-        folders = _find(workspace, request.model, Path(scratch))
+        folders = find(workspace, request.model, Path(scratch))
         asked, total = _questions(request, folders)
-        models = _load(folders)
+        models = load(folders)
         sinks = _sinks(stack, request, models)
         rows = answer(asked, total, models, sinks, explain=request.explain or bool(request.html))
     if written := [str(path) for path in (request.out, request.html) if path is not None]:
@@ -151,8 +151,13 @@ def _run(workspace: Workspace, request: Request) -> None:
         print(f"{rows:,} row{'s' * (rows != 1)} → {', '.join(written)}", file=sys.stderr)
 
 
-def _find(workspace: Workspace, given: Sequence[str] | None, scratch: Path) -> dict[str, Path]:
-    """Address → the folder of the model's parts."""
+def find(workspace: Workspace, given: Sequence[str] | None, scratch: Path) -> dict[str, Path]:
+    """Address → the folder of the model's parts; of none, the champion.
+
+    Raises:
+        ArtifactError: there is no such model.
+        TrackingError: MLflow can't be reached or used.
+    """
     from pipeline.core.params import load_params
 
     dataset = "" if given else load_params(workspace.params).dataset
@@ -210,7 +215,8 @@ def _questions(
     return read(), sum(1 for _ in read())
 
 
-def _load(folders: Mapping[str, Path]) -> "dict[str, LoadedParts]":
+def load(folders: Mapping[str, Path]) -> "dict[str, LoadedParts]":
+    """Address → model, of their folders."""
     with quiet_imports():
         import keras
 
@@ -220,16 +226,18 @@ def _load(folders: Mapping[str, Path]) -> "dict[str, LoadedParts]":
     return {address: LoadedParts(folder) for address, folder in folders.items()}
 
 
+def title(model: "LoadedParts") -> str:
+    """What a model is."""
+    return f"{model.card.get('model', 'model')}, seed {model.card.get('seed', '–')}"
+
+
 def _sinks(
     stack: contextlib.ExitStack, request: Request, models: "Mapping[str, LoadedParts]"
 ) -> "list[Sink]":
     """Where the answers go: files, else the terminal."""
     from pipeline.serving import terminal, writers
 
-    titles = {
-        address: f"{one.card.get('model', 'model')}, seed {one.card.get('seed', '–')}"
-        for address, one in models.items()
-    }
+    titles = {address: title(one) for address, one in models.items()}
     sinks: list[Sink] = []
     if request.html is not None:
         features = next(iter(models.values())).card.get("features", ())

@@ -41,7 +41,7 @@ def run(workspace: Workspace, port: int, browser: bool) -> None:
     shown = "\n".join(f"  {name:<7} {url}" for name, url in addresses.items())
     progress.say(f"\nMLflow's UI{'' if remote else ', until Ctrl-C'}:\n{shown}")
     first = next(iter(addresses.values()))
-    browser = browser and _has_display()
+    browser = browser and has_display()
     if remote:
         if browser:
             webbrowser.open(first)
@@ -57,7 +57,7 @@ def run(workspace: Workspace, port: int, browser: bool) -> None:
             webbrowser.open(first)
 
 
-def _has_display() -> bool:
+def has_display() -> bool:
     """Whether a browser would open in a window: without one it would take over the terminal."""
     return sys.platform in {"darwin", "win32"} or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")

@@ -1,7 +1,11 @@
-"""The description of a registered model, in Markdown."""
+"""The description of a registered model, in Markdown, and as the Hugging Face Hub reads it."""
 
+import io
+import json
 from collections.abc import Mapping
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from pipeline.evaluation.wording import mean_and_sd
 from pipeline.tracking.provenance import DataVersion
@@ -53,6 +57,59 @@ decisions about people.
 **Provenance.** Fingerprint `{record.fingerprint}`, commit
 `{record.tags.get("mlflow.source.git.commit", "unknown")}`.
 """
+
+
+def hub_card(
+    record: Record, document: Mapping[str, Any], data: DataVersion, about: Mapping[str, Any]
+) -> str:
+    """The model card behind the YAML head of the Hub's `README.md`; see `model_card`.
+
+    The head names no license and no language: whoever publishes the model knows those of the data.
+    """
+    source = json.loads(data.source)
+    public = source["path"] if source.get("kind") == "hub" else None
+    kind = _task(about)
+    metrics = {name: record.metrics.get(f"test/{name}") for name in _test(record, document)}
+    result = {
+        "task": {"type": kind},
+        "dataset": {
+            "name": data.name,
+            "type": public or data.name,
+            "split": "test",
+            "revision": source.get("revision") or data.digest,
+        },
+        "metrics": [
+            {"type": name, "value": round(value, 6)}
+            for name, value in metrics.items()
+            if value is not None
+        ],
+    }
+    head = {
+        "library_name": "keras",
+        "pipeline_tag": kind,
+        "tags": ["bi-lstm", "attention", "mlflow"],
+        **({"datasets": [public]} if public else {}),
+        "metrics": list(metrics),
+        "model-index": [{"name": f"{record.name} on {data.name}", "results": [result]}],
+    }
+    text = io.StringIO()
+    YAML().dump(head, text)
+    return f"---\n{text.getvalue()}---\n\n{model_card(record, document, data, about)}"
+
+
+def _test(record: Record, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The test metrics of the record's model."""
+    found: Mapping[str, Any] = document["models"][record.params["model"]]["test"]
+    return found
+
+
+def _task(about: Mapping[str, Any]) -> str:
+    """The Hub's name of the task."""
+    if about["kind"] == "text":
+        return "text-classification"
+    if about["classes"]:
+        return "tabular-classification"
+    return "time-series-forecasting" if "horizon" in about else "tabular-regression"
 
 
 def _use(about: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from pipeline.evaluation.champion import validation_loss
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference
 from pipeline.tracking import runs
-from pipeline.tracking.model_card import model_card
+from pipeline.tracking.model_card import hub_card, model_card
 from pipeline.tracking.provenance import DataVersion
 from pipeline.tracking.records import Record
 from pipeline.tracking.runs import Experiment
@@ -183,6 +183,8 @@ def promote(
     if not verdict.passed:
         stays = "there is none yet" if champion is None else f"version {champion.version} stays"
         return f"Champion: {stays}. {record.name} was not registered: {verdict.reason}."
+    about = read_json(record.servable.encoded / "encoding.json")
+    described = (record, document, experiment.data, about)
     known = (version for version in versions.values() if version.tags.get(runs.SERVED) == served)
     version = next(known, None) or _create_version(
         client,
@@ -196,12 +198,8 @@ def promote(
             _SEEDS: str(seeds),
             _GATE: verdict.reason,
         },
-        card=model_card(
-            record,
-            document,
-            experiment.data,
-            read_json(record.servable.encoded / "encoding.json"),
-        ),
+        card=model_card(*described),
+        readme=hub_card(*described),
     )
     if champion is not None:
         client.set_registered_model_alias(name, PREVIOUS, champion.version)
@@ -233,7 +231,13 @@ def _create_version(
     *,
     tags: dict[str, str],
     card: str,
+    readme: str,
 ) -> ModelVersion:
+    """Register a model; its folder gets `readme` as README.md, which the Hub shows."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "README.md"
+        path.write_text(readme, encoding="utf-8")
+        client.log_model_artifact(model.model_id, str(path))
     version = client.create_model_version(
         name,
         # Not models:/…, which MLflow would look up through its global address.

@@ -28,6 +28,29 @@ def test_help_lists_every_command_and_every_command_has_help():
         assert ended.value.code == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("spotlight pred", ["predict "]),
+        ("spotlight export --format s", ["saved_model "]),
+        ("spotlight data ad", ["add "]),
+        ("spotlight serve --po", ["--port "]),
+    ],
+)
+def test_the_shell_completes_commands_and_options(tmp_path, monkeypatch, line, expected):
+    """As bash asks; a module is asked too if its beginning says so."""
+    monkeypatch.setenv("_ARGCOMPLETE", "1")
+    monkeypatch.setenv("_ARGCOMPLETE_STDOUT_FILENAME", str(tmp_path / "found"))
+    monkeypatch.setenv("_ARGCOMPLETE_IFS", "|")
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    monkeypatch.setenv("COMP_TYPE", "9")
+    done = python("-m", "pipeline")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "found").read_text().split("|") == expected
+    assert "PYTHON_ARGCOMPLETE_OK" in (PROJECT / "pipeline" / "__main__.py").read_text()[:1024]
+
+
 def test_the_command_line_loads_no_heavy_library():
     """`--help` is instant: what a command needs is imported when it is called."""
     code = (

@@ -1,7 +1,11 @@
 import json
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 
 from pipeline.core.files import read_json, write_json
 from pipeline.core.predictions import Predictions, write_predictions
@@ -150,6 +154,21 @@ def test_the_best_by_validation_is_registered_with_its_card(tracked):
         "Intended use",
     ):
         assert expected in card
+
+
+def test_the_card_is_beside_the_model_as_the_hub_reads_it(tracked):
+    """With a head that its own library accepts: task, data, and this version's test metrics."""
+    workspace, _ = tracked
+    client, run = connected(workspace), runs_of(workspace)["bilstm_attention-1"]
+    model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    folder = Path(url2pathname(urlsplit(model.artifact_location).path))
+    card = ModelCard.load(folder / "README.md")
+    assert card.text.strip() == client.get_model_version("spotlight-demo", "1").description.strip()
+    assert card.data.pipeline_tag == "text-classification"
+    found = {result.metric_type: result for result in card.data.eval_results}
+    assert found["accuracy"].metric_value == pytest.approx(run.data.metrics["test/accuracy"])
+    assert found["accuracy"].dataset_name == "demo"
+    assert found["accuracy"].dataset_split == "test"
 
 
 def test_the_run_tells_what_its_model_is_registered_as(tracked):

@@ -95,7 +95,9 @@ def graph(weights: Weights) -> onnx.ModelProto:
         helper.make_tensor_value_info("lengths", TensorProto.INT32, ["batch"]),
     ]
     outputs = [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["batch"])]
-    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    tensors = [
+        numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()
+    ]
     model = helper.make_model(
         helper.make_graph(nodes, "spotlight", inputs, outputs, tensors),
         opset_imports=[helper.make_opsetid("", _OPERATORS)],

@@ -1,0 +1,106 @@
+"""MLflow's own server, as `make serve` starts it, under several clients and odd requests."""
+
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation.calibration import calibrate
+from pipeline.serving.inputs import ROWS
+from tests.support.load import WORDS, load, memory, records, send
+from tests.support.paths import PROJECT
+from tests.support.served import TEMPERATURE, TEXTS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(served, tmp_path_factory):
+    """The process and the port on which it answers."""
+    goal, _, _ = served
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    log = tmp_path_factory.mktemp("log") / "server.txt"
+    command = [sys.executable, "-m", "pipeline", "serve", "--model", goal, "--port", str(port)]
+    with (
+        log.open("w") as file,
+        subprocess.Popen(command, cwd=PROJECT, stdout=file, stderr=file) as process,
+    ):
+        try:
+            while True:
+                assert process.poll() is None, log.read_text()
+                try:
+                    send(port, records(TEXTS))
+                    break
+                except ConnectionError:
+                    time.sleep(0.2)
+            yield process, port
+        finally:
+            process.terminate()
+
+
+# What is sent → the status, and what is said of it.
+ODD = {
+    "nothing": (records(["fine", None]), 400, "row 1 (from 0) holds nothing"),
+    "empty": (records([""]), 400, "row 0 (from 0) holds ''"),
+    "blanks": (records(["fine", "fine", " \n\t"]), 400, "row 2 (from 0) holds"),
+    "a number": (records(["fine", 3]), 400, "row 1 (from 0) holds 3"),
+    "no number": (b'{"dataframe_records": [{"text": NaN}]}', 400, "row 0 (from 0) holds nothing"),
+    "a list": (records([["a"]]), 400, "row 0 (from 0) holds"),
+    # refused by MLflow, before the model sees it: it names the character, not the row
+    "half a pair": (b'{"dataframe_records": [{"text": "a \\ud800"}]}', 400, "surrogates"),
+    "another column": ({"dataframe_records": [{"words": "a"}]}, 400, "missing inputs ['text']"),
+    "no row": (records([]), 400, "missing inputs ['text']"),
+    "no JSON": (b"{", 400, "valid JSON"),
+    "too many rows": (records(["fine"] * (ROWS + 1)), 400, "a request takes 10,000"),
+    "too long": (records(["a" * 1_000_001]), 400, "row 0 (from 0) has 1,000,001 characters"),
+    "control characters": (records(["A \x00\x01\x1b[31m marvel \u202e"]), 200, None),
+    "100,000 words": (records([" ".join(WORDS * 8_334)]), 200, None),
+    "another column too": ({"dataframe_records": [{"text": "a", "id": 3}]}, 200, None),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_request_gets_an_answer_or_a_reason(server, name):
+    """The row is named, the server goes on."""
+    process, port = server
+    content, expected, said = ODD[name]
+    status, answer = send(port, content)
+    assert status == expected, answer
+    if said:
+        assert said in answer["message"]
+    else:
+        assert len(answer["predictions"]) == 1
+    assert process.poll() is None
+
+
+def test_as_many_rows_as_a_request_may_hold(server):
+    """Each row is answered as it is alone."""
+    _, port = server
+    texts = TEXTS * (ROWS // len(TEXTS))
+    _, alone = send(port, records(TEXTS))
+    status, answer = send(port, records(texts))
+    assert (status, len(answer["predictions"])) == (200, ROWS)
+    shares = [row["probability"] for row in answer["predictions"][-len(TEXTS) :]]
+    expected = [row["probability"] for row in alone["predictions"]]
+    np.testing.assert_allclose(shares, expected, atol=1e-5)
+
+
+def test_under_load_every_answer_is_the_measured_one(server, served):
+    """Eight clients at once, and a ninth that knows what was measured; memory stays bounded."""
+    process, port = server
+    measured = calibrate(served[1].outputs, TEMPERATURE).max(axis=1)
+    load(port, clients=8, seconds=1)
+    before = memory(port)
+    took = load(port, clients=8, seconds=3)
+    status, answer = send(port, records(TEXTS))
+    assert len(took) > 8
+    assert status == 200
+    shares = [row["probability"] for row in answer["predictions"]]
+    np.testing.assert_allclose(shares, measured, atol=1e-5)
+    assert process.poll() is None
+    assert before is None or memory(port) < before + 200
