@@ -97,22 +97,24 @@ def _states(layer: Any, sequences: Any, mask: Any, *, training: bool) -> Any:
     if isinstance(sequences, list | tuple):
         vectors, *of_rows = sequences
         projected = tf.matmul(vectors, kernel)
-    states = []
-    for rows in _blocks(tf.shape(mask)[0]):
-        given = [tensor[rows] for tensor in of_rows]
+
+    def states(mask: Any, *given: Any) -> Any:
         dense, words = (given[0], None) if projected is None else (None, (projected, *given))
-        states.append(
-            recurrence(
-                dense,
-                words,
-                (kernel, recurrent, bias),
-                mask[rows],
-                every=layer.return_sequences,
-                reverse=layer.go_backwards,
-                training=training,
-            )
+        return recurrence(
+            dense,
+            words,
+            (kernel, recurrent, bias),
+            mask,
+            every=layer.return_sequences,
+            reverse=layer.go_backwards,
+            training=training,
         )
-    return states[0] if len(states) == 1 else tf.concat(states, axis=0)
+
+    blocks = _blocks(tf.shape(mask)[0])
+    if len(blocks) == 1:
+        return states(mask, *of_rows)
+    parts = [states(*(tensor[rows] for tensor in (mask, *of_rows))) for rows in blocks]
+    return tf.concat(parts, axis=0)
 
 
 def _blocks(batch: Any) -> list[slice]:
