@@ -2,18 +2,37 @@
 
 import gc
 import os
+from collections import Counter
 
 import hypothesis
 import pytest
 
 from pipeline.core import runtime
 
-# Before any test module imports a library: no telemetry from the tests either.
-os.environ |= runtime.QUIET
+# Before any test module imports a library: no telemetry from the tests either, and no threads of
+# NumPy's own, which would wait for each other where the tests run side by side.
+os.environ |= runtime.QUIET | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 # These machines are noisy: how long an example takes says nothing.
 hypothesis.settings.register_profile("spotlight", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("spotlight")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """The whole suite runs side by side, a file at a time; named files and tests run right here.
+
+    Each worker takes a core, and 1 GB with TensorFlow in it.
+    """
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Side by side, the files with the most slow tests begin: none shall be the last to run."""
+    if hasattr(config, "workerinput"):
+        slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+        items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_collection_finish():

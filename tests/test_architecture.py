@@ -60,3 +60,10 @@ def test_numbers_are_compared_and_reported_without_tensorflow(folder):
     """Nor by way of another module."""
     for path in (PACKAGE / folder).rglob("*.py"):
         assert {"tensorflow", "keras"}.isdisjoint(libraries(path, set())), path
+
+
+def test_no_test_imports_another():
+    """What tests share is in tests/support, so that each can be moved or dropped."""
+    for path in (PROJECT / "tests").rglob("*.py"):
+        found = [name for name in imported(path) if name.startswith("tests.")]
+        assert not [name for name in found if ".test_" in name], path

@@ -102,6 +102,7 @@ class _Cells:
         self._dates = _date_styles(book)
         properties = workbook.find(f"{_MAIN}workbookPr")
         later = properties is not None and properties.get("date1904") in {"1", "true"}
+        # A date in Excel has no time zone.
         self._start = datetime(1904, 1, 1) if later else datetime(1899, 12, 30)  # noqa: DTZ001
 
     def read(self, row: ET.Element) -> list[str]:

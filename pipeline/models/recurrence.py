@@ -56,7 +56,7 @@ def recurrence(
         dense = tf.zeros((0, 0, 0))
     projected, position, scale = words
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow publishes no types
     def states_of(*tensors: Any) -> tuple[Any, Callable[[Any], list[Any]]]:
         def forward(*, keep: bool) -> list[Any]:
             # not stateful, so that TensorFlow can run both directions in parallel

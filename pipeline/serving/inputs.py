@@ -168,7 +168,7 @@ class SeriesReader:
         """The columns of a request."""
         # Of any type: MLflow refuses integers in a column that it expects to hold doubles.
         # The constructor has no type annotations.
-        anything = AnyType()  # type: ignore[no-untyped-call]
+        anything = AnyType()  # type: ignore[no-untyped-call]  # MLflow annotates no constructor
         return Schema([ColSpec(anything, name, required=False) for name in self.features])
 
     def example(self) -> pd.DataFrame:

@@ -9,9 +9,8 @@ from pipeline.explanation import candidates
 from pipeline.explanation.equal_weights import untrained_weights
 from pipeline.explanation.rows import Rows
 from pipeline.models.network import build_network
-from tests.explanation.test_faithfulness import GOOD, bag, rows_of, spots_good
-from tests.explanation.test_gradients import series_of
 from tests.support import strategies
+from tests.support.toy_networks import GOOD, bag, rows_of, series_of, spots_good
 
 ROWS = rows_of([1, GOOD, 2, 3], [4], [GOOD, GOOD])
 

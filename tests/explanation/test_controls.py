@@ -9,7 +9,7 @@ from pipeline.core.params import Explain
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.explanation import candidates, controls, faithfulness
 from pipeline.explanation.candidates import Measured
-from tests.explanation.test_faithfulness import attending, rows_of
+from tests.support.toy_networks import attending, rows_of
 
 SETTINGS = Explain()
 BOOTSTRAP = Bootstrap(confidence=0.95, resamples=2000, seed=0)

@@ -11,38 +11,7 @@ from pipeline.core.predictions import Predictions
 from pipeline.core.sequences import Sequences
 from pipeline.explanation import faithfulness
 from tests.support import strategies
-
-GOOD = 7  # the one token that decides for the toy predictors below
-
-
-def rows_of(*rows, spans=None):
-    """Sequences of the given token ids."""
-    return Sequences(
-        rows=np.arange(len(rows)),
-        targets=np.zeros(len(rows), np.int64),
-        starts=np.cumsum([0, *map(len, rows)]),
-        values=np.concatenate(rows).astype(np.int32),
-        spans=spans,
-    )
-
-
-def bag(importance):
-    """A linear bag of words: log-odds of class 1 = sum of its tokens' importance."""
-
-    def predict(sequences):
-        row_of = np.repeat(np.arange(len(sequences)), sequences.lengths)
-        logits = np.bincount(row_of, importance[sequences.values], minlength=len(sequences))
-        one = 1 / (1 + np.exp(-logits))
-        return np.stack([1 - one, one], axis=1).astype(np.float32)
-
-    return predict
-
-
-def spots_good(sequences):
-    """Class 1 with 0.9 where the good token is present, else with 0.5."""
-    found = np.logical_or.reduceat(sequences.values == GOOD, sequences.starts[:-1])
-    one = np.where(found, 0.9, 0.5)
-    return np.stack([1 - one, one], axis=1).astype(np.float32)
+from tests.support.toy_networks import GOOD, attending, bag, rows_of, spots_good
 
 
 def measured(sequences, weights, predict, **rest):
@@ -287,22 +256,6 @@ def test_weights_that_are_even_for_some_seeds_are_at_best_partly_supported():
     level, sentences = faithfulness.verdict(runs, agreeing(0.9))
     assert level == "partly supported"
     assert sentences[0].startswith("The weights are even for 1 of 2 seeds: ")
-
-
-def attending(scores, values):
-    """A network that attends by token, from each token's score and value: predictions, weights."""
-
-    def weigh(sequences):
-        parts = np.split(np.exp(scores[sequences.values]), sequences.starts[1:-1])
-        return [np.float32(part / part.sum()) for part in parts]
-
-    def predict(sequences):
-        parts = np.split(values[sequences.values], sequences.starts[1:-1])
-        logits = [row @ part for row, part in zip(weigh(sequences), parts, strict=True)]
-        one = 1 / (1 + np.exp(-np.array(logits)))
-        return np.stack([1 - one, one], axis=1).astype(np.float32)
-
-    return predict, weigh
 
 
 SCORES = np.concatenate([np.linspace(-1, 1, 45), [4.0, 4.0, 4.0, 4.0, 4.0]])

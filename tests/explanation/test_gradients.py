@@ -5,19 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.core.sequences import Sequences, starts_of
 from pipeline.explanation import gradients
 from pipeline.models.network import build_network
-from tests.explanation.test_faithfulness import rows_of
 from tests.support import strategies
-
-
-def series_of(lengths, *, features):
-    """Random series of these lengths."""
-    values = np.random.default_rng(0).normal(size=(sum(lengths), features)).astype(np.float32)
-    count = len(lengths)
-    return Sequences(np.arange(count), np.zeros(count, np.float32), starts_of(lengths), values)
-
+from tests.support.toy_networks import rows_of, series_of
 
 TEXTS = rows_of([3, 4, 5, 6, 7], [8, 9, 3], [5])
 SERIES = series_of([4, 4, 4], features=3)  # of one length: a series has no mask

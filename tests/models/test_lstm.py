@@ -177,15 +177,14 @@ def test_the_weights_are_kerass_by_name_and_shape():
 
 
 # What another machine would compute with. The first is numba's, for the gates; the others are
-# for OpenBLAS, behind the matrix products, and for TensorFlow's own kernels.
+# for OpenBLAS, behind the matrix products (for Zen it has Haswell's kernels), and for TensorFlow's.
 PROCESSORS = {
     "generic, Haswell": {
         "NUMBA_CPU_NAME": "generic",
         "OPENBLAS_CORETYPE": "Haswell",
         "TF_ENABLE_ONEDNN_OPTS": "0",
     },
-    "Zen": {"OPENBLAS_CORETYPE": "Zen", "TF_ENABLE_ONEDNN_OPTS": "1"},
-    "SkylakeX": {"OPENBLAS_CORETYPE": "SkylakeX"},
+    "SkylakeX": {"OPENBLAS_CORETYPE": "SkylakeX", "TF_ENABLE_ONEDNN_OPTS": "1"},
 }
 
 
@@ -198,13 +197,15 @@ def has_avx512():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROCESSORS)
 def test_another_processors_arithmetic_is_as_exact(name, tmp_path):
-    """The tests above once more, in a process that takes its processor for another one."""
+    """Either form of input once more, in a process that takes its processor for another one."""
     if name == "SkylakeX" and not has_avx512():
         pytest.skip("this processor has no AVX-512, which SkylakeX's kernels need")
-    environment = {**os.environ, **PROCESSORS[name], "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {**os.environ, **PROCESSORS[name]}
+    if "NUMBA_CPU_NAME" in environment:
+        environment["NUMBA_CACHE_DIR"] = str(tmp_path)
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
     ended = subprocess.run(
-        [*tests, "-k", "float64"],
+        [*tests, "-k", "float64 and True and padded"],
         cwd=PROJECT,
         env=environment,
         capture_output=True,
@@ -212,7 +213,7 @@ def test_another_processors_arithmetic_is_as_exact(name, tmp_path):
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "16 passed" in ended.stdout
+    assert "2 passed" in ended.stdout
 
 
 def test_long_sequences_and_large_inputs_stay_exact():

@@ -9,12 +9,8 @@ from pipeline.models.bigrams import Bigrams
 from pipeline.models.masked_max import MaskedMax
 from pipeline.models.network import build_network, count_parameters, widened_units
 from tests.support import reference
+from tests.support.batches import LENGTHS, PAIRS, TOKENS, VOCABULARY, run
 from tests.support.strategies import POOLINGS, recipe, recipes
-
-VOCABULARY = 30
-TOKENS = np.random.default_rng(0).integers(1, VOCABULARY, (4, 6)).astype(np.int32)
-LENGTHS = np.array([6, 1, 3, 5])
-TOKENS[np.arange(6) >= LENGTHS[:, None]] = 0
 
 every_pooling = pytest.mark.parametrize("pooling", POOLINGS)
 
@@ -30,11 +26,6 @@ def text_network(*, seed=1, **changes):
         if "variance" in weight.path:
             weight.assign(np.abs(weight))
     return network
-
-
-def run(model, inputs):
-    """A model's single output as an array."""
-    return np.asarray(model(inputs, training=False))
 
 
 # ── what it computes ─────────────────────────────────────────────────────────────────────
@@ -98,9 +89,6 @@ def test_the_maximum_is_taken_over_real_steps():
     mask = np.array([[True, True, False], [False, False, False]])
     np.testing.assert_array_equal(MaskedMax()(states, mask=mask), [[-2, -1], [0, 0]])
     np.testing.assert_array_equal(MaskedMax()(states), [[9, 9], [3, 3]])
-
-
-PAIRS = np.array([[1, 2], [2, 2], [3, 29], [29, 1]], np.int32)
 
 
 def test_each_token_is_looked_up_with_the_next_one():

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pipeline.models.network import build_network
 from pipeline.models.words import Distinct, Spread, WordDropout, distinct
-from tests.models.test_network import PAIRS, TOKENS, VOCABULARY, run
+from tests.support.batches import PAIRS, TOKENS, VOCABULARY, run
 from tests.support.strategies import recipe
 
 PAIR_NUMBERS = np.where(TOKENS, np.arange(6, dtype=np.int32), 0)

@@ -30,7 +30,7 @@ STEPS = {"train": 600, "validation": 200, "test": 200}
 def workspace(tmp_path, monkeypatch):
     """A workspace with a small study, and a series of a daily cycle in place of ETTh1."""
     monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
-    monkeypatch.setattr("pipeline.encoding.suggestion.MOST_EPOCHS", 2)
+    monkeypatch.setattr("pipeline.encoding.suggestion.MOST_EPOCHS", 1)
     shutil.copy(PARAMS, tmp_path / "params.yaml")
     change(tmp_path, {f"datasets.ett.source.split.{k}": n for k, n in STEPS.items()})
     shutil.copytree(PROJECT / "locks", tmp_path / "locks")

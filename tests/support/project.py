@@ -1,5 +1,6 @@
 """A copy of the project with sizes that train in seconds, and how a user runs it."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import mlflow
 from ruamel.yaml import YAML
 
+from pipeline.__main__ import main
 from tests.support.paths import PARAMS, PROJECT
 from tests.support.short_names import short_name
 
@@ -16,17 +18,13 @@ PARTS = (".dvcignore", ".gitignore", "dvc.yaml", "pipeline", "locks", "data/own"
 
 
 def copy_project(target):
-    """The project's tracked files, with sizes that train in seconds.
-
-    With what numba compiled: it keeps that beside a module, valid for the module's size and time of
-    change, which the copy has too.
-    """
+    """The project's tracked files, with sizes that train in seconds."""
     for part in PARTS:
         source = PROJECT / part
         copy = target / part
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("*.pyc"))
+            copy_compiled(source, copy)
         else:
             shutil.copy(source, copy)
     shutil.copy(PARAMS, target / "params.yaml")
@@ -39,13 +37,24 @@ def copy_project(target):
             "datasets.demo.source.test": 100,
             "datasets.demo.encode.vocabulary": 400,
             "datasets.demo.training": {"embedding": 8, "units": 6, "epochs": 2, "min_epochs": 1},
+            "evaluate.resamples": 200,
             "explain.samples": 6,
             "explain.faithfulness_rows": 30,
             "explain.candidate_rows": 6,
+            "explain.integration_steps": 4,
             "registry.minimum_validation_accuracy": 0.1,
             "registry.require_baseline": False,
         },
     )
+
+
+def copy_compiled(source, target):
+    """Copy a folder of code, or over the same code, with what numba compiled of it.
+
+    numba keeps that beside a module, valid for the module's size and time of change, which the copy
+    has too.
+    """
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc"), dirs_exist_ok=True)
 
 
 def change(project, values):
@@ -84,6 +93,12 @@ def run(project, *command, check=True, **environment):
 def pipeline(project, *arguments, **options):
     """Run `python -m pipeline …`."""
     return run(project, sys.executable, "-m", "pipeline", *arguments, **options)
+
+
+def here(project, *arguments):
+    """Run `pipeline …` in this process, which has the libraries; returns the exit code."""
+    with contextlib.chdir(project):
+        return main(arguments)
 
 
 def dvc(project, *arguments, **options):
