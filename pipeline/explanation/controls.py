@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from pipeline.core import params
 from pipeline.evaluation.significance import Bootstrap, holm, paired_difference
-from pipeline.explanation.candidates import CONTROLS, MEASURES, METHODS, Measured
-from pipeline.explanation.faithfulness import DIGITS, PARTLY, SUPPORTED, UNSUPPORTED, Document
+from pipeline.explanation.candidates import CONTROLS, METHODS
+from pipeline.explanation.estimates import DIGITS, Document
+from pipeline.explanation.measures import MEASURES, Measured
+from pipeline.explanation.verdict import PARTLY, SUPPORTED, UNSUPPORTED
 
 Values = Mapping[str, Mapping[str, NDArray[np.float64]]]  # candidate → measure → [seeds, rows]
 

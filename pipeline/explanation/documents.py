@@ -4,9 +4,28 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.core.predictions import Predictions
-from pipeline.explanation import faithfulness, samples
+from pipeline.explanation import samples
+from pipeline.explanation.agreement import agreement
+from pipeline.explanation.attended import attended_words
+from pipeline.explanation.estimates import Document
 from pipeline.explanation.faithfulness import Weights
 from pipeline.explanation.rows import Rows
+from pipeline.explanation.verdict import verdict
+
+LIMITS = (
+    "A sequence with steps taken out is unlike anything the model was trained on, and part of the "
+    "change comes from that; this is why random deletions stand beside it. A weight belongs to a "
+    "hidden state, into which the Bi-LSTM has mixed the whole sequence: attention on a word does "
+    "not mean that the word alone was read there. Passing these tests makes the weights a fair "
+    "pointer to what matters on average; it does not make the highlights of a single text the "
+    "reason for its prediction."
+)
+REFERENCES = (
+    "DeYoung et al. 2020, ERASER: A Benchmark to Evaluate Rationalized NLP Models (ACL)",
+    "Jain & Wallace 2019, Attention is not Explanation (NAACL)",
+    "Wiegreffe & Pinter 2019, Attention is not not Explanation (EMNLP)",
+    "Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks (ICML)",
+)
 
 
 class MeasuredRun(NamedTuple):
@@ -20,7 +39,7 @@ class MeasuredRun(NamedTuple):
 
     weights: Weights
     predictions: Predictions
-    measured: dict[str, Any]
+    measured: Document
 
 
 def samples_document(
@@ -33,7 +52,7 @@ def samples_document(
     seed: int,
     disputed: Collection[int],
     drawn: Sequence[int],
-) -> dict[str, Any]:
+) -> Document:
     """The content of one run's `samples.json`.
 
     Args:
@@ -73,13 +92,13 @@ def samples_document(
 
 def faithfulness_document(
     runs: Mapping[str, Mapping[int, MeasuredRun]],
-    candidates: Mapping[str, dict[str, Any]],
+    candidates: Mapping[str, Document],
     tested: Rows,
     classes: Sequence[str],
     *,
     confidence: float,
     seed: int,
-) -> dict[str, Any]:
+) -> Document:
     """The content of `faithfulness.json`.
 
     Args:
@@ -93,14 +112,12 @@ def faithfulness_document(
     models = {}
     for model, by_seed in runs.items():
         of_model = list(by_seed.values())
-        models[model] = faithfulness.summarize(
+        models[model] = summarize(
             {number: run.measured for number, run in by_seed.items()},
-            faithfulness.agreement(
-                [run.weights for run in of_model], confidence=confidence, seed=seed
-            ),
+            agreement([run.weights for run in of_model], confidence=confidence, seed=seed),
             None
             if tested.texts is None
-            else faithfulness.attended_words(
+            else attended_words(
                 tested.texts,
                 tested.sequences,
                 [(run.weights, run.predictions) for run in of_model],
@@ -108,4 +125,40 @@ def faithfulness_document(
             ),
             candidates.get(model),
         )
-    return faithfulness.document(models, candidates, confidence=confidence)
+    return document(models, candidates, confidence=confidence)
+
+
+def summarize(
+    runs: Mapping[int, Document],
+    agreed: Document | None,
+    words: Mapping[str, list[Document]] | None = None,
+    compared: Document | None = None,
+) -> Document:
+    """What `faithfulness.json` says about one model: its runs by seed, and the verdict."""
+    level, sentences = verdict(list(runs.values()), agreed, compared)
+    return {
+        "level": level,
+        "verdict": " ".join(sentences),
+        "seeds": {str(seed): run for seed, run in runs.items()},
+        "agreement": agreed,
+        "words": words,
+    }
+
+
+def document(
+    models: Mapping[str, Document], candidates: Mapping[str, Document], *, confidence: float
+) -> Document:
+    """The content of `results/explanations/faithfulness.json`.
+
+    Args:
+        models: from `summarize`, those with attention.
+        candidates: from `controls.summarize`, every model's.
+        confidence: of every interval.
+    """
+    return {
+        "confidence": confidence,
+        "models": dict(models),
+        "candidates": dict(candidates),
+        "limits": LIMITS,
+        "references": list(REFERENCES),
+    }

@@ -14,9 +14,9 @@ from pipeline.evaluation.wording import (
     real_minus,
     signed_difference,
 )
-from pipeline.explanation.faithfulness import EVEN, PARTLY, SUPPORTED, UNSUPPORTED
 from pipeline.explanation.page import environment
 from pipeline.explanation.samples import disputed
+from pipeline.explanation.verdict import EVEN, PARTLY, SUPPORTED, UNSUPPORTED
 from pipeline.report import charts
 from pipeline.report.charts import Chart, Line
 

@@ -22,7 +22,7 @@ from pipeline.core.predictions import read_predictions
 from pipeline.core.sequences import read_sequences
 from pipeline.evaluation import fonts
 from pipeline.evaluation.significance import Bootstrap
-from pipeline.explanation import candidates, controls, faithfulness, page, rows, samples
+from pipeline.explanation import candidates, controls, faithfulness, measures, page, rows, samples
 from pipeline.explanation.documents import MeasuredRun, faithfulness_document, samples_document
 from pipeline.explanation.equal_weights import with_equal_weights
 from pipeline.models.network import Network
@@ -66,7 +66,7 @@ def run(workspace: Workspace) -> None:
 
     with new_folder(workspace.explanations) as folder:
         attended: dict[str, dict[int, MeasuredRun]] = {}
-        contests: dict[str, dict[int, candidates.Measured]] = {}
+        contests: dict[str, dict[int, measures.Measured]] = {}
         lacking = ""
         for model, seed in progress.bar(
             settings.runs, what="explaining", total=len(settings.runs), unit="run"
@@ -92,7 +92,7 @@ def run(workspace: Workspace) -> None:
                     of_tested, tested.of(predicted), measured
                 )
             if seed in settings.seeds[: settings.explain.candidate_seeds]:
-                measured_candidates = candidates.measure_run(
+                measured_candidates = measures.measure_run(
                     network,
                     compared,
                     idf=idf,

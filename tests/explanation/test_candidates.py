@@ -7,6 +7,9 @@ from sklearn.metrics import average_precision_score
 
 from pipeline.explanation import candidates
 from pipeline.explanation.equal_weights import untrained_weights
+from pipeline.explanation.erasure import ranks
+from pipeline.explanation.evidence import average_precision
+from pipeline.explanation.measures import measure, measure_run
 from pipeline.explanation.rows import Rows
 from pipeline.models.network import build_network
 from tests.explanation.test_faithfulness import GOOD, bag, rows_of, spots_good
@@ -59,15 +62,15 @@ def test_average_precision_is_that_of_scikit_learn():
     rows = rows_of([1] * 6, [1] * 4, [1] * 5)
     scores, evidence = rng.random(15), rng.random(15) < 0.5
     evidence[6:10] = False
-    order = candidates.ranks(rows, scores, scores)
+    order = ranks(rows, scores, scores)
     expected = [average_precision_score(evidence[s], scores[s]) for s in (slice(6), slice(10, 15))]
-    assert candidates.average_precision(rows, order, evidence) == pytest.approx(expected)
-    assert candidates.average_precision(rows, order, np.zeros(15, bool)).shape == (0,)
+    assert average_precision(rows, order, evidence) == pytest.approx(expected)
+    assert average_precision(rows, order, np.zeros(15, bool)).shape == (0,)
 
 
 def measured(scores, rows=ROWS, predict=spots_good, evidence=None):
     """The measures of these candidates."""
-    return candidates.measure(rows, scores, predict, evidence=evidence, seed=0)
+    return measure(rows, scores, predict, evidence=evidence, seed=0)
 
 
 def test_rows_of_one_step_do_not_count():
@@ -123,7 +126,7 @@ def built(pooling, kind="text", seed=1):
 def test_each_network_has_the_candidates_that_it_can_have(pooling, kind, expected):
     """All are measured on the same rows."""
     sequences = ROWS if kind == "text" else series_of([4, 4, 4], features=3)
-    found = candidates.measure_run(
+    found = measure_run(
         built(pooling, kind),
         Rows(np.arange(3), sequences, None, [[1], [], [0]]),  # no evidence in the second
         idf=np.arange(20.0) if kind == "text" else None,

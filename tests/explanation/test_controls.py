@@ -7,8 +7,9 @@ import pytest
 
 from pipeline.core.params import Explain
 from pipeline.evaluation.significance import Bootstrap
-from pipeline.explanation import candidates, controls, faithfulness
-from pipeline.explanation.candidates import Measured
+from pipeline.explanation import candidates, controls
+from pipeline.explanation.measures import Measured, measure
+from pipeline.explanation.verdict import verdict
 from tests.explanation.test_faithfulness import attending, rows_of
 
 SETTINGS = Explain()
@@ -45,7 +46,7 @@ def judged(show, *, seeds=SEEDS, evidence=None, settings=SETTINGS, strength=1.0)
         }
         if len(seeds) > 1:
             scores["other_seed"] = shown[seeds[(place + 1) % len(seeds)]]
-        found = candidates.measure(ROWS, scores, predict, evidence=evidence, seed=0)
+        found = measure(ROWS, scores, predict, evidence=evidence, seed=0)
         runs[seed] = Measured(found, 0.0)
     return controls.summarize(runs, settings, BOOTSTRAP)
 
@@ -85,8 +86,8 @@ def test_weights_that_know_too_little_are_not_supported(name):
         "deletion": {"comprehensiveness": good, "sufficiency": {"gain": estimate(-0.2)}},
         "evidence": None,
     }
-    assert faithfulness.verdict([run], None)[0] == "supported"
-    level, sentences = faithfulness.verdict([run], None, found)
+    assert verdict([run], None)[0] == "supported"
+    level, sentences = verdict([run], None, found)
     assert level == "not supported"
     assert sentences[-2:] == found["sentences"]
 

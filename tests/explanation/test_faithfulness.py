@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from pipeline.core.predictions import Predictions
 from pipeline.core.sequences import Sequences
-from pipeline.explanation import faithfulness
+from pipeline.explanation import documents, faithfulness
+from pipeline.explanation.agreement import agreement
+from pipeline.explanation.attended import attended_words
+from pipeline.explanation.erasure import keep
+from pipeline.explanation.evidence import evidence_steps
+from pipeline.explanation.verdict import EVEN, verdict
 from tests.support import strategies
 
 GOOD = 7  # the one token that decides for the toy predictors below
@@ -118,7 +123,7 @@ def test_deletion_leaves_out_rows_of_one_step():
 def test_shortened_sequences_are_the_rows_without_their_other_steps(sequences, seed):
     """As a plain loop over rows would do it."""
     steps = np.random.default_rng(seed).random(len(sequences.values)) < 0.5
-    kept = faithfulness.keep(sequences, steps)
+    kept = keep(sequences, steps)
     for row, (start, end) in enumerate(itertools.pairwise(sequences.starts)):
         own = kept.values[kept.starts[row] : kept.starts[row + 1]]
         assert own.tolist() == sequences.values[start:end][steps[start:end]].tolist()
@@ -128,7 +133,7 @@ def test_evidence_steps_are_tokens_that_share_a_character_with_a_passage():
     """A passage from 4 to 8 touches the second and the third token, not the first or fourth."""
     spans = np.int32([[0, 4], [4, 6], [7, 9], [9, 12], [0, 3]])
     sequences = rows_of([1, 2, 3, 4], [5], spans=spans)
-    marked = faithfulness.evidence_steps(sequences, [[(4, 8)], []])
+    marked = evidence_steps(sequences, [[(4, 8)], []])
     assert marked.tolist() == [False, True, True, False, False]
 
 
@@ -147,7 +152,7 @@ def test_weight_on_the_evidence_by_hand():
 
 def agreed(*runs):
     """The agreement of runs, each a list of its rows' weights."""
-    return faithfulness.agreement(runs, confidence=0.95, seed=0)
+    return agreement(runs, confidence=0.95, seed=0)
 
 
 def test_agreement_of_equal_reversed_and_disjoint_weights():
@@ -186,7 +191,7 @@ def test_attended_words_are_ranked_by_even_shares_in_their_predicted_class():
     outputs = np.float32([[0, 1]] * 20 + [[1, 0]])
     predictions = Predictions(sequences.rows, sequences.targets, outputs)
     weights = [np.float32([0.9, 0.1])] * 21
-    words = faithfulness.attended_words(texts, sequences, [(weights, predictions)], ["neg", "pos"])
+    words = attended_words(texts, sequences, [(weights, predictions)], ["neg", "pos"])
     assert words["pos"][0] == {"word": "superb", "share": 1.44, "count": 20}
     assert [word["word"] for word in words["neg"]] == ["poor", "film"]
 
@@ -239,13 +244,13 @@ def agreeing(rho):
 )
 def test_verdict_follows_from_every_test_and_every_seed(runs, rho, level):
     """Supported only if all is clear, not supported only if nothing is."""
-    assert faithfulness.verdict(runs, agreeing(rho))[0] == level
+    assert verdict(runs, agreeing(rho))[0] == level
 
 
 def test_verdict_says_its_numbers():
     """Each sentence holds what it rests on."""
     runs = [run(believable=True, evidence=True), run(believable=False, evidence=True)]
-    evenness, deletion, evidence, agreement = faithfulness.verdict(runs, agreeing(0.31))[1]
+    evenness, deletion, evidence, agreed_on = verdict(runs, agreeing(0.31))[1]
     for part in ("are not even", "over 30 %", "12.0 times an even share", "prediction by 0.200."):
         assert part in evenness
     for part in ("by 0.250", "by 0.050", "1 of 2 seeds"):
@@ -253,20 +258,20 @@ def test_verdict_says_its_numbers():
     for part in ("41 %", "2.0 times", "1 of 2 seeds"):
         assert part in evidence
     for part in ("only loosely", "0.31"):
-        assert part in agreement
+        assert part in agreed_on
 
 
 def test_verdict_of_a_single_fit_rests_on_the_tests_that_could_be_made():
     """Without evidence and with one seed, deletion alone decides."""
-    level, sentences = faithfulness.verdict([run(believable=True)], None)
+    level, sentences = verdict([run(believable=True)], None)
     assert (level, len(sentences)) == ("supported", 2)
 
 
 @pytest.mark.parametrize(
     ("effective", "change", "level", "said"),
     [
-        (0.95, 0.2, faithfulness.EVEN, "are even for every seed: they are spread over 95 %"),
-        (0.95, 0.0, faithfulness.EVEN, "prediction by 0.000, which is no difference."),
+        (0.95, 0.2, EVEN, "are even for every seed: they are spread over 95 %"),
+        (0.95, 0.0, EVEN, "prediction by 0.000, which is no difference."),
         (0.89, 0.005, "partly supported", "prediction by 0.005, which is no difference."),
         (0.89, 0.01, "supported", "prediction by 0.010."),
     ],
@@ -276,7 +281,7 @@ def test_even_weights_and_those_that_make_no_difference_are_never_supported(
 ):
     """However clear the other tests are."""
     runs = [run(believable=True, evidence=True, effective=effective, change=change)] * 3
-    found, sentences = faithfulness.verdict(runs, agreeing(0.9))
+    found, sentences = verdict(runs, agreeing(0.9))
     assert found == level
     assert said in sentences[0]
 
@@ -284,7 +289,7 @@ def test_even_weights_and_those_that_make_no_difference_are_never_supported(
 def test_weights_that_are_even_for_some_seeds_are_at_best_partly_supported():
     """And it says for how many."""
     runs = [run(believable=True, effective=share) for share in (0.95, 0.3)]
-    level, sentences = faithfulness.verdict(runs, agreeing(0.9))
+    level, sentences = verdict(runs, agreeing(0.9))
     assert level == "partly supported"
     assert sentences[0].startswith("The weights are even for 1 of 2 seeds: ")
 
@@ -315,7 +320,7 @@ def judged(scores, runs):
     predict, _ = attending(scores, VALUES)
     evenly, _ = attending(0 * scores, VALUES)
     found = [measured(ROWS, weights, predict, predict_evenly=evenly) for weights in runs]
-    return faithfulness.verdict(found, agreed(*runs))
+    return verdict(found, agreed(*runs))
 
 
 def test_weights_on_what_decides_are_supported():
@@ -369,14 +374,14 @@ def test_a_regressions_change_is_in_standard_deviations_of_its_predictions():
     first = lambda rows: rows.values[rows.starts[:-1]].astype(np.float32)  # noqa: E731
     found = measured(sequences, weights, first, predict_evenly=lambda rows: first(rows) + 0.5)
     assert found["evenness"]["change"]["mean"] == pytest.approx(0.5)
-    said = faithfulness.verdict([found], None)[1][0]
+    said = verdict([found], None)[1][0]
     assert said.endswith("change the prediction by 0.500 of its standard deviation.")
 
 
 def test_document_gathers_models_with_verdict_and_limits():
     """What `faithfulness.json` holds: seeds as strings, the verdict, the limits."""
-    summary = faithfulness.summarize({1: run(believable=True)}, None)
-    made = faithfulness.document({"bilstm_attention": summary}, {}, confidence=0.95)
+    summary = documents.summarize({1: run(believable=True)}, None)
+    made = documents.document({"bilstm_attention": summary}, {}, confidence=0.95)
     assert made["models"]["bilstm_attention"]["level"] == "supported"
     assert list(made["models"]["bilstm_attention"]["seeds"]) == ["1"]
     assert "not make the highlights of a single text" in made["limits"]
