@@ -1,13 +1,10 @@
 """How alike the weights of runs are that differ only in their seed."""
 
-import itertools
 from collections.abc import Sequence
-from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.spatial.distance import jensenshannon
 
 from pipeline.explanation.estimates import Document, over_rows
 from pipeline.explanation.faithfulness import Weights
@@ -26,15 +23,19 @@ def agreement(runs: Sequence[Weights], *, confidence: float, seed: int) -> Docum
     if len(runs) < 2:
         return None
     rng = np.random.default_rng(seed)
+    one, two = np.triu_indices(len(runs), 1)  # every pair of runs
     spearman, divergence, shuffled = [], [], []
     for rows in zip(*runs, strict=True):
         if len(rows[0]) < 2:
             continue
-        pairs = list(itertools.combinations(rows, 2))
-        if all(np.ptp(row) > 0 for row in rows):
-            spearman.append(fmean(stats.spearmanr(*pair).statistic for pair in pairs))
-        divergence.append(fmean(_divergence(*pair) for pair in pairs))
-        shuffled.append(fmean(_divergence(one, rng.permutation(two)) for one, two in pairs))
+        weights = np.stack(rows).astype(np.float64)  # <float64>[runs, length]
+        weights /= weights.sum(axis=1, keepdims=True)
+        if np.ptp(weights, axis=1).min() > 0:
+            ranks = stats.rankdata(weights, axis=1)
+            spearman.append(np.corrcoef(ranks)[one, two].mean())
+        others = rng.permuted(weights[two], axis=1)
+        divergence.append(jensen_shannon(weights[one], weights[two]).mean())
+        shuffled.append(jensen_shannon(weights[one], others).mean())
     if not divergence:
         return None
     return {
@@ -45,6 +46,15 @@ def agreement(runs: Sequence[Weights], *, confidence: float, seed: int) -> Docum
     }
 
 
-def _divergence(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
-    distance = jensenshannon(one.astype(np.float64), two.astype(np.float64), base=2)
-    return float(np.nan_to_num(distance) ** 2)  # rounding may put it below 0, and its root to NaN
+def jensen_shannon(one: NDArray[np.float64], two: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The divergence in bits, […, length] and […, length] -> […]: 0 = same, 1 = disjoint."""
+    middle = surprise((one + two) / 2)
+    found: NDArray[np.float64] = (middle - (surprise(one) + surprise(two)) / 2).sum(axis=-1)
+    return found.clip(0, 1)  # rounding may put it outside
+
+
+def surprise(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """-x log₂ x, and 0 for 0."""
+    positive = np.where(shares > 0, shares, 1.0)
+    found: NDArray[np.float64] = -positive * np.log2(positive)
+    return found

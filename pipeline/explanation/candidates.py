@@ -13,27 +13,13 @@ from numpy.typing import NDArray
 
 from pipeline.core.sequences import Sequences
 from pipeline.explanation import gradients
-from pipeline.explanation.equal_weights import untrained_weights
 from pipeline.explanation.erasure import Predict, keep, of_predicted
+from pipeline.explanation.untrained import untrained_weights
 from pipeline.models.network import Network
 from pipeline.training import inference
 
 Scores = Mapping[str, NDArray[np.float64]]  # name → <float64>[total], or [draws, total]
 
-METHODS = {
-    "attention": "attention",
-    "gradient_input": "gradient × input",
-    "gradient_norm": "gradient norm",
-    "integrated_gradients": "integrated gradients",
-    "leave_one_out": "leave-one-out",
-}
-CONTROLS = {
-    "other_seed": "another seed’s attention",
-    "untrained_attention": "untrained attention",
-    "idf": "rare words (IDF)",
-    "position": "early steps",
-    "random": "random steps",
-}
 # Of the random controls: a single untrained layer may point at what matters, or away from it, by
 # chance, and that chance would drown any lead.
 DRAWS = 4
@@ -82,42 +68,48 @@ def plain_controls(
     }
 
 
-def scores_of(
+def methods_of(
+    network: Network, sequences: Sequences, *, points: int
+) -> tuple[dict[str, NDArray[np.float64]], float]:
+    """Every method's scores for one run, attention first, and the integrated gradients' error."""
+    found = gradients.attribute(sequences, gradients.reader(network.predictor), points=points)
+    scores = {
+        **({} if network.explainer is None else {"attention": weights_of(network, sequences)}),
+        "gradient_input": found.gradient_input,
+        "gradient_norm": found.gradient_norm,
+        "integrated_gradients": found.integrated,
+        "leave_one_out": leave_one_out(sequences, partial(inference.predict, network.predictor)),
+    }
+    return scores, found.error
+
+
+def controls_of(
     network: Network,
     sequences: Sequences,
     *,
     idf: NDArray[np.float64] | None,
     other: Network | None,
-    points: int,
     seed: int,
-) -> tuple[dict[str, NDArray[np.float64]], float]:
-    """Every candidate's scores for one run, attention first, and the integrated gradients' error.
+) -> dict[str, NDArray[np.float64]]:
+    """Every control's scores for one run; those of random draws are <float64>[draws, total].
 
     Args:
         network: the run's.
         sequences: the rows.
         idf: of each token; None for a series.
         other: the network of another seed; None if there is none.
-        points: of the integrated gradients.
         seed: of the random scores and the untrained attention.
     """
-    found = gradients.attribute(sequences, gradients.reader(network.predictor), points=points)
-    scores = {
-        **({} if network.explainer is None else {"attention": _weights(network, sequences)}),
-        "gradient_input": found.gradient_input,
-        "gradient_norm": found.gradient_norm,
-        "integrated_gradients": found.integrated,
-        "leave_one_out": leave_one_out(sequences, partial(inference.predict, network.predictor)),
-        **plain_controls(sequences, idf, seed=seed),
-    }
+    scores = plain_controls(sequences, idf, seed=seed)
     if network.explainer is not None:
         untrained = untrained_weights(network.predictor, sequences, draws=DRAWS, seed=seed)
         if untrained is not None:
             scores["untrained_attention"] = untrained
         if other is not None:
-            scores["other_seed"] = _weights(other, sequences)
-    return scores, found.error
+            scores["other_seed"] = weights_of(other, sequences)
+    return scores
 
 
-def _weights(network: Network, sequences: Sequences) -> NDArray[np.float64]:
+def weights_of(network: Network, sequences: Sequences) -> NDArray[np.float64]:
+    """<float64>[total]: the attention."""
     return np.concatenate(inference.predict_with_weights(network, sequences)[1], dtype=np.float64)

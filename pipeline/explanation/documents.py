@@ -3,13 +3,16 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline.core import params
 from pipeline.core.predictions import Predictions
-from pipeline.explanation import samples
+from pipeline.explanation import alternatives, samples
 from pipeline.explanation.agreement import agreement
 from pipeline.explanation.attended import attended_words
 from pipeline.explanation.estimates import Document
 from pipeline.explanation.faithfulness import Weights
+from pipeline.explanation.readout import Readout
 from pipeline.explanation.rows import Rows
+from pipeline.explanation.trust import trust_card
 from pipeline.explanation.verdict import verdict
 
 LIMITS = (
@@ -24,6 +27,9 @@ REFERENCES = (
     "DeYoung et al. 2020, ERASER: A Benchmark to Evaluate Rationalized NLP Models (ACL)",
     "Jain & Wallace 2019, Attention is not Explanation (NAACL)",
     "Wiegreffe & Pinter 2019, Attention is not not Explanation (EMNLP)",
+    "Serrano & Smith 2019, Is Attention Interpretable? (ACL)",
+    "Adebayo et al. 2018, Sanity Checks for Saliency Maps (NeurIPS)",
+    "Zhao & Aletras 2023, Incorporating Attribution Importance for Improving Faithfulness Metrics",
     "Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks (ICML)",
 )
 
@@ -32,12 +38,12 @@ class MeasuredRun(NamedTuple):
     """A run's weights on the tested rows, and what was measured of them.
 
     Attributes:
-        weights: <float32>[length] a row.
+        states: the run's states and weights.
         predictions: of the run, for the tested rows.
         measured: what `faithfulness.measure` returned.
     """
 
-    weights: Weights
+    states: Readout
     predictions: Predictions
     measured: Document
 
@@ -95,9 +101,9 @@ def faithfulness_document(
     candidates: Mapping[str, Document],
     tested: Rows,
     classes: Sequence[str],
+    settings: params.Explain,
     *,
     confidence: float,
-    seed: int,
 ) -> Document:
     """The content of `faithfulness.json`.
 
@@ -106,24 +112,36 @@ def faithfulness_document(
         candidates: model → what `controls.summarize` returned.
         tested: the rows.
         classes: their names.
+        settings: the bound of the output, and the seed of whatever is random.
         confidence: of every interval.
-        seed: of the random orders.
     """
     models = {}
     for model, by_seed in runs.items():
         of_model = list(by_seed.values())
+        weights = [run.states.split() for run in of_model]
         models[model] = summarize(
             {number: run.measured for number, run in by_seed.items()},
-            agreement([run.weights for run in of_model], confidence=confidence, seed=seed),
+            agreement(weights, confidence=confidence, seed=settings.seed),
             None
             if tested.texts is None
             else attended_words(
                 tested.texts,
                 tested.sequences,
-                [(run.weights, run.predictions) for run in of_model],
+                [(own, run.predictions) for own, run in zip(weights, of_model, strict=True)],
                 classes,
             ),
             candidates.get(model),
+            {
+                number: alternatives.measure(
+                    run.states,
+                    of_model[(place + 1) % len(of_model)].states if len(of_model) > 1 else None,
+                    tested.sequences.targets,
+                    bound=settings.output_bound,
+                    confidence=confidence,
+                    seed=settings.seed,
+                )
+                for place, (number, run) in enumerate(by_seed.items())
+            },
         )
     return document(models, candidates, confidence=confidence)
 
@@ -133,15 +151,26 @@ def summarize(
     agreed: Document | None,
     words: Mapping[str, list[Document]] | None = None,
     compared: Document | None = None,
+    others: Mapping[int, Document] | None = None,
 ) -> Document:
-    """What `faithfulness.json` says about one model: its runs by seed, and the verdict."""
-    level, sentences = verdict(list(runs.values()), agreed, compared)
+    """What `faithfulness.json` says about one model: its runs by seed, and the verdict.
+
+    Args:
+        runs: seed → what `faithfulness.measure` returned.
+        agreed: what `agreement` returned.
+        words: what `attended_words` returned.
+        compared: what `controls.summarize` returned.
+        others: seed → what `alternatives.measure` returned.
+    """
+    moved = list((others or {}).values())
+    level, sentences = verdict(list(runs.values()), agreed, compared, moved)
     return {
         "level": level,
         "verdict": " ".join(sentences),
         "seeds": {str(seed): run for seed, run in runs.items()},
         "agreement": agreed,
         "words": words,
+        "others": {str(seed): other for seed, other in (others or {}).items()},
     }
 
 
@@ -157,6 +186,9 @@ def document(
     """
     return {
         "confidence": confidence,
+        "trust": {
+            model: trust_card(models.get(model), compared) for model, compared in candidates.items()
+        },
         "models": dict(models),
         "candidates": dict(candidates),
         "limits": LIMITS,

@@ -80,3 +80,47 @@ def average_precision(
     _, first, counts = np.unique(row_of, return_index=True, return_counts=True)
     found = np.arange(len(place)) - np.repeat(first, counts) + 1  # evidence up to this rank
     return np.bincount(np.repeat(np.arange(len(counts)), counts), found / (place + 1)) / counts
+
+
+def rationales(
+    sequences: Sequences, order: NDArray[np.int64], evidence: NDArray[np.bool_], share: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How well each row's first-ranked steps match its evidence, as ERASER scores rationales.
+
+    A rationale is the first share · length steps, rounded, and at least one.
+
+    1. Token F1: of the steps.
+    2. IOU F1: of the passages, runs of neighboring steps. A passage of the rationale is right if
+       it shares at least half of its union with a passage of the evidence.
+
+    Args:
+        sequences: the rows.
+        order: <int64>[total], each step's rank in its row, from 0.
+        evidence: <bool>[total].
+        share: of the steps.
+
+    Returns:
+        Two <float64>[rows with evidence].
+    """
+    tokens, passages = [], []
+    for start, end in zip(sequences.starts[:-1], sequences.starts[1:], strict=True):
+        marked = evidence[start:end]
+        if marked.any():
+            chosen = order[start:end] < max(1, round(share * (end - start)))
+            tokens.append(2 * float((chosen & marked).sum()) / float(chosen.sum() + marked.sum()))
+            found, true = _passages(chosen), _passages(marked)
+            right = sum(any(_overlap(one, other) >= 0.5 for other in true) for one in found)
+            passages.append(2 * right / (len(found) + len(true)))
+    return np.array(tokens), np.array(passages)
+
+
+def _passages(steps: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Where runs of neighboring steps start and end."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], steps.astype(np.int8), [0]])))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> float:
+    """What two passages share, as a part of their union."""
+    shared = max(0, min(one[1], other[1]) - max(one[0], other[0]))
+    return shared / (one[1] - one[0] + other[1] - other[0] - shared)

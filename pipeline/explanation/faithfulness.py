@@ -11,6 +11,9 @@
    Explanation"; Wiegreffe & Pinter 2019, "Attention is not not Explanation".
 4. Controls: are the weights better than scores that know too little? Nearly every score passes the
    deletion test, even weights of another network: see `explanation.controls`.
+5. Other weights: could they have given the same prediction? See `explanation.alternatives`.
+6. Randomization: do the weights change when what was learned is taken away? See
+   `explanation.randomized`.
 """
 
 from collections.abc import Sequence
@@ -32,7 +35,7 @@ def measure(
     weights: Weights,
     predict: Predict,
     *,
-    predict_evenly: Predict,
+    even: NDArray[np.float32] | NDArray[np.float64],
     evidence: NDArray[np.bool_] | None,
     confidence: float,
     seed: int,
@@ -41,7 +44,7 @@ def measure(
 
     Args:
         predict: the run's outputs for sequences: <float32>[n, classes] probabilities, or [n].
-        predict_evenly: the same with equal weights in place of the run's own.
+        even: the outputs with equal weights in place of the run's own.
         evidence: <bool>[total], whether each step belongs to the evidence (`evidence_steps`,
             `marked_steps`).
         confidence: of every interval, over rows.
@@ -52,7 +55,7 @@ def measure(
     """
     return {
         "rows": len(sequences),
-        "evenness": _evenness(sequences, weights, predict, predict_evenly, confidence),
+        "evenness": _evenness(sequences, weights, predict, even, confidence),
         "deletion": _deletion(sequences, weights, predict, confidence=confidence, seed=seed),
         "evidence": None
         if evidence is None
@@ -64,7 +67,7 @@ def _evenness(
     sequences: Sequences,
     weights: Weights,
     predict: Predict,
-    predict_evenly: Predict,
+    even: NDArray[np.float32] | NDArray[np.float64],
     confidence: float,
 ) -> Document:
     """How even the weights are, and how far equal ones would change the predictions.
@@ -78,9 +81,10 @@ def _evenness(
     several = np.flatnonzero(sequences.lengths > 1)
     if len(several):  # the others have nothing to spread
         sequences, weights = sequences.take(several), [weights[row] for row in several.tolist()]
+        even = even[several]
     lengths = sequences.lengths
     entropy = np.array([float(stats.entropy(row)) for row in weights])
-    full, even = predict(sequences), predict_evenly(sequences)
+    full = predict(sequences)
     change = np.abs(of_predicted(full, even) - of_predicted(full, full))
     if full.ndim == 1:
         change /= float(full.std()) or 1.0

@@ -9,6 +9,8 @@ Integrated gradients after Sundararajan, Taly & Yan, "Axiomatic Attribution for 
 """
 
 from collections.abc import Callable
+from functools import lru_cache
+from math import ceil
 from typing import Any, NamedTuple
 
 import keras
@@ -20,6 +22,8 @@ from pipeline.core.sequences import Sequences
 from pipeline.encoding import batching
 from pipeline.models.network import split_at_encoder
 from pipeline.models.words import spread
+
+_ROWS_AT_ONCE = 512  # of one call, points times rows: small batches cost a recurrent network most
 
 
 class Reader(NamedTuple):
@@ -53,6 +57,7 @@ class Attributions(NamedTuple):
     error: float
 
 
+@lru_cache(maxsize=2)  # traced once, whatever weights it has
 def reader(predictor: keras.Model) -> Reader:
     """Take a `Network.predictor` apart."""
     head = predictor.get_layer("output")
@@ -82,7 +87,7 @@ def attribute(
             gradients that are integrated are taken.
         batch_size: rows in a batch.
     """
-    slope = tf.function(lambda *given: _slope(network, *given), reduce_retracing=True)
+    slope = _compiled(network)
     result = np.empty((3, len(sequences.values)))
     missed = change = 0.0
     for indices in batching.batches(sequences.lengths, batch_size, None):
@@ -91,8 +96,12 @@ def attribute(
         value, here = slope(vectors, mask, chosen)
         start, _ = slope(tf.zeros_like(vectors), mask, chosen)
         along = tf.zeros_like(vectors)
-        for point in (np.arange(points, dtype=np.float32) + 0.5) / points:
-            along += slope(point * vectors, mask, chosen)[1] / points
+        way = (np.arange(points, dtype=np.float32) + 0.5) / points
+        for some in np.array_split(way, ceil(points * len(indices) / _ROWS_AT_ONCE)):
+            scaled = some[:, None, None, None] * vectors  # (some, batch, time_steps, features)
+            flat = tf.reshape(scaled, (-1, *vectors.shape[1:]))
+            slopes = slope(flat, _repeated(mask, len(some)), _repeated(chosen, len(some)))[1]
+            along += tf.reduce_sum(tf.reshape(slopes, scaled.shape), axis=0) / points
         found = tf.stack(
             [
                 tf.reduce_sum(here * vectors, axis=-1),
@@ -110,12 +119,25 @@ def attribute(
     return Attributions(products, norms, integrated, missed / change if change else 0.0)
 
 
+@lru_cache(maxsize=2)
+def _compiled(network: Reader) -> Callable[..., Any]:
+    slope: Callable[..., Any] = tf.function(
+        lambda *given: _slope(network, *given), reduce_retracing=True
+    )
+    return slope
+
+
 def _slope(network: Reader, vectors: Any, mask: Any, chosen: Any) -> tuple[Any, Any]:
     """The rows' explained values, (batch,), and their gradients by the vectors."""
     with tf.GradientTape() as tape:
         tape.watch(vectors)
         value = _explained(network.read(vectors, mask), chosen)
     return value, tape.gradient(value, vectors)
+
+
+def _repeated(rows: Any, times: int) -> Any:
+    """(batch, …) -> (times · batch, …); None stays None."""
+    return None if rows is None else tf.concat([rows] * times, axis=0)
 
 
 def _predicted(outputs: Any, *, regression: bool) -> Any:

@@ -21,16 +21,20 @@ EVEN = "the weights say nothing: they are even"
 
 
 def verdict(
-    runs: Sequence[Document], agreed: Document | None, compared: Document | None = None
+    runs: Sequence[Document],
+    agreed: Document | None,
+    compared: Document | None = None,
+    others: Sequence[Document] = (),
 ) -> tuple[str, list[str]]:
     """How far to trust a model's weights, and a sentence for each test that was made.
 
     Supported: every test that could be made passed clearly, for every seed. Not supported:
     none did for any seed. Partly supported: anything in between. Weights that are even for every
-    seed say nothing. Those that are even for some, or make no difference, are at best partly
-    supported; to differ is no merit by itself, since random weights do. And the level is no higher
-    than the comparison with controls allows (`controls.summarize`), since weights that know little
-    pass these tests too.
+    seed say nothing. Those that are even for some are at best partly supported, and so are those
+    that make no difference: neither equal ones in their place nor a random order of them would
+    change the predictions. To differ is no merit by itself, since random weights do. And the level
+    is no higher than the comparison with controls allows (`controls.summarize`), since weights that
+    know little pass these tests too.
     """
     tests = (_say_deletion(runs), _say_evidence(runs), _say_agreement(agreed))
     made = [test for test in tests if test is not None]
@@ -40,14 +44,19 @@ def verdict(
         level = EVEN
     elif not passed or max(passed) == 0:
         level = UNSUPPORTED
-    elif min(passed) == 1 and not any(even) and _change(runs) >= NO_CHANGE:
+    elif min(passed) == 1 and not any(even) and min([_change(runs), *_moved(others)]) >= NO_CHANGE:
         level = SUPPORTED
     else:
         level = PARTLY
     if compared is not None and level != EVEN:
         level = min(level, compared["level"], key=LEVELS.index)
     said = [] if compared is None else compared["sentences"]
-    return level, [_say_evenness(runs), *(sentence for _, sentence in made), *said]
+    return level, [
+        _say_evenness(runs),
+        *(sentence for _, sentence in made),
+        *(_say_others(others, unit=_unit(runs)) if others else ()),
+        *said,
+    ]
 
 
 def _even(runs: Sequence[Document]) -> list[bool]:
@@ -63,13 +72,33 @@ def _say_evenness(runs: Sequence[Document]) -> str:
     effective, heaviest = (
         fmean(run["evenness"][of]["mean"] for run in runs) for of in ("effective", "heaviest")
     )
-    unit = " of its standard deviation" if runs[0]["evenness"]["relative"] else ""
     return (
         f"The weights are{'' if any(even) else ' not'} even{f' {_for_seeds(even)}' * any(even)}: "
         f"they are spread over {100 * effective:.0f} % of the steps, the heaviest has "
         f"{heaviest:.1f} times an even share, and equal weights would change the prediction by "
-        f"{change:.3f}{unit}{'' if change >= NO_CHANGE else ', which is no difference'}."
+        f"{change:.3f}{_unit(runs)}{'' if change >= NO_CHANGE else ', which is no difference'}."
     )
+
+
+def _unit(runs: Sequence[Document]) -> str:
+    return " of its standard deviation" if runs[0]["evenness"]["relative"] else ""
+
+
+def _moved(others: Sequence[Document]) -> list[float]:
+    """The mean change by permuted weights, if it was measured."""
+    return [fmean(other["permuted"]["mean"] for other in others)] if others else []
+
+
+def _say_others(others: Sequence[Document], *, unit: str) -> list[str]:
+    (permuted,) = _moved(others)
+    none = "" if permuted >= NO_CHANGE else ", which is no difference"
+    said = [
+        f"In a random order, the weights would change the prediction by {permuted:.3f}{unit}{none}."
+    ]
+    if all("other_seed" in other for other in others):
+        moved = fmean(other["other_seed"]["mean"] for other in others)
+        said.append(f"Another seed’s weights would change it by {moved:.3f}{unit}.")
+    return said
 
 
 def _say_deletion(runs: Sequence[Document]) -> tuple[float, str] | None:

@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.evaluation.wording import mean_and_sd
+from pipeline.explanation import trust
 from pipeline.tracking.provenance import DataVersion
 from pipeline.tracking.records import Record
 
 
 def model_card(
-    record: Record, document: Mapping[str, Any], data: DataVersion, about: Mapping[str, Any]
+    record: Record,
+    document: Mapping[str, Any],
+    data: DataVersion,
+    about: Mapping[str, Any],
+    trusted: Mapping[str, Any] | None = None,
 ) -> str:
     """The model card, in Markdown.
 
@@ -18,6 +23,7 @@ def model_card(
         document: `comparison.json`.
         data: what it was trained on.
         about: `encoding.json` of that data.
+        trusted: the model's trust card, if its weights were tested.
     """
     result = record.params["model"]
     described = document["models"][result]
@@ -48,7 +54,7 @@ decisions about people.
 **Limits.**
 {limits}
 - Attention weights show where the model looked, which need not be why it decided: see
-  `explanations/faithfulness.json` in the comparison run.
+  `explanations/trust.md` in the comparison run.{_trust(trusted)}
 
 **Provenance.** Fingerprint `{record.fingerprint}`, commit
 `{record.tags.get("mlflow.source.git.commit", "unknown")}`.
@@ -68,6 +74,11 @@ def _use(about: Mapping[str, Any]) -> str:
         return f"Classifies {window} as {classes}."
     when = f", {about['horizon']:,} steps after the window" if "horizon" in about else ""
     return f"Predicts `{about['target']}` in its own unit from {window}{when}."
+
+
+def _trust(card: Mapping[str, Any] | None) -> str:
+    """The verdicts on the weights, as more items of the list."""
+    return "".join(f"\n- {said}" for said in trust.verdicts(card)) if card else ""
 
 
 _SHOWN = 8  # features

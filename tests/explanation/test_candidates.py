@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from pipeline.core.params import Explain
 from pipeline.explanation import candidates
-from pipeline.explanation.equal_weights import untrained_weights
 from pipeline.explanation.erasure import ranks
 from pipeline.explanation.evidence import average_precision
 from pipeline.explanation.measures import measure, measure_run
+from pipeline.explanation.names import DETAILS
 from pipeline.explanation.rows import Rows
+from pipeline.explanation.untrained import untrained_weights
 from pipeline.models.network import build_network
 from tests.explanation.test_faithfulness import GOOD, bag, rows_of, spots_good
 from tests.explanation.test_gradients import series_of
@@ -77,7 +79,7 @@ def test_rows_of_one_step_do_not_count():
     """Two rows remain; of one, or none, nothing can be said."""
     found = measured({"attention": np.arange(7.0)}, evidence=ROWS.values == GOOD)
     assert {name: len(value) for name, value in found["attention"].items()} == {
-        "comprehensiveness": 2, "sufficiency": 2, "auprc": 2,
+        "comprehensiveness": 2, "sufficiency": 2, "auprc": 2, "token_f1": 2, "iou_f1": 2,
     }  # fmt: skip
     assert measured({"attention": np.arange(4.0)}, rows_of([1, 2, 3], [GOOD])) is None
     assert measured({"attention": np.arange(1.0)}, rows_of([1])) is None
@@ -129,18 +131,28 @@ def test_each_network_has_the_candidates_that_it_can_have(pooling, kind, expecte
     found = measure_run(
         built(pooling, kind),
         Rows(np.arange(3), sequences, None, [[1], [], [0]]),  # no evidence in the second
+        Explain(integration_steps=2, randomized_rows=3),
         idf=np.arange(20.0) if kind == "text" else None,
         other=built(pooling, kind, seed=2),
-        points=2,
-        seed=0,
     )
     always = {"gradient_input", "gradient_norm", "integrated_gradients", "leave_one_out"}
     assert set(found.rows) == {*always, "position", "random", *expected}
+    counted = 2 if kind == "text" else 3
+    by_all = dict.fromkeys(("comprehensiveness", "sufficiency"), counted) | {"auprc": 2}
+    by_all |= dict.fromkeys(DETAILS, counted) | {"token_f1": 2, "iou_f1": 2}
+    if pooling == "last":
+        del by_all["flip"]
     for measures in found.rows.values():
-        counted = 2 if kind == "text" else 3
-        assert {name: len(value) for name, value in measures.items()} == {
-            "comprehensiveness": counted, "sufficiency": counted, "auprc": 2,
-        }  # fmt: skip
+        assert {name: len(value) for name, value in measures.items()} == by_all
+    levels = ["output", "encoder", *(["embedding"] if kind == "text" else [])]
+    for remaining in found.randomized.values():
+        assert {level: len(rows) for level, rows in remaining.items()} == dict.fromkeys(
+            levels, counted
+        )
+    pairs = [("gradient_input", "leave_one_out")]
+    if pooling != "last":
+        pairs = [("attention", "gradient_input"), ("attention", "leave_one_out"), *pairs]
+    assert list(found.orders) == pairs
 
 
 @pytest.mark.parametrize("pooling", ["additive", "dot"])

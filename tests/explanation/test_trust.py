@@ -1,0 +1,99 @@
+"""The trust card: what it says, and when it says no."""
+
+import pytest
+
+from pipeline.explanation import trust
+from tests.explanation.test_controls import estimate
+
+
+def compared(*, best="attention", left=0.1, attends=True):
+    """What `controls.summarize` might say."""
+    method = {"comprehensiveness": estimate(0.4), "control": False, "randomized": {"output": 0.9}}
+    methods = {
+        "attention": {**method, "title": "attention", "randomized": {"output": 1, "encoder": left}},
+        "gradient_norm": {**method, "title": "gradient norm", "randomized": {"encoder": 0.2}},
+        "random": {"title": "random steps", "comprehensiveness": estimate(0.1), "control": True},
+    }
+    if not attends:
+        del methods["attention"]
+    return {"methods": methods, "best": best}
+
+
+def found(level="supported", *, seeds=(1, 2), far=0.1):
+    """What `summarize` might say; two seeds are 0.2 bits apart."""
+    several = len(seeds) > 1
+    other = {
+        "permuted": estimate(0.3),
+        "even": estimate(0.25),
+        "most_different": estimate(far),
+        "bound": 0.01,
+        "accuracy": {"own": 0.9, "even": 0.6},
+        **({"other_seed": estimate(0.05)} if several else {}),
+    }
+    agreement = {"spearman": estimate(0.7), "divergence": estimate(0.2)}
+    return {
+        "level": level,
+        "agreement": agreement if several else None,
+        "others": {str(seed): other for seed in seeds},
+    }
+
+
+@pytest.mark.parametrize(
+    ("level", "far", "single", "said"),
+    [
+        ("supported", 0.1, "not refuted", "That is no proof."),
+        ("supported", 0.3, "no", "quite other weights (0.30 bits away on average"),
+        ("partly supported", 0.1, "no", "they would have to be supported on average"),
+    ],
+)
+def test_the_reason_for_one_prediction_needs_more_than_the_average(level, far, single, said):
+    """Weights that differ more than two seeds' do must not give the same prediction."""
+    card = trust.trust_card(found(level, far=far), compared())
+    assert card["average"]["level"] == level
+    assert card["single"]["level"] == single
+    assert said in card["single"]["sentence"]
+
+
+def test_without_a_second_seed_nothing_is_said_of_one_prediction():
+    """There is no measuring rod."""
+    card = trust.trust_card(found(seeds=(1,)), compared())
+    assert card["single"]["level"] == "no: not tested"
+    assert "agreement" not in " ".join(trust.lines(card))
+
+
+def test_a_card_names_each_figure_its_meaning_and_what_stands_beside_it():
+    """The terminal has it as lines, MLflow as a table and metrics."""
+    card = trust.trust_card(found(), compared())
+    lines = trust.lines(card)
+    assert lines[0].startswith("As a pointer to what matters on average: Yes")
+    assert lines[2] == "Most faithful method for this model: attention."
+    assert any(
+        line.startswith("attention: comprehensiveness: 0.40 (random steps 0.10)") for line in lines
+    )
+    assert any("equal weights 0.25, another seed’s weights 0.05" in line for line in lines)
+    page = trust.markdown({"bilstm_attention": card})
+    assert "| change with permuted weights | 0.300 |" in page
+    assert trust.metrics({"m": card}) == {
+        "trust_level/m": 2.0, "trust_comprehensiveness/m": 0.4, "trust_permuted/m": 0.3,
+    }  # fmt: skip
+
+
+def test_a_model_without_attention_has_its_best_method():
+    """And no verdict on weights."""
+    card = trust.trust_card(None, compared(best="gradient_norm", attends=False))
+    assert (card["average"], card["single"]) == (None, None)
+    assert trust.lines(card)[0] == "Most faithful method for this model: gradient norm."
+    assert trust.metrics({"m": card}) == {"trust_comprehensiveness/m": 0.4}
+    assert trust.markdown({"m": card}).startswith("# What points best in m?")
+
+
+def test_even_weights_have_the_lowest_level():
+    """They say nothing."""
+    card = trust.trust_card(found("the weights say nothing: they are even"), compared())
+    assert trust.metrics({"m": card})["trust_level/m"] == 0
+    assert card["average"]["sentence"] == "No: the weights are even."
+
+
+def test_earlier_results_have_no_card():
+    """They were kept before there were any."""
+    assert trust.cards({"models": {}}) == {}
