@@ -30,9 +30,9 @@ def summarize(
 
     Returns:
         `methods`: candidate → its measures and `details`, and for a method the controls that it
-        doesn't beat, and `randomized`, what remains of its order. `orders`: Kendall's τ between
-        methods. `level`, of attention, None without it; `best`, the most faithful method; and
-        `sentences`.
+        doesn't beat, `randomized`, what remains of its order, and `learned`, whether that is little
+        enough. `orders`: Kendall's τ between methods. `level`, of attention, None without it;
+        `best`, the most faithful method; and `sentences`.
     """
     names = next(iter(runs.values())).rows
     values = {
@@ -64,6 +64,7 @@ def summarize(
                 level: _mean(run.randomized[name][level] for run in runs.values())
                 for level in next(iter(runs.values())).randomized.get(name, ())
             }
+            methods[name]["learned"] = _learned(methods[name], settings)
             methods[name]["unbeaten"] = [
                 control
                 for control, by_measure in leads.items()
@@ -163,7 +164,7 @@ def _level(methods: Document, settings: params.Explain) -> tuple[str | None, lis
     said = [f"Against controls, attention {', but '.join(said)}{alone}."]
     if remaining := methods["attention"]["randomized"]:
         left = [*remaining.values()][-1]
-        known = _learned(methods["attention"], settings)
+        known = methods["attention"]["learned"]
         said.append(
             f"With fresh weights in the whole network, its order has a rank correlation of "
             f"{left:.2f} with the original one, "
@@ -198,7 +199,7 @@ def _best(
     means = {
         name: methods[name]["comprehensiveness"]["mean"]
         for name in METHODS
-        if name in methods and (name == "attention" or _learned(methods[name], settings))
+        if name in methods and (name == "attention" or methods[name]["learned"])
     } or {"leave_one_out": methods["leave_one_out"]["comprehensiveness"]["mean"]}
     best = max(means, key=lambda name: means[name])
     figure = f"comprehensiveness {means[best]:.3f}"

@@ -5,17 +5,9 @@ from statistics import fmean
 from typing import Any
 
 from pipeline.explanation.estimates import Document
-from pipeline.explanation.verdict import EVEN, LEVELS, PARTLY, SUPPORTED, UNSUPPORTED
+from pipeline.explanation.verdict import EVEN, LEVELS, PARTLY, SUPPORTED
 
 NOT_REFUTED, REFUTED, UNTESTED = "not refuted", "no", "no: not tested"
-
-_ON_AVERAGE = {
-    SUPPORTED: "Yes: the weights beat every control, another seed’s attention included.",
-    PARTLY: "In part: the weights point at what matters, but some test or control stands against "
-    "them.",
-    UNSUPPORTED: "No: scores that know too little do as well.",
-    EVEN: "No: the weights are even.",
-}
 
 
 def trust_card(found: Document | None, compared: Document) -> Document:
@@ -36,7 +28,7 @@ def trust_card(found: Document | None, compared: Document) -> Document:
     return {
         "average": None
         if found is None
-        else {"level": found["level"], "sentence": _ON_AVERAGE[found["level"]]},
+        else {"level": found["level"], "sentence": _on_average(found["level"], methods)},
         "single": None if found is None else _single(found),
         "best": methods[best]["title"],
         "figures": [
@@ -147,6 +139,22 @@ def _figure(name: str, value: float, meaning: str, against: Mapping[str, float])
     return {"name": name, "value": value, "meaning": meaning, "against": dict(against)}
 
 
+def _on_average(level: str, methods: Document) -> str:
+    """The weights as a pointer to what matters on average, with what stands against them."""
+    if level == SUPPORTED:
+        return "Yes: the weights beat every control, another seed’s attention included."
+    if level == EVEN:
+        return "No: the weights are even."
+    answer = "In part" if level == PARTLY else "No"
+    if unbeaten := [methods[name]["title"] for name in methods["attention"]["unbeaten"]]:
+        return f"{answer}: they are not clearly better than {' or '.join(unbeaten)}."
+    if not methods["attention"]["learned"]:
+        return f"{answer}: they need nothing that was learned."
+    if level == PARTLY and "other_seed" not in methods:
+        return f"{answer}: there is no other seed’s attention to compare them with."
+    return f"{answer}: {'not every test' if level == PARTLY else 'no test'} came out clearly."
+
+
 def _single(found: Document) -> Document:
     """The weights as the reason for one prediction.
 
@@ -194,9 +202,17 @@ def verdicts(card: Mapping[str, Any]) -> list[str]:
 
 
 def _line(figure: Mapping[str, Any]) -> str:
-    against = ", ".join(f"{name} {value:.2f}" for name, value in figure["against"].items())
-    value = f"{figure['value']:.2f} ({against})" if against else f"{figure['value']:.2f}"
-    return f"{figure['name']}: {value}. {figure['meaning']}"
+    value, against = _number(figure["value"]), _against(figure)
+    return f"{figure['name']}: {value}{f' ({against})' if against else ''}. {figure['meaning']}"
+
+
+def _against(figure: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_number(value)}" for name, value in figure["against"].items())
+
+
+def _number(value: float) -> str:
+    """Two decimals, with a real minus sign, and none before a zero."""
+    return f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def metrics(cards: Mapping[str, Document]) -> dict[str, float]:
@@ -240,9 +256,8 @@ def markdown(cards: Mapping[str, Document]) -> str:
 
 def _table(card: Mapping[str, Any]) -> list[str]:
     rows = [
-        f"| {figure['name']} | {figure['value']:.3f} | "
-        + (", ".join(f"{name} {value:.3f}" for name, value in figure["against"].items()) or "–")
-        + f" | {figure['meaning']} |"
+        f"| {figure['name']} | {_number(figure['value'])} | {_against(figure) or '–'} | "
+        f"{figure['meaning']} |"
         for figure in card["figures"]
     ]
     return ["| figure | value | beside it | what it means |", "|---|---|---|---|", *rows]

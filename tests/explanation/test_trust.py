@@ -6,14 +6,22 @@ from pipeline.explanation import trust
 from tests.explanation.test_controls import estimate
 
 
-def compared(*, best="attention", left=0.1, attends=True):
+def compared(*, best="attention", left=0.1, attends=True, unbeaten=(), seeds=2):
     """What `controls.summarize` might say."""
     method = {"comprehensiveness": estimate(0.4), "control": False, "randomized": {"output": 0.9}}
     methods = {
-        "attention": {**method, "title": "attention", "randomized": {"output": 1, "encoder": left}},
+        "attention": {
+            **method,
+            "title": "attention",
+            "randomized": {"output": 1, "encoder": left},
+            "unbeaten": list(unbeaten),
+            "learned": left < 0.5,
+        },
         "gradient_norm": {**method, "title": "gradient norm", "randomized": {"encoder": 0.2}},
         "random": {"title": "random steps", "comprehensiveness": estimate(0.1), "control": True},
     }
+    if seeds > 1:
+        methods["other_seed"] = {**methods["random"], "title": "another seed’s attention"}
     if not attends:
         del methods["attention"]
     return {"methods": methods, "best": best}
@@ -67,12 +75,11 @@ def test_a_card_names_each_figure_its_meaning_and_what_stands_beside_it():
     lines = trust.lines(card)
     assert lines[0].startswith("As a pointer to what matters on average: Yes")
     assert lines[2] == "Most faithful method for this model: attention."
-    assert any(
-        line.startswith("attention: comprehensiveness: 0.40 (random steps 0.10)") for line in lines
-    )
-    assert any("equal weights 0.25, another seed’s weights 0.05" in line for line in lines)
+    (measured,) = (line for line in lines if "comprehensiveness" in line)
+    assert "0.40 (random steps 0.10, another seed’s attention 0.10). How far" in measured
+    assert any("(equal weights 0.25, another seed’s weights 0.05)" in line for line in lines)
     page = trust.markdown({"bilstm_attention": card})
-    assert "| change with permuted weights | 0.300 |" in page
+    assert "| change with permuted weights | 0.30 |" in page
     assert trust.metrics({"m": card}) == {
         "trust_level/m": 2.0, "trust_comprehensiveness/m": 0.4, "trust_permuted/m": 0.3,
     }  # fmt: skip
@@ -97,3 +104,29 @@ def test_even_weights_have_the_lowest_level():
 def test_earlier_results_have_no_card():
     """They were kept before there were any."""
     assert trust.cards({"models": {}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("level", "given", "said"),
+    [
+        ("supported", {}, "Yes: the weights beat every control"),
+        ("partly supported", {"unbeaten": ["other_seed"]}, "In part: they are not clearly better"),
+        ("partly supported", {"seeds": 1}, "In part: there is no other seed’s attention"),
+        ("partly supported", {}, "In part: not every test came out clearly."),
+        ("not supported", {"unbeaten": ["random"]}, "No: they are not clearly better than random"),
+        ("not supported", {"left": 0.7}, "No: they need nothing that was learned."),
+        ("not supported", {}, "No: no test came out clearly."),
+    ],
+)  # fmt: skip
+def test_the_verdict_names_what_stands_against_the_weights(level, given, said):
+    """A control that they don't beat, no second seed, or a test."""
+    card = trust.trust_card(found(level), compared(**given))
+    assert card["average"]["sentence"].startswith(said)
+
+
+def test_numbers_have_a_real_minus_and_no_negative_zero():
+    """In the terminal and in MLflow's page."""
+    card = trust.trust_card(found(), compared(left=-0.001))
+    assert "after randomizing the network: 0.00 (gradient norm 0.20)" in trust.lines(card)[-1]
+    card = trust.trust_card(found(), compared(left=-0.2))
+    assert "network: −0.20 (" in trust.lines(card)[-1]
