@@ -17,9 +17,9 @@ CONTROLS = {
 MEASURES = ("comprehensiveness", "sufficiency", "auprc")
 # Measures that decide nothing, with their titles.
 DETAILS = {
-    "zeroed_comprehensiveness": "comprehensiveness, zeroed",
+    "zeroed_comprehensiveness": "compre\N{SOFT HYPHEN}hensiveness, zeroed",
     "zeroed_sufficiency": "sufficiency, zeroed",
-    "soft_comprehensiveness": "comprehensiveness, soft",
+    "soft_comprehensiveness": "compre\N{SOFT HYPHEN}hensiveness, soft",
     "soft_sufficiency": "sufficiency, soft",
     "flip": "share of the weights to flip the class",
     "token_f1": "evidence, token F1",

@@ -202,15 +202,15 @@ def verdicts(card: Mapping[str, Any]) -> list[str]:
 
 
 def _line(figure: Mapping[str, Any]) -> str:
-    value, against = _number(figure["value"]), _against(figure)
+    value, against = two_decimals(figure["value"]), _against(figure)
     return f"{figure['name']}: {value}{f' ({against})' if against else ''}. {figure['meaning']}"
 
 
 def _against(figure: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {_number(value)}" for name, value in figure["against"].items())
+    return ", ".join(f"{name} {two_decimals(value)}" for name, value in figure["against"].items())
 
 
-def _number(value: float) -> str:
+def two_decimals(value: float) -> str:
     """Two decimals, with a real minus sign, and none before a zero."""
     return f"{value:z.2f}".replace("-", "\N{MINUS SIGN}")
 
@@ -256,7 +256,7 @@ def markdown(cards: Mapping[str, Document]) -> str:
 
 def _table(card: Mapping[str, Any]) -> list[str]:
     rows = [
-        f"| {figure['name']} | {_number(figure['value'])} | {_against(figure) or '–'} | "
+        f"| {figure['name']} | {two_decimals(figure['value'])} | {_against(figure) or '–'} | "
         f"{figure['meaning']} |"
         for figure in card["figures"]
     ]

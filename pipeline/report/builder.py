@@ -17,6 +17,7 @@ from pipeline.evaluation.wording import (
 from pipeline.explanation.names import DETAILS
 from pipeline.explanation.page import environment
 from pipeline.explanation.samples import disputed
+from pipeline.explanation.trust import two_decimals
 from pipeline.explanation.verdict import EVEN, PARTLY, SUPPORTED, UNSUPPORTED
 from pipeline.report import charts
 from pipeline.report.charts import Chart, Line
@@ -100,7 +101,7 @@ def build_report(
         signed=partial(signed_difference, regression=comparison["task"] == "regression"),
         spread=metric_and_sd,
         fixed=_fixed,
-        minus=real_minus,
+        two_decimals=two_decimals,
         p=_p_value,
         p_statement=_p_statement,
         unbroken=_unbroken,
