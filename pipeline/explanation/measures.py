@@ -77,7 +77,9 @@ def measure_run(
     )
     if found is None:
         return None
-    few = sequences.take(draw_sample(len(sequences), size=settings.randomized_rows, seed=seed + 1))
+    several = np.flatnonzero(sequences.lengths > 1)
+    drawn = draw_sample(len(several), size=settings.randomized_rows, seed=seed + 1)
+    few = sequences.take(several[drawn])
     remaining = randomized.correlations(
         network.predictor, few, lambda: methods_of(network, few, points=points)[0], seed=seed
     )

@@ -155,6 +155,17 @@ def test_each_network_has_the_candidates_that_it_can_have(pooling, kind, expecte
     assert list(found.orders) == pairs
 
 
+def test_rows_of_one_step_are_not_explained_with_fresh_weights():
+    """They have no order that could be compared."""
+    rows = rows_of([4], [5], [1, GOOD, 2], [6], [7], [8], [2, 3], [9])
+    found = measure_run(
+        built("dot"), Rows(np.arange(8), rows, None, None),
+        Explain(integration_steps=2, randomized_rows=2), idf=np.arange(20.0), other=None,
+    )  # fmt: skip
+    assert {len(left) for levels in found.randomized.values() for left in levels.values()} == {2}
+    assert "other_seed" not in found.rows
+
+
 @pytest.mark.parametrize("pooling", ["additive", "dot"])
 def test_untrained_attention_is_drawn_anew_and_leaves_the_network_as_it_was(pooling):
     """Each draw differs, rows add up to 1, and the same seed gives the same draws."""
