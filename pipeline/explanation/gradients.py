@@ -10,7 +10,6 @@ Integrated gradients after Sundararajan, Taly & Yan, "Axiomatic Attribution for 
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import ceil
 from typing import Any, NamedTuple
 
 import keras
@@ -22,8 +21,6 @@ from pipeline.core.sequences import Sequences
 from pipeline.encoding import batching
 from pipeline.models.network import split_at_encoder
 from pipeline.models.words import spread
-
-_ROWS_AT_ONCE = 512  # of one call, points times rows: small batches cost a recurrent network most
 
 
 class Reader(NamedTuple):
@@ -96,12 +93,8 @@ def attribute(
         value, here = slope(vectors, mask, chosen)
         start, _ = slope(tf.zeros_like(vectors), mask, chosen)
         along = tf.zeros_like(vectors)
-        way = (np.arange(points, dtype=np.float32) + 0.5) / points
-        for some in np.array_split(way, ceil(points * len(indices) / _ROWS_AT_ONCE)):
-            scaled = some[:, None, None, None] * vectors  # (some, batch, time_steps, features)
-            flat = tf.reshape(scaled, (-1, *vectors.shape[1:]))
-            slopes = slope(flat, _repeated(mask, len(some)), _repeated(chosen, len(some)))[1]
-            along += tf.reduce_sum(tf.reshape(slopes, scaled.shape), axis=0) / points
+        for point in (np.arange(points, dtype=np.float32) + 0.5) / points:
+            along += slope(point * vectors, mask, chosen)[1] / points
         found = tf.stack(
             [
                 tf.reduce_sum(here * vectors, axis=-1),
@@ -133,11 +126,6 @@ def _slope(network: Reader, vectors: Any, mask: Any, chosen: Any) -> tuple[Any, 
         tape.watch(vectors)
         value = _explained(network.read(vectors, mask), chosen)
     return value, tape.gradient(value, vectors)
-
-
-def _repeated(rows: Any, times: int) -> Any:
-    """(batch, …) -> (times · batch, …); None stays None."""
-    return None if rows is None else tf.concat([rows] * times, axis=0)
 
 
 def _predicted(outputs: Any, *, regression: bool) -> Any:

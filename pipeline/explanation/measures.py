@@ -78,10 +78,15 @@ def measure_run(
     if found is None:
         return None
     several = np.flatnonzero(sequences.lengths > 1)
-    drawn = draw_sample(len(several), size=settings.randomized_rows, seed=seed + 1)
-    few = sequences.take(several[drawn])
+    chosen = several[draw_sample(len(several), size=settings.randomized_rows, seed=seed + 1)]
+    own = np.repeat(np.isin(np.arange(len(sequences)), chosen), sequences.lengths)
+    few = sequences.take(chosen)
     remaining = randomized.correlations(
-        network.predictor, few, lambda: methods_of(network, few, points=points)[0], seed=seed
+        network.predictor,
+        few,
+        {name: score[own] for name, score in methods.items()},
+        lambda: methods_of(network, few, points=points)[0],
+        seed=seed,
     )
     return Measured(found, error, orders(sequences, methods), remaining)
 

@@ -20,20 +20,25 @@ Scores = Mapping[str, NDArray[np.float64]]
 
 
 def correlations(
-    predictor: keras.Model, sequences: Sequences, explain: Callable[[], Scores], *, seed: int
+    predictor: keras.Model,
+    sequences: Sequences,
+    before: Scores,
+    explain: Callable[[], Scores],
+    *,
+    seed: int,
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
     """How alike each method's scores remain as more of the network gets fresh weights.
 
     Args:
         predictor: the network; in the end it is as it was.
         sequences: the rows.
-        explain: scores them by each method, <float64>[total], with the network as it then is.
+        before: their scores by each method, <float64>[total].
+        explain: scores them again, with the network as it then is.
         seed: of the fresh weights; it also sets the global seeds, as Keras's initializers do.
 
     Returns:
         Method → level → <float64>[rows of two steps or more], Spearman's ρ of the scores' sizes.
     """
-    before = explain()
     found: dict[str, dict[str, NDArray[np.float64]]] = {name: {} for name in before}
     for level in randomize(predictor, seed=seed):
         for name, after in explain().items():

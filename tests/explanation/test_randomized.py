@@ -40,7 +40,7 @@ def test_the_weights_come_back_after_an_error():
         return {}
 
     with pytest.raises(ZeroDivisionError):
-        correlations(network, ROWS, explain, seed=0)
+        correlations(network, ROWS, {}, explain, seed=0)
     assert all(map(np.array_equal, before, network.get_weights()))
 
 
@@ -49,12 +49,8 @@ def test_attention_does_not_depend_on_the_output_layer_and_position_on_nothing()
     network = built("additive")
     rows = rows_of(*np.random.default_rng(0).integers(1, 20, (8, 12)))
     place = np.tile(np.arange(12.0), 8)
-    found = correlations(
-        network.predictor,
-        rows,
-        lambda: {"attention": weights_of(network, rows), "position": place},
-        seed=0,
-    )
+    explain = lambda: {"attention": weights_of(network, rows), "position": place}  # noqa: E731
+    found = correlations(network.predictor, rows, explain(), explain, seed=0)
     assert found["attention"]["output"] == pytest.approx(1)
     assert abs(found["attention"]["embedding"].mean()) < 0.5
     assert found["position"]["embedding"] == pytest.approx(1)
