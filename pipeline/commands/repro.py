@@ -81,6 +81,7 @@ def run(workspace: Workspace, jobs: int, dvc: list[str]) -> None:
     comparison = read_json(workspace.comparison)
     progress.say("\n" + "\n".join(_table(metrics, comparison["use"], width=progress.width())))
     progress.say("\n" + progress.paragraph(comparison["headline"]))
+    _say_trust(workspace)
     if suggestions := advice(workspace):
         progress.say("\nWhat to try:\n" + progress.bullets(suggestions))
     if before is not None and before["dataset"] == metrics["dataset"]:
@@ -90,6 +91,18 @@ def run(workspace: Workspace, jobs: int, dvc: list[str]) -> None:
     progress.say(
         "\nnext: make report (the whole answer on one page) · make ui (every run in MLflow)"
     )
+
+
+def _say_trust(workspace: Workspace) -> None:
+    """The trust card of each model with attention, if the weights were tested."""
+    from pipeline.core.files import read_json
+    from pipeline.explanation.trust import cards, lines
+
+    path = workspace.explanations / "faithfulness.json"
+    for model, card in cards(read_json(path)).items() if path.exists() else ():
+        if card["average"]:
+            progress.say(f"\nCan the weights of {model} be believed?")
+            progress.say(progress.bullets(lines(card)))
 
 
 def changed_source(workspace: Workspace, settings: "Params") -> list[str]:

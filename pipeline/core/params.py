@@ -208,8 +208,21 @@ attention has learned, so weights that don't beat them point at nothing that it 
     )
     """Controls that they must beat to be supported. The attention of a network with another seed \
 knows the data, but not this network: weights that don't beat it tell of the data alone."""
+    rationale_share: Part | None = None
+    """Share of a row's steps, the highest ones, that count as a rationale for F1; null: the \
+evidence's own share of the compared rows, so that no method gains by choosing more or fewer."""
+    output_bound: Part = 0.01
+    """How far the output may move, in total variation, when weights are sought that are as \
+different as can be: a point of probability, as in Jain & Wallace 2019."""
+    randomized_rows: Rows = 10
+    """How many of the compared rows are explained again with fresh weights in the network. Each \
+seed does so three times, so few rows are enough."""
+    randomized_below: Part = 0.5
+    """Rank correlation with the explanation of a wholly randomized network that the weights must \
+stay below: at 0.5 a quarter of the ranks' variance needs nothing that was learned. Otherwise they \
+are not supported."""
     seed: Seed = 0
-    """Seed of the sample of rows, the random deletions and the untrained attention."""
+    """Seed of the samples of rows, of whatever is random in the tests, and of fresh weights."""
 
 
 class Registry(Section):
@@ -219,6 +232,9 @@ class Registry(Section):
     """Accuracy that a champion must reach; a regression has none."""
     require_baseline: bool = True
     """Whether a champion must beat every baseline: by log loss, or for regression by MSE."""
+    require_trust: Literal["partly supported", "supported"] | None = None
+    """Level that the champion's attention weights must reach on the test rows, if it has any; \
+null: none. The tests are then part of the choice of a model, and no longer only measure it."""
 
 
 class TextEntry(Section):

@@ -1,14 +1,16 @@
 """Whether a model's methods beat their controls, over rows and seeds, and which points best."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core import params
 from pipeline.evaluation.significance import Bootstrap, holm, paired_difference
-from pipeline.explanation.candidates import CONTROLS, MEASURES, METHODS, Measured
-from pipeline.explanation.faithfulness import DIGITS, PARTLY, SUPPORTED, UNSUPPORTED, Document
+from pipeline.explanation.estimates import DIGITS, Document
+from pipeline.explanation.measures import Measured
+from pipeline.explanation.names import CONTROLS, DETAILS, MEASURES, METHODS
+from pipeline.explanation.verdict import PARTLY, SUPPORTED, UNSUPPORTED
 
 Values = Mapping[str, Mapping[str, NDArray[np.float64]]]  # candidate → measure → [seeds, rows]
 
@@ -23,9 +25,14 @@ def summarize(
     where evidence is known, in AUPRC. The evidence belongs to the text and not to the network, so
     another seed's attention is no control of the latter.
 
+    Attention that hardly changes when the whole network is randomized is not supported, whatever it
+    beats.
+
     Returns:
-        `methods`: candidate → its measures, and for a method the controls that it doesn't beat.
-        `level`, of attention, and `sentences`; the level is None without attention.
+        `methods`: candidate → its measures and `details`, and for a method the controls that it
+        doesn't beat, `randomized`, what remains of its order, and `learned`, whether that is little
+        enough. `orders`: Kendall's τ between methods. `level`, of attention, None without it;
+        `best`, the most faithful method; and `sentences`.
     """
     names = next(iter(runs.values())).rows
     values = {
@@ -41,6 +48,11 @@ def summarize(
         name: {
             "title": {**METHODS, **CONTROLS}[name],
             **{of: _estimate(value, bootstrap) for of, value in measures.items()},
+            "details": {
+                of: _mean(run.rows[name][of] for run in runs.values())
+                for of in DETAILS
+                if len(names[name].get(of, ()))
+            },
             "control": name in CONTROLS,
         }
         for name, measures in values.items()
@@ -48,20 +60,31 @@ def summarize(
     for name in METHODS:
         if name in values:
             methods[name]["leads"] = leads = _leads(name, values, bootstrap)
+            methods[name]["randomized"] = {
+                level: _mean(run.randomized[name][level] for run in runs.values())
+                for level in next(iter(runs.values())).randomized.get(name, ())
+            }
+            methods[name]["learned"] = _learned(methods[name], settings)
             methods[name]["unbeaten"] = [
                 control
                 for control, by_measure in leads.items()
                 if any(not _clear(lead, settings, bootstrap) for lead in by_measure.values())
             ]
-    level, sentence = _level(methods, settings)
-    best = _best(values, methods, settings, bootstrap)
+    level, said = _level(methods, settings)
+    best, sentence = _best(values, methods, settings, bootstrap)
     return {
         "rows": int(values["random"]["comprehensiveness"].shape[1]),
         "seeds": list(runs),
         "completeness_error": round(float(np.mean([run.error for run in runs.values()])), DIGITS),
         "methods": methods,
+        "orders": [
+            {"methods": pair, "tau": _mean(run.orders[pair] for run in runs.values())}
+            for pair, rows in next(iter(runs.values())).orders.items()
+            if len(rows)
+        ],
         "level": level,
-        "sentences": [*([sentence] if sentence else []), best],
+        "best": best,
+        "sentences": [*said, sentence],
     }
 
 
@@ -101,6 +124,11 @@ def _estimate(value: NDArray[np.float64], bootstrap: Bootstrap) -> Document:
     }
 
 
+def _mean(runs: Iterable[NDArray[np.float64]]) -> float:
+    """The mean over all rows of all runs."""
+    return round(float(np.mean(np.concatenate(list(runs)))), DIGITS)
+
+
 def _clear(lead: Document, settings: params.Explain, bootstrap: Bootstrap) -> bool:
     return bool(
         lead["mean"] >= settings.minimum_gain and lead["p_value_holm"] < 1 - bootstrap.confidence
@@ -110,7 +138,7 @@ def _clear(lead: Document, settings: params.Explain, bootstrap: Bootstrap) -> bo
 # ── in words ─────────────────────────────────────────────────────────────────────────────
 
 
-def _level(methods: Document, settings: params.Explain) -> tuple[str | None, str | None]:
+def _level(methods: Document, settings: params.Explain) -> tuple[str | None, list[str]]:
     """The level of attention, and why; None without attention.
 
     A control that has no meaning for the model doesn't count: a series has no rare words, and
@@ -118,7 +146,7 @@ def _level(methods: Document, settings: params.Explain) -> tuple[str | None, str
     the weights are at best partly supported.
     """
     if "attention" not in methods:
-        return None, None
+        return None, []
     unbeaten = methods["attention"]["unbeaten"]
     lacking = [] if "other_seed" in methods else ["other_seed"]
     if not {*unbeaten, *lacking} & {*settings.supported}:
@@ -132,10 +160,24 @@ def _level(methods: Document, settings: params.Explain) -> tuple[str | None, str
         f"is clearly better than {_listed(beaten)}" if beaten else "is clearly better than nothing",
         *([f"not clearly better than {_listed(unbeaten)}"] if unbeaten else []),
     ]
-    return level, (
-        f"Against controls, attention {', but '.join(said)}"
-        f"{'; there is no other seed to compare it with' if lacking else ''}."
-    )
+    alone = "; there is no other seed to compare it with" if lacking else ""
+    said = [f"Against controls, attention {', but '.join(said)}{alone}."]
+    if remaining := methods["attention"]["randomized"]:
+        left = [*remaining.values()][-1]
+        known = methods["attention"]["learned"]
+        said.append(
+            f"With fresh weights in the whole network, its order has a rank correlation of "
+            f"{left:.2f} with the original one, "
+            f"{'so it tells of what was learned' if known else 'so it needs nothing learned'}."
+        )
+        level = level if known else UNSUPPORTED
+    return level, said
+
+
+def _learned(method: Document, settings: params.Explain) -> bool:
+    """Whether a method's order changes enough when the whole network is randomized."""
+    remaining = list(method["randomized"].values())
+    return not remaining or bool(remaining[-1] < settings.randomized_below)
 
 
 def _listed(controls: Sequence[str]) -> str:
@@ -148,19 +190,22 @@ def _best(
     methods: Document,
     settings: params.Explain,
     bootstrap: Bootstrap,
-) -> str:
-    """Which method points best at what changes the prediction, by comprehensiveness.
+) -> tuple[str, str]:
+    """The method that points best at what changes the prediction, by comprehensiveness, in words.
 
-    With attention, the best must lead it clearly.
+    With attention, the best must lead it clearly. A method whose order needs nothing that was
+    learned isn't the best, unless none does: then it is leave-one-out, which asks the network.
     """
     means = {
-        name: methods[name]["comprehensiveness"]["mean"] for name in METHODS if name in methods
-    }
+        name: methods[name]["comprehensiveness"]["mean"]
+        for name in METHODS
+        if name in methods and (name == "attention" or methods[name]["learned"])
+    } or {"leave_one_out": methods["leave_one_out"]["comprehensiveness"]["mean"]}
     best = max(means, key=lambda name: means[name])
     figure = f"comprehensiveness {means[best]:.3f}"
     points = "at what changes the prediction"
     if "attention" not in means:
-        return f"For this model, {METHODS[best]} points best {points} ({figure})."
+        return best, f"For this model, {METHODS[best]} points best {points} ({figure})."
     others = [name for name in means if name != "attention"]
     leads = [_lead(values, name, "attention", "comprehensiveness", bootstrap) for name in others]
     corrected = holm([lead["p_value"] for lead in leads])
@@ -170,8 +215,10 @@ def _best(
         if _clear({**lead, "p_value_holm": p_value}, settings, bootstrap)
     }
     if best in clear:
-        return (
+        return best, (
             f"For this model, {METHODS[best]} points better {points} than attention does "
             f"({figure} against {means['attention']:.3f})."
         )
-    return f"For this model, no other method points clearly better {points} than attention does."
+    return "attention", (
+        f"For this model, no other method points clearly better {points} than attention does."
+    )

@@ -9,6 +9,7 @@ Integrated gradients after Sundararajan, Taly & Yan, "Axiomatic Attribution for 
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import keras
@@ -53,6 +54,7 @@ class Attributions(NamedTuple):
     error: float
 
 
+@lru_cache(maxsize=2)  # traced once, whatever weights it has
 def reader(predictor: keras.Model) -> Reader:
     """Take a `Network.predictor` apart."""
     head = predictor.get_layer("output")
@@ -82,7 +84,7 @@ def attribute(
             gradients that are integrated are taken.
         batch_size: rows in a batch.
     """
-    slope = tf.function(lambda *given: _slope(network, *given), reduce_retracing=True)
+    slope = _compiled(network)
     result = np.empty((3, len(sequences.values)))
     missed = change = 0.0
     for indices in batching.batches(sequences.lengths, batch_size, None):
@@ -108,6 +110,14 @@ def attribute(
             change += abs(total)
     products, norms, integrated = result
     return Attributions(products, norms, integrated, missed / change if change else 0.0)
+
+
+@lru_cache(maxsize=2)
+def _compiled(network: Reader) -> Callable[..., Any]:
+    slope: Callable[..., Any] = tf.function(
+        lambda *given: _slope(network, *given), reduce_retracing=True
+    )
+    return slope
 
 
 def _slope(network: Reader, vectors: Any, mask: Any, chosen: Any) -> tuple[Any, Any]:

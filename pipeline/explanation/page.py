@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 
 from pipeline.core.texts import LINE_BREAK, shortened
 from pipeline.evaluation.fonts import drawable, families, missing
+from pipeline.explanation.sentences import heaviest_sentence
 
 # A token is in full color when it has at least this many times an even share of the weight, and
 # has no color up to an even share, in every text: so even weights show no contrast.
@@ -52,6 +53,7 @@ def environment(package: str) -> jinja2.Environment:
     made.globals.update(
         pieces=pieces,
         heaviest=heaviest,
+        heaviest_sentence=heaviest_sentence,
         heaviest_steps=heaviest_steps,
         window=window,
         full_color=FULL_COLOR,

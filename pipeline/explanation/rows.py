@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.core.predictions import Predictions
 from pipeline.core.sequences import Sequences
 from pipeline.explanation import samples
-from pipeline.explanation.faithfulness import evidence_steps, marked_steps
+from pipeline.explanation.evidence import evidence_steps, marked_steps
 
 
 class Rows(NamedTuple):

@@ -14,9 +14,11 @@ from pipeline.evaluation.wording import (
     real_minus,
     signed_difference,
 )
-from pipeline.explanation.faithfulness import EVEN, PARTLY, SUPPORTED, UNSUPPORTED
+from pipeline.explanation.names import DETAILS
 from pipeline.explanation.page import environment
 from pipeline.explanation.samples import disputed
+from pipeline.explanation.trust import two_decimals
+from pipeline.explanation.verdict import EVEN, PARTLY, SUPPORTED, UNSUPPORTED
 from pipeline.report import charts
 from pipeline.report.charts import Chart, Line
 
@@ -99,11 +101,17 @@ def build_report(
         signed=partial(signed_difference, regression=comparison["task"] == "regression"),
         spread=metric_and_sd,
         fixed=_fixed,
+        two_decimals=two_decimals,
         p=_p_value,
         p_statement=_p_statement,
         unbroken=_unbroken,
     )
-    templates.globals.update(charts=charts, number=charts.number)
+    templates.globals.update(
+        charts=charts,
+        number=charts.number,
+        detail_titles=_detail_titles,
+        randomized_levels=_randomized_levels,
+    )
     candidates = (faithfulness or {}).get("candidates", {})
     return templates.get_template("report.html").render(
         comparison=comparison,
@@ -390,6 +398,22 @@ def _top_of_evidence(faithfulness: Document | None) -> int | None:
             if run["evidence"]:
                 return int(run["evidence"]["top"])
     return None
+
+
+def _detail_titles(compared: Document) -> dict[str, str]:
+    """The further measures that some candidate has, with their titles."""
+    methods = compared["methods"].values()
+    return {
+        of: title
+        for of, title in DETAILS.items()
+        if any(of in method.get("details", ()) for method in methods)
+    }
+
+
+def _randomized_levels(compared: Document) -> list[str]:
+    """Which parts of the network got fresh weights."""
+    methods = compared["methods"].values()
+    return list(next((one["randomized"] for one in methods if one.get("randomized")), ()))
 
 
 def _attended_words(faithfulness: Document | None) -> dict[str, Document]:

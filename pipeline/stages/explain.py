@@ -1,6 +1,6 @@
 """`explain`: the trained models and a seeded sample → results/explanations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -23,9 +23,18 @@ from pipeline.core.predictions import read_predictions
 from pipeline.core.sequences import read_sequences
 from pipeline.evaluation import fonts
 from pipeline.evaluation.significance import Bootstrap
-from pipeline.explanation import candidates, controls, faithfulness, page, rows, samples
+from pipeline.explanation import (
+    candidates,
+    controls,
+    faithfulness,
+    measures,
+    page,
+    readout,
+    rows,
+    samples,
+    trust,
+)
 from pipeline.explanation.documents import MeasuredRun, faithfulness_document, samples_document
-from pipeline.explanation.equal_weights import with_equal_weights
 from pipeline.models.network import Network
 from pipeline.training import inference
 from pipeline.workspace import Workspace
@@ -61,13 +70,10 @@ def run(workspace: Workspace) -> None:
     )
     idf = None if about["kind"] == "series" else _idf(workspace, about)
 
-    @lru_cache(maxsize=2)  # a run's and that of the next seed, whose turn is next
-    def network_of(model: str, seed: int) -> Network:
-        return inference.load_model(workspace.model(model, seed)).network
-
+    network_of = _networks(workspace, settings.seeds)
     with new_folder(workspace.explanations) as folder:
         attended: dict[str, dict[int, MeasuredRun]] = {}
-        contests: dict[str, dict[int, candidates.Measured]] = {}
+        contests: dict[str, dict[int, measures.Measured]] = {}
         lacking = ""
         for model, seed in progress.bar(
             settings.runs, what="explaining", total=len(settings.runs), unit="run"
@@ -77,31 +83,28 @@ def run(workspace: Workspace) -> None:
             weights = None
             if network.explainer is not None:
                 _, weights = inference.predict_with_weights(network, shown.sequences)
-                _, of_tested = inference.predict_with_weights(network, tested.sequences)
+                read = readout.read(network.predictor, tested.sequences)
                 measured = faithfulness.measure(
                     tested.sequences,
-                    of_tested,
+                    read.split(),
                     partial(inference.predict, network.predictor),
-                    predict_evenly=partial(
-                        inference.predict, with_equal_weights(network.predictor)
-                    ),
+                    even=read.outputs(read.even()),
                     evidence=tested.marked,
                     confidence=confidence,
                     seed=chance,
                 )
                 attended.setdefault(model, {})[seed] = MeasuredRun(
-                    of_tested, tested.of(predicted), measured
+                    read, tested.of(predicted), measured
                 )
             if seed in settings.seeds[: settings.explain.candidate_seeds]:
-                measured_candidates = candidates.measure_run(
+                measured_candidates = measures.measure_run(
                     network,
                     compared,
+                    settings.explain,
                     idf=idf,
-                    other=network_of(model, _next(settings.seeds, seed))
-                    if len(settings.seeds) > 1
+                    other=network_of(model, _next(settings.seeds, seed), place=1)
+                    if weights is not None and len(settings.seeds) > 1
                     else None,
-                    points=settings.explain.integration_steps,
-                    seed=chance,
                 )
                 if measured_candidates is not None:
                     contests.setdefault(model, {})[seed] = measured_candidates
@@ -120,23 +123,42 @@ def run(workspace: Workspace) -> None:
             write_json(own / "samples.json", document)
             write_text(own / "attention.html", page.render(document))
             write_bytes(own / "attention.png", page.draw(document))
-        write_json(
-            folder / "faithfulness.json",
-            faithfulness_document(
-                attended,
-                {
-                    model: controls.summarize(of_model, settings.explain, bootstrap)
-                    for model, of_model in contests.items()
-                },
-                tested,
-                about["classes"],
-                confidence=confidence,
-                seed=chance,
-            ),
+        tests = faithfulness_document(
+            attended,
+            {
+                model: controls.summarize(of_model, settings.explain, bootstrap)
+                for model, of_model in contests.items()
+            },
+            tested,
+            about["classes"],
+            settings.explain,
+            confidence=confidence,
         )
+        write_json(folder / "faithfulness.json", tests)
+        write_text(folder / "trust.md", trust.markdown(trust.cards(tests)))
     if lacking:
         progress.say(fonts.notice(lacking, "attention.png has boxes for them; see attention.html"))
     progress.say(f"explained {len(positions)} test rows by {len(settings.runs)} runs")
+
+
+def _networks(workspace: Workspace, seeds: Sequence[int]) -> Callable[..., Network]:
+    """Load models of (model, seed), in one of two places.
+
+    The seeds of a model share a network in each place, since that is compiled only once: the next
+    one that is loaded there replaces its weights.
+    """
+
+    @lru_cache(maxsize=2)
+    def shared(model: str, place: int) -> Network:
+        return inference.load_model(workspace.model(model, seeds[place])).network
+
+    def load(model: str, seed: int, *, place: int = 0) -> Network:
+        network = shared(model, place)
+        loaded = inference.load_model(workspace.model(model, seed)).network
+        network.predictor.set_weights(loaded.predictor.get_weights())
+        return network
+
+    return load
 
 
 def _next(seeds: Sequence[int], seed: int) -> int:

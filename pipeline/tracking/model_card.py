@@ -8,12 +8,17 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.evaluation.wording import mean_and_sd
+from pipeline.explanation import trust
 from pipeline.tracking.provenance import DataVersion
 from pipeline.tracking.records import Record
 
 
 def model_card(
-    record: Record, document: Mapping[str, Any], data: DataVersion, about: Mapping[str, Any]
+    record: Record,
+    document: Mapping[str, Any],
+    data: DataVersion,
+    about: Mapping[str, Any],
+    trusted: Mapping[str, Any] | None = None,
 ) -> str:
     """The model card, in Markdown.
 
@@ -22,6 +27,7 @@ def model_card(
         document: `comparison.json`.
         data: what it was trained on.
         about: `encoding.json` of that data.
+        trusted: the model's trust card, if its weights were tested.
     """
     result = record.params["model"]
     described = document["models"][result]
@@ -52,7 +58,7 @@ decisions about people.
 **Limits.**
 {limits}
 - Attention weights show where the model looked, which need not be why it decided: see
-  `explanations/faithfulness.json` in the comparison run.
+  `explanations/trust.md` in the comparison run.{_trust(trusted)}
 
 **Provenance.** Fingerprint `{record.fingerprint}`, commit
 `{record.tags.get("mlflow.source.git.commit", "unknown")}`.
@@ -60,7 +66,11 @@ decisions about people.
 
 
 def hub_card(
-    record: Record, document: Mapping[str, Any], data: DataVersion, about: Mapping[str, Any]
+    record: Record,
+    document: Mapping[str, Any],
+    data: DataVersion,
+    about: Mapping[str, Any],
+    trusted: Mapping[str, Any] | None = None,
 ) -> str:
     """The model card behind the YAML head of the Hub's `README.md`; see `model_card`.
 
@@ -94,7 +104,7 @@ def hub_card(
     }
     text = io.StringIO()
     YAML().dump(head, text)
-    return f"---\n{text.getvalue()}---\n\n{model_card(record, document, data, about)}"
+    return f"---\n{text.getvalue()}---\n\n{model_card(record, document, data, about, trusted)}"
 
 
 def _test(record: Record, document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -125,6 +135,11 @@ def _use(about: Mapping[str, Any]) -> str:
         return f"Classifies {window} as {classes}."
     when = f", {about['horizon']:,} steps after the window" if "horizon" in about else ""
     return f"Predicts `{about['target']}` in its own unit from {window}{when}."
+
+
+def _trust(card: Mapping[str, Any] | None) -> str:
+    """The verdicts on the weights, as more items of the list."""
+    return "".join(f"\n- {said}" for said in trust.verdicts(card)) if card else ""
 
 
 _SHOWN = 8  # features

@@ -15,6 +15,7 @@ from pipeline.core.sequences import NETWORK_INPUTS
 from pipeline.evaluation.metrics import DIGITS, measure
 from pipeline.evaluation.results import aggregate, read_baseline_names
 from pipeline.evaluation.wording import compact
+from pipeline.explanation import trust
 from pipeline.tracking.provenance import changes, dvc_experiment, origin
 from pipeline.workspace import Workspace
 
@@ -289,7 +290,7 @@ def comparison(
 ) -> Record:
     """The run that compares all models of `results/comparison.json`."""
     files = [workspace.comparison, workspace.metrics, workspace.report]
-    faithfulness = workspace.explanations / "faithfulness.json"
+    found = [workspace.explanations / name for name in ("faithfulness.json", "trust.md")]
     plots = [*workspace.plots.glob("*"), *(workspace.plots / "images").glob("*")]
     ended = milliseconds(workspace.comparison)
     return Record(
@@ -305,11 +306,11 @@ def comparison(
             **{f"method/{key}": _text(value) for key, value in document["method"].items()},
         },
         tags={"kind": "comparison", **origin(workspace.root, stage="evaluate")},
-        metrics=_compared(document),
+        metrics={**_compared(document), **trust.metrics(trust_cards(workspace))},
         note="\n\n".join([document["headline"], *(pair["sentence"] for pair in document["pairs"])]),
         files={
             **named("", [path for path in files if path.exists()]),
-            **named("explanations", [faithfulness] if faithfulness.exists() else []),
+            **named("explanations", [path for path in found if path.exists()]),
             **named("plots", sorted(p for p in plots if p.is_file() and p.stat().st_size)),
         },
         started=ended,
@@ -317,6 +318,12 @@ def comparison(
         title=titled(document["dataset"], "comparison"),
         shown=_telling(document),
     )
+
+
+def trust_cards(workspace: Workspace) -> dict[str, Any]:
+    """Each model's trust card, where the weights were tested."""
+    path = workspace.explanations / "faithfulness.json"
+    return trust.cards(read_json(path)) if path.exists() else {}
 
 
 _FIGURES = {

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -19,10 +20,11 @@ from pipeline.core.predictions import Predictions, Task, read_predictions
 from pipeline.evaluation.champion import validation_loss
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference
+from pipeline.explanation.verdict import LEVELS
 from pipeline.tracking import runs
 from pipeline.tracking.model_card import hub_card, model_card
 from pipeline.tracking.provenance import DataVersion
-from pipeline.tracking.records import Record
+from pipeline.tracking.records import Record, trust_cards
 from pipeline.tracking.runs import Experiment
 from pipeline.workspace import Workspace
 
@@ -48,6 +50,7 @@ def judge(
     minimum: float,
     baselines: Mapping[str, Predictions] | None,
     bootstrap: Bootstrap,
+    trusted: Verdict | None = None,
 ) -> Verdict:
     """Whether a model passes the gate, by validation rows alone.
 
@@ -61,8 +64,11 @@ def judge(
         baselines: their predictions on validation; to enter, a model needs a smaller loss than
             each of them. None if that is not required.
         bootstrap: for the interval of the difference.
+        trusted: whether its weights are trusted enough; None if that is not required.
     """
     conditions = [] if task == "regression" else [_reaches(candidate, minimum)]
+    if trusted is not None:
+        conditions.append(trusted)
     if baselines is not None:
         same = {name: one for name, one in baselines.items() if _same_rows(one, candidate)}
         conditions.append(_beats(loss, same, task))
@@ -111,6 +117,23 @@ def _beats(loss: float, baselines: Mapping[str, Predictions], task: Task) -> Ver
     )
 
 
+def trusted(card: Mapping[str, Any] | None, required: str | None) -> Verdict | None:
+    """Whether a model's weights reach the required level; None if that can't be asked of it.
+
+    Args:
+        card: its trust card; None if its weights were not tested.
+        required: the level; None: none.
+    """
+    if required is None or (card is not None and card["average"] is None):
+        return None
+    remedy = " (required by registry.require_trust in params.yaml)"
+    if card is None:
+        return Verdict(False, f"its explanation was not tested{remedy}")
+    level = card["average"]["level"]
+    reached = level in LEVELS and LEVELS.index(level) >= LEVELS.index(required)
+    return Verdict(reached, f"its weights: {level}{'' if reached else remedy}")
+
+
 def _same_rows(one: Predictions, other: Predictions) -> bool:
     return np.array_equal(one.rows, other.rows) and np.array_equal(one.targets, other.targets)
 
@@ -153,6 +176,7 @@ def promote(
     if champion is not None and champion.tags.get(runs.SERVED) == served:
         return f"Champion: {name} version {champion.version}, {record.name}, as before."
 
+    card = trust_cards(workspace).get(chosen["model"])
     loss = chosen["validation"]["mean"]  # None where it diverged
     seeds = len(document["models"][chosen["model"]]["seeds"])
     present = None if champion is None or forced else champion
@@ -174,6 +198,7 @@ def promote(
             seed=settings.evaluate.seed,
             block=document["method"]["block"],
         ),
+        trusted=trusted(card, settings.registry.require_trust),
     )
     if present is not None and seeds < int(present.tags.get(_SEEDS, 0)):
         fewer = f"it rests on {seeds} seed(s), the current champion on {present.tags[_SEEDS]}"
@@ -184,7 +209,7 @@ def promote(
         stays = "there is none yet" if champion is None else f"version {champion.version} stays"
         return f"Champion: {stays}. {record.name} was not registered: {verdict.reason}."
     about = read_json(record.servable.encoded / "encoding.json")
-    described = (record, document, experiment.data, about)
+    described = (record, document, experiment.data, about, card)
     known = (version for version in versions.values() if version.tags.get(runs.SERVED) == served)
     version = next(known, None) or _create_version(
         client,

@@ -9,6 +9,7 @@ from pipeline.core.files import write_json
 from pipeline.data import readers
 from pipeline.evaluation.reproduction import Gap
 from pipeline.workspace import COMPLETE, Workspace
+from tests.support.report_parts import believed
 
 
 def metrics(accuracy, *, model="bilstm", sd=0.01):
@@ -118,3 +119,16 @@ def test_a_changed_file_outside_the_project_is_noticed(tmp_path):
         assert repro.changed_source(workspace, SimpleNamespace(dataset="other")) == []
     write_json(workspace.raw / "card.json", {"dataset": "mine", "source": {"kind": "demo"}})
     assert repro.changed_source(workspace, settings) == []
+
+
+def test_the_trust_card_is_said_if_there_is_one(tmp_path, capsys):
+    """Both verdicts and each figure; without tests of the weights, nothing."""
+    workspace = Workspace(tmp_path)
+    repro._say_trust(workspace)
+    assert capsys.readouterr().out == ""
+    write_json(workspace.explanations / "faithfulness.json", believed())
+    repro._say_trust(workspace)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("Can the weights of bilstm_attention be believed? - As a pointer to")
+    assert "- As the reason for one prediction: No: other weights would have done." in said
+    assert "- change with permuted weights: 0.31 (equal weights −0.02). How far the" in said

@@ -1,16 +1,18 @@
 """Scores of the steps, and their measures, by hand."""
 
-import keras
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from pipeline.core.params import Explain
 from pipeline.explanation import candidates
-from pipeline.explanation.equal_weights import untrained_weights
+from pipeline.explanation.erasure import ranks
+from pipeline.explanation.evidence import average_precision
+from pipeline.explanation.measures import measure, measure_run
+from pipeline.explanation.names import DETAILS
 from pipeline.explanation.rows import Rows
-from pipeline.models.network import build_network
-from tests.support import strategies
-from tests.support.toy_networks import GOOD, bag, rows_of, series_of, spots_good
+from pipeline.explanation.untrained import untrained_weights
+from tests.support.toy_networks import GOOD, bag, built, rows_of, series_of, spots_good
 
 ROWS = rows_of([1, GOOD, 2, 3], [4], [GOOD, GOOD])
 
@@ -58,22 +60,22 @@ def test_average_precision_is_that_of_scikit_learn():
     rows = rows_of([1] * 6, [1] * 4, [1] * 5)
     scores, evidence = rng.random(15), rng.random(15) < 0.5
     evidence[6:10] = False
-    order = candidates.ranks(rows, scores, scores)
+    order = ranks(rows, scores, scores)
     expected = [average_precision_score(evidence[s], scores[s]) for s in (slice(6), slice(10, 15))]
-    assert candidates.average_precision(rows, order, evidence) == pytest.approx(expected)
-    assert candidates.average_precision(rows, order, np.zeros(15, bool)).shape == (0,)
+    assert average_precision(rows, order, evidence) == pytest.approx(expected)
+    assert average_precision(rows, order, np.zeros(15, bool)).shape == (0,)
 
 
 def measured(scores, rows=ROWS, predict=spots_good, evidence=None):
     """The measures of these candidates."""
-    return candidates.measure(rows, scores, predict, evidence=evidence, seed=0)
+    return measure(rows, scores, predict, evidence=evidence, seed=0)
 
 
 def test_rows_of_one_step_do_not_count():
     """Two rows remain; of one, or none, nothing can be said."""
     found = measured({"attention": np.arange(7.0)}, evidence=ROWS.values == GOOD)
     assert {name: len(value) for name, value in found["attention"].items()} == {
-        "comprehensiveness": 2, "sufficiency": 2, "auprc": 2,
+        "comprehensiveness": 2, "sufficiency": 2, "auprc": 2, "token_f1": 2, "iou_f1": 2,
     }  # fmt: skip
     assert measured({"attention": np.arange(4.0)}, rows_of([1, 2, 3], [GOOD])) is None
     assert measured({"attention": np.arange(1.0)}, rows_of([1])) is None
@@ -100,17 +102,6 @@ def test_for_a_number_size_counts_and_not_direction():
     assert changes == pytest.approx([3 / 1.5, 1 / 1.5])
 
 
-def built(pooling, kind="text", seed=1):
-    """A network with large weights."""
-    keras.utils.set_random_seed(seed)
-    made = build_network(
-        strategies.recipe(pooling=pooling), kind=kind, task="binary", classes=2,
-        vocabulary_size=20, features=3,
-    )  # fmt: skip
-    made.predictor.set_weights([3 * weight for weight in made.predictor.get_weights()])
-    return made
-
-
 @pytest.mark.parametrize(
     ("pooling", "kind", "expected"),
     [
@@ -122,21 +113,42 @@ def built(pooling, kind="text", seed=1):
 def test_each_network_has_the_candidates_that_it_can_have(pooling, kind, expected):
     """All are measured on the same rows."""
     sequences = ROWS if kind == "text" else series_of([4, 4, 4], features=3)
-    found = candidates.measure_run(
+    found = measure_run(
         built(pooling, kind),
         Rows(np.arange(3), sequences, None, [[1], [], [0]]),  # no evidence in the second
+        Explain(integration_steps=2, randomized_rows=3),
         idf=np.arange(20.0) if kind == "text" else None,
         other=built(pooling, kind, seed=2),
-        points=2,
-        seed=0,
     )
     always = {"gradient_input", "gradient_norm", "integrated_gradients", "leave_one_out"}
     assert set(found.rows) == {*always, "position", "random", *expected}
+    counted = 2 if kind == "text" else 3
+    by_all = dict.fromkeys(("comprehensiveness", "sufficiency"), counted) | {"auprc": 2}
+    by_all |= dict.fromkeys(DETAILS, counted) | {"token_f1": 2, "iou_f1": 2}
+    if pooling == "last":
+        del by_all["flip"]
     for measures in found.rows.values():
-        counted = 2 if kind == "text" else 3
-        assert {name: len(value) for name, value in measures.items()} == {
-            "comprehensiveness": counted, "sufficiency": counted, "auprc": 2,
-        }  # fmt: skip
+        assert {name: len(value) for name, value in measures.items()} == by_all
+    levels = ["output", "encoder", *(["embedding"] if kind == "text" else [])]
+    for remaining in found.randomized.values():
+        assert {level: len(rows) for level, rows in remaining.items()} == dict.fromkeys(
+            levels, counted
+        )
+    pairs = [("gradient_input", "leave_one_out")]
+    if pooling != "last":
+        pairs = [("attention", "gradient_input"), ("attention", "leave_one_out"), *pairs]
+    assert list(found.orders) == pairs
+
+
+def test_rows_of_one_step_are_not_explained_with_fresh_weights():
+    """They have no order that could be compared."""
+    rows = rows_of([4], [5], [1, GOOD, 2], [6], [7], [8], [2, 3], [9])
+    found = measure_run(
+        built("dot"), Rows(np.arange(8), rows, None, None),
+        Explain(integration_steps=2, randomized_rows=2), idf=np.arange(20.0), other=None,
+    )  # fmt: skip
+    assert {len(left) for levels in found.randomized.values() for left in levels.values()} == {2}
+    assert "other_seed" not in found.rows
 
 
 @pytest.mark.parametrize("pooling", ["additive", "dot"])

@@ -7,9 +7,12 @@ import pytest
 
 from pipeline.core.params import Explain
 from pipeline.evaluation.significance import Bootstrap
-from pipeline.explanation import candidates, controls, faithfulness
-from pipeline.explanation.candidates import Measured
-from tests.support.toy_networks import attending, rows_of
+from pipeline.explanation import candidates, controls
+from pipeline.explanation.measures import Measured, measure, measure_run
+from pipeline.explanation.names import DETAILS
+from pipeline.explanation.rows import Rows
+from pipeline.explanation.verdict import verdict
+from tests.support.toy_networks import attending, built, estimate, rows_of
 
 SETTINGS = Explain()
 BOOTSTRAP = Bootstrap(confidence=0.95, resamples=2000, seed=0)
@@ -27,7 +30,7 @@ def tastes(seed, strength):
     return scores, values
 
 
-def judged(show, *, seeds=SEEDS, evidence=None, settings=SETTINGS, strength=1.0):
+def judged(show, *, seeds=SEEDS, evidence=None, settings=SETTINGS, strength=1.0, randomized=None):
     """The comparison where each seed's toy network shows what `show(seed, its weights)` returns."""
     networks = {seed: attending(*tastes(seed, strength)) for seed in seeds}
     shown = {
@@ -45,8 +48,8 @@ def judged(show, *, seeds=SEEDS, evidence=None, settings=SETTINGS, strength=1.0)
         }
         if len(seeds) > 1:
             scores["other_seed"] = shown[seeds[(place + 1) % len(seeds)]]
-        found = candidates.measure(ROWS, scores, predict, evidence=evidence, seed=0)
-        runs[seed] = Measured(found, 0.0)
+        found = measure(ROWS, scores, predict, evidence=evidence, seed=0)
+        runs[seed] = Measured(found, 0.0, randomized=randomized or {})
     return controls.summarize(runs, settings, BOOTSTRAP)
 
 
@@ -85,15 +88,10 @@ def test_weights_that_know_too_little_are_not_supported(name):
         "deletion": {"comprehensiveness": good, "sufficiency": {"gain": estimate(-0.2)}},
         "evidence": None,
     }
-    assert faithfulness.verdict([run], None)[0] == "supported"
-    level, sentences = faithfulness.verdict([run], None, found)
+    assert verdict([run], None)[0] == "supported"
+    level, sentences = verdict([run], None, found)
     assert level == "not supported"
     assert sentences[-2:] == found["sentences"]
-
-
-def estimate(mean):
-    """A mean with a narrow interval."""
-    return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
 
 
 def shared(seed, own):
@@ -149,3 +147,53 @@ def test_evidence_must_be_pointed_at_too_where_it_is_known():
 def test_attention_of_a_network_that_learned_nothing_is_not_supported():
     """As from shuffled labels: peaked as ever, but whatever is deleted, the prediction stays."""
     assert judged(honest, strength=0.02)["level"] == "not supported"
+
+
+def left(**methods):
+    """What remains of each method's order: all of it without the output, then this much."""
+    return {
+        name: {"output": np.ones(4), "encoder": np.full(4, share)}
+        for name, share in methods.items()
+    }
+
+
+def test_weights_that_need_nothing_learned_are_not_supported():
+    """They beat every control, but with fresh weights in the network they stay as they were."""
+    found = judged(honest, randomized=left(attention=0.49, leave_one_out=0.1))
+    assert found["level"] == "supported"
+    said = "of 0.49 with the original one, so it tells of what was learned."
+    assert found["sentences"][1].endswith(said)
+    found = judged(honest, randomized=left(attention=0.5, leave_one_out=0.1))
+    assert found["level"] == "not supported"
+    assert found["sentences"][1].endswith("so it needs nothing learned.")
+    assert found["methods"]["attention"]["randomized"] == {"output": 1, "encoder": 0.5}
+
+
+def test_a_method_that_needs_nothing_learned_is_not_the_most_faithful():
+    """However far it leads."""
+    assert judged(shared)["best"] == "leave_one_out"
+    assert judged(shared, randomized=left(attention=0.1, leave_one_out=0.9))["best"] == "attention"
+
+
+def test_attention_of_networks_whose_head_is_untrained_is_not_supported():
+    """Real ones, fresh from the initializer: nothing was learned that could be pointed at."""
+    rows = rows_of(*np.random.default_rng(0).integers(2, 20, (12, 15)))
+    networks = [built("additive", seed=seed) for seed in (1, 2, 3)]
+    runs = {
+        place: measure_run(
+            network,
+            Rows(np.arange(12), rows, None, None),
+            Explain(integration_steps=2, randomized_rows=2),
+            idf=np.arange(20.0),
+            other=networks[place - 1],
+        )
+        for place, network in enumerate(networks)
+    }
+    found = controls.summarize(runs, SETTINGS, BOOTSTRAP)
+    assert found["level"] == "not supported"
+    assert set(found["methods"]["attention"]["details"]) == {*DETAILS} - {"token_f1", "iou_f1"}
+    assert [pair["methods"] for pair in found["orders"]] == [
+        ("attention", "gradient_input"),
+        ("attention", "leave_one_out"),
+        ("gradient_input", "leave_one_out"),
+    ]

@@ -9,14 +9,19 @@ from hypothesis import strategies as st
 
 from pipeline.core.predictions import Predictions
 from pipeline.core.sequences import Sequences
-from pipeline.explanation import faithfulness
+from pipeline.explanation import documents, faithfulness
+from pipeline.explanation.agreement import agreement
+from pipeline.explanation.attended import attended_words
+from pipeline.explanation.erasure import keep
+from pipeline.explanation.evidence import evidence_steps
+from pipeline.explanation.verdict import EVEN, verdict
 from tests.support import strategies
 from tests.support.toy_networks import GOOD, attending, bag, rows_of, spots_good
 
 
 def measured(sequences, weights, predict, **rest):
     """The findings, without evidence unless it is given."""
-    given = {"predict_evenly": predict, "evidence": None, "confidence": 0.95, "seed": 0, **rest}
+    given = {"even": predict(sequences), "evidence": None, "confidence": 0.95, "seed": 0, **rest}
     return faithfulness.measure(sequences, weights, predict, **given)
 
 
@@ -87,7 +92,7 @@ def test_deletion_leaves_out_rows_of_one_step():
 def test_shortened_sequences_are_the_rows_without_their_other_steps(sequences, seed):
     """As a plain loop over rows would do it."""
     steps = np.random.default_rng(seed).random(len(sequences.values)) < 0.5
-    kept = faithfulness.keep(sequences, steps)
+    kept = keep(sequences, steps)
     for row, (start, end) in enumerate(itertools.pairwise(sequences.starts)):
         own = kept.values[kept.starts[row] : kept.starts[row + 1]]
         assert own.tolist() == sequences.values[start:end][steps[start:end]].tolist()
@@ -97,7 +102,7 @@ def test_evidence_steps_are_tokens_that_share_a_character_with_a_passage():
     """A passage from 4 to 8 touches the second and the third token, not the first or fourth."""
     spans = np.int32([[0, 4], [4, 6], [7, 9], [9, 12], [0, 3]])
     sequences = rows_of([1, 2, 3, 4], [5], spans=spans)
-    marked = faithfulness.evidence_steps(sequences, [[(4, 8)], []])
+    marked = evidence_steps(sequences, [[(4, 8)], []])
     assert marked.tolist() == [False, True, True, False, False]
 
 
@@ -116,7 +121,7 @@ def test_weight_on_the_evidence_by_hand():
 
 def agreed(*runs):
     """The agreement of runs, each a list of its rows' weights."""
-    return faithfulness.agreement(runs, confidence=0.95, seed=0)
+    return agreement(runs, confidence=0.95, seed=0)
 
 
 def test_agreement_of_equal_reversed_and_disjoint_weights():
@@ -155,7 +160,7 @@ def test_attended_words_are_ranked_by_even_shares_in_their_predicted_class():
     outputs = np.float32([[0, 1]] * 20 + [[1, 0]])
     predictions = Predictions(sequences.rows, sequences.targets, outputs)
     weights = [np.float32([0.9, 0.1])] * 21
-    words = faithfulness.attended_words(texts, sequences, [(weights, predictions)], ["neg", "pos"])
+    words = attended_words(texts, sequences, [(weights, predictions)], ["neg", "pos"])
     assert words["pos"][0] == {"word": "superb", "share": 1.44, "count": 20}
     assert [word["word"] for word in words["neg"]] == ["poor", "film"]
 
@@ -208,13 +213,13 @@ def agreeing(rho):
 )
 def test_verdict_follows_from_every_test_and_every_seed(runs, rho, level):
     """Supported only if all is clear, not supported only if nothing is."""
-    assert faithfulness.verdict(runs, agreeing(rho))[0] == level
+    assert verdict(runs, agreeing(rho))[0] == level
 
 
 def test_verdict_says_its_numbers():
     """Each sentence holds what it rests on."""
     runs = [run(believable=True, evidence=True), run(believable=False, evidence=True)]
-    evenness, deletion, evidence, agreement = faithfulness.verdict(runs, agreeing(0.31))[1]
+    evenness, deletion, evidence, agreed_on = verdict(runs, agreeing(0.31))[1]
     for part in ("are not even", "over 30 %", "12.0 times an even share", "prediction by 0.200."):
         assert part in evenness
     for part in ("by 0.250", "by 0.050", "1 of 2 seeds"):
@@ -222,20 +227,20 @@ def test_verdict_says_its_numbers():
     for part in ("41 %", "2.0 times", "1 of 2 seeds"):
         assert part in evidence
     for part in ("only loosely", "0.31"):
-        assert part in agreement
+        assert part in agreed_on
 
 
 def test_verdict_of_a_single_fit_rests_on_the_tests_that_could_be_made():
     """Without evidence and with one seed, deletion alone decides."""
-    level, sentences = faithfulness.verdict([run(believable=True)], None)
+    level, sentences = verdict([run(believable=True)], None)
     assert (level, len(sentences)) == ("supported", 2)
 
 
 @pytest.mark.parametrize(
     ("effective", "change", "level", "said"),
     [
-        (0.95, 0.2, faithfulness.EVEN, "are even for every seed: they are spread over 95 %"),
-        (0.95, 0.0, faithfulness.EVEN, "prediction by 0.000, which is no difference."),
+        (0.95, 0.2, EVEN, "are even for every seed: they are spread over 95 %"),
+        (0.95, 0.0, EVEN, "prediction by 0.000, which is no difference."),
         (0.89, 0.005, "partly supported", "prediction by 0.005, which is no difference."),
         (0.89, 0.01, "supported", "prediction by 0.010."),
     ],
@@ -245,7 +250,7 @@ def test_even_weights_and_those_that_make_no_difference_are_never_supported(
 ):
     """However clear the other tests are."""
     runs = [run(believable=True, evidence=True, effective=effective, change=change)] * 3
-    found, sentences = faithfulness.verdict(runs, agreeing(0.9))
+    found, sentences = verdict(runs, agreeing(0.9))
     assert found == level
     assert said in sentences[0]
 
@@ -253,9 +258,22 @@ def test_even_weights_and_those_that_make_no_difference_are_never_supported(
 def test_weights_that_are_even_for_some_seeds_are_at_best_partly_supported():
     """And it says for how many."""
     runs = [run(believable=True, effective=share) for share in (0.95, 0.3)]
-    level, sentences = faithfulness.verdict(runs, agreeing(0.9))
+    level, sentences = verdict(runs, agreeing(0.9))
     assert level == "partly supported"
     assert sentences[0].startswith("The weights are even for 1 of 2 seeds: ")
+
+
+@pytest.mark.parametrize(("permuted", "level"), [(0.2, "supported"), (0.005, "partly supported")])
+def test_weights_whose_order_makes_no_difference_are_at_best_partly_supported(permuted, level):
+    """However clear the other tests are."""
+    others = [{"permuted": estimate(permuted, 0, 1), "other_seed": estimate(0.07, 0, 1)}] * 2
+    found, sentences = verdict([run(believable=True)] * 2, agreeing(0.9), None, others)
+    assert found == level
+    none = "" if level == "supported" else ", which is no difference"
+    assert sentences[-2:] == [
+        f"In a random order, the weights would change the prediction by {permuted:.3f}{none}.",
+        "Another seed’s weights would change it by 0.070.",
+    ]
 
 
 SCORES = np.concatenate([np.linspace(-1, 1, 45), [4.0, 4.0, 4.0, 4.0, 4.0]])
@@ -267,8 +285,8 @@ def judged(scores, runs):
     """The verdict on a network that attends with these scores, whose runs show these weights."""
     predict, _ = attending(scores, VALUES)
     evenly, _ = attending(0 * scores, VALUES)
-    found = [measured(ROWS, weights, predict, predict_evenly=evenly) for weights in runs]
-    return faithfulness.verdict(found, agreed(*runs))
+    found = [measured(ROWS, weights, predict, even=evenly(ROWS)) for weights in runs]
+    return verdict(found, agreed(*runs))
 
 
 def test_weights_on_what_decides_are_supported():
@@ -299,9 +317,8 @@ def test_evenness_by_hand():
     """Half the weight on each of two of four steps: two effective steps, twice an even share."""
     weights = [np.float32([0.5, 0.5, 0, 0]), np.float32([1])]
     evenly, _ = attending(np.zeros(9), np.arange(9.0))
-    found = measured(rows_of([1, GOOD, 2, 3], [1]), weights, spots_good, predict_evenly=evenly)[
-        "evenness"
-    ]
+    rows = rows_of([1, GOOD, 2, 3], [1])
+    found = measured(rows, weights, spots_good, even=evenly(rows))["evenness"]
     assert found["entropy"]["mean"] == pytest.approx(0.5)
     assert found["effective"]["mean"] == pytest.approx(0.5)
     assert found["heaviest"]["mean"] == pytest.approx(2)
@@ -320,16 +337,16 @@ def test_a_regressions_change_is_in_standard_deviations_of_its_predictions():
     sequences = rows_of([0, 0], [2, 2])
     weights = [np.float32([0.5, 0.5])] * 2
     first = lambda rows: rows.values[rows.starts[:-1]].astype(np.float32)  # noqa: E731
-    found = measured(sequences, weights, first, predict_evenly=lambda rows: first(rows) + 0.5)
+    found = measured(sequences, weights, first, even=first(sequences) + 0.5)
     assert found["evenness"]["change"]["mean"] == pytest.approx(0.5)
-    said = faithfulness.verdict([found], None)[1][0]
+    said = verdict([found], None)[1][0]
     assert said.endswith("change the prediction by 0.500 of its standard deviation.")
 
 
 def test_document_gathers_models_with_verdict_and_limits():
     """What `faithfulness.json` holds: seeds as strings, the verdict, the limits."""
-    summary = faithfulness.summarize({1: run(believable=True)}, None)
-    made = faithfulness.document({"bilstm_attention": summary}, {}, confidence=0.95)
+    summary = documents.summarize({1: run(believable=True)}, None)
+    made = documents.document({"bilstm_attention": summary}, {}, confidence=0.95)
     assert made["models"]["bilstm_attention"]["level"] == "supported"
     assert list(made["models"]["bilstm_attention"]["seeds"]) == ["1"]
     assert "not make the highlights of a single text" in made["limits"]

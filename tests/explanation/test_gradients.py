@@ -1,34 +1,18 @@
 """Gradients by the steps' vectors, against differences, and where the truth is known."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipeline.explanation import gradients
-from pipeline.models.network import build_network
-from tests.support import strategies
-from tests.support.toy_networks import rows_of, series_of
+from tests.support.toy_networks import network, rows_of
 
-TEXTS = rows_of([3, 4, 5, 6, 7], [8, 9, 3], [5])
-SERIES = series_of([4, 4, 4], features=3)  # of one length: a series has no mask
 CASES = [
     ("text", "binary", "additive"),
     ("text", "multiclass", "last"),
     ("series", "regression", "dot"),
     ("series", "binary", "mean"),
 ]
-
-
-def network(kind, task, pooling):
-    """A small network with large weights, and its rows."""
-    keras.utils.set_random_seed(1)
-    made = build_network(
-        strategies.recipe(pooling=pooling), kind=kind, task=task, classes=3, vocabulary_size=20,
-        features=3,
-    )  # fmt: skip
-    made.predictor.set_weights([3 * weight for weight in made.predictor.get_weights()])
-    return made.predictor, TEXTS if kind == "text" else SERIES
 
 
 def explained(outputs, task):

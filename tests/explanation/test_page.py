@@ -190,6 +190,24 @@ def test_render_lets_each_text_run_its_own_way():
     assert "فيلم رائع" in read.text
 
 
+def test_render_names_the_heaviest_sentence_with_its_share_and_an_even_one():
+    """Two of four tokens, most of the weight; a text of one sentence has none."""
+    spans = [(0, 4), (5, 9), (11, 15), (16, 20)]
+    two = sample("Good film. Long text", spans, [0.5, 0.3, 0.1, 0.1])
+    text = Page(page.render(document(two))).text
+    assert "Heaviest sentence: 80.0 % of the weight (an even share: 50.0 %): “Good film.”" in text
+    assert "Heaviest sentence" not in Page(page.render(document(GOOD_FILM))).text
+
+
+def test_render_can_be_filtered_and_walked_through_by_keyboard():
+    """Outcome, label and words; buttons for the next and the previous one."""
+    read = Page(page.render(document(GOOD_FILM)))
+    assert [one["name"] for one in read.all("select")] == ["outcome", "label"]
+    assert [one["name"] for one in read.all("input")] == ["words"]
+    assert [one["value"] for one in read.all("button")] == ["-1", "1"]
+    assert not Page(page.render(SERIES)).all("form")
+
+
 def test_render_draws_a_series_with_a_bar_per_step_and_a_line_per_feature():
     """Heights follow the weights; a constant feature is a level line."""
     read = Page(page.render(SERIES))

@@ -215,13 +215,49 @@ def test_report_compares_attention_with_other_methods_and_controls(page, inputs)
     assert "AUPRC" not in Page(less).text
 
 
+def test_report_has_the_trust_card_first(page):
+    """Both verdicts, the most faithful method, and each figure with what is beside it."""
+    for said in (
+        "As a pointer to what matters on averageIn part: a control stands against them.",
+        "As the reason for one predictionNo: other weights would have done.",
+        "Most faithful methodgradient norm",
+        "change with permuted weights0.31equal weights −0.02How far the prediction moves.",
+        "a figure alone1.00–Nothing is beside it.",
+    ):
+        assert said in page.text
+
+
+def test_report_folds_away_the_measures_that_decide_nothing(page):
+    """Those that some candidate has; a dash where one has none."""
+    for said in (
+        "methodsufficiency, softshare of the weights to flip the classρ left, output",
+        "attention0.1230.4561.000−0.050",
+        "gradient norm0.234–0.900–",
+        "another seed’s attention––––",
+        "Kendall’s τ of attention with gradient norm: −0.250.",
+    ):
+        assert said in page.text
+    assert "token F1" not in page.text
+
+
 def test_report_shows_results_that_were_kept_before_methods_were_compared(inputs):
     """Their `faithfulness.json` has no `candidates`."""
     earlier = believed()
-    del earlier["candidates"]
+    del earlier["candidates"], earlier["trust"]
     shown = Page(build_report(**inputs | {"faithfulness": earlier}))
     assert "methods" not in [section["aria-labelledby"] for section in shown.all("section")]
     assert "Can the weights be trusted?" in shown.text
+
+
+def test_report_shows_results_that_were_kept_before_there_were_details(inputs):
+    """Nothing is folded away there."""
+    earlier = believed()
+    for compared in earlier["candidates"].values():
+        del compared["orders"]
+        for method in compared["methods"].values():
+            del method["details"]
+            method.pop("randomized", None)
+    assert "More measures" not in build_report(**inputs | {"faithfulness": earlier})
 
 
 def test_report_without_attention_evidence_or_baseline(inputs):

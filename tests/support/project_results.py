@@ -12,6 +12,7 @@ from pipeline.evaluation.results import ModelResult
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.workspace import Workspace
 from tests.support.paths import PARAMS
+from tests.support.report_parts import believed
 
 CLASSES = ["neg", "pos"]
 MODELS, SEEDS = ("bilstm", "bilstm_attention"), (1, 2)
@@ -63,6 +64,8 @@ def write(root, configured, *, accuracy=None, code="1"):
     write_json(workspace.comparison, document)
     write_text(workspace.report, "<!doctype html><title>report</title>")
     write_text(workspace.plots / "roc.csv", "x,y\n0,0\n1,1\n")
+    write_json(workspace.explanations / "faithfulness.json", believed())
+    write_text(workspace.explanations / "trust.md", "# Can the weights be believed?\n")
     return workspace
 
 

@@ -119,11 +119,28 @@ def believed(model="bilstm_attention", *, evidence=True):
     }
     return {
         "confidence": 0.95,
+        "trust": {model: CARD},
         "models": {model: found},
         "candidates": {model: ranked_methods(evidence=evidence)},
         "limits": "It has limits.",
         "references": ["DeYoung et al. 2020"],
     }
+
+
+CARD = {
+    "average": {"level": "partly supported", "sentence": "In part: a control stands against them."},
+    "single": {"level": "no", "sentence": "No: other weights would have done."},
+    "best": "gradient norm",
+    "figures": [
+        {
+            "name": "change with permuted weights",
+            "value": 0.31,
+            "meaning": "How far the prediction moves.",
+            "against": {"equal weights": -0.02},
+        },
+        {"name": "a figure alone", "value": 1.0, "meaning": "Nothing is beside it.", "against": {}},
+    ],
+}
 
 
 def ranked_methods(*, evidence=True):
@@ -136,14 +153,20 @@ def ranked_methods(*, evidence=True):
         "completeness_error": 0.05,
         "level": "partly supported",
         "sentences": ["Against controls, attention is clearly better than random steps."],
+        "orders": [{"methods": ["attention", "gradient_norm"], "tau": -0.25}],
         "methods": {
             "attention": {
-                "title": "attention", "control": False, "unbeaten": ["other_seed"], **measures
+                "title": "attention", "control": False, "unbeaten": ["other_seed"], **measures,
+                "details": {"soft_sufficiency": 0.123, "flip": 0.456},
+                "randomized": {"output": 1.0, "encoder": -0.05},
             },
             "gradient_norm": {
-                "title": "gradient norm", "control": False, "unbeaten": [], **measures
+                "title": "gradient norm", "control": False, "unbeaten": [], **measures,
+                "details": {"soft_sufficiency": 0.234}, "randomized": {"output": 0.9},
             },
-            "other_seed": {"title": "another seed’s attention", "control": True, **measures},
+            "other_seed": {
+                "title": "another seed’s attention", "control": True, **measures, "details": {},
+            },
         },
     }  # fmt: skip
 

@@ -1,8 +1,11 @@
 """Predictors whose truth is known, and rows for them."""
 
+import keras
 import numpy as np
 
 from pipeline.core.sequences import Sequences, starts_of
+from pipeline.models.network import build_network
+from tests.support import strategies
 
 GOOD = 7  # the one token that decides for `spots_good`
 
@@ -58,3 +61,34 @@ def attending(scores, values):
         return np.stack([1 - one, one], axis=1).astype(np.float32)
 
     return predict, weigh
+
+
+TEXTS = rows_of([3, 4, 5, 6, 7], [8, 9, 3], [5])
+SERIES = series_of([4, 4, 4], features=3)  # of one length: a series has no mask
+
+
+def built(pooling, kind="text", seed=1):
+    """A network with large weights."""
+    keras.utils.set_random_seed(seed)
+    made = build_network(
+        strategies.recipe(pooling=pooling), kind=kind, task="binary", classes=2,
+        vocabulary_size=20, features=3,
+    )  # fmt: skip
+    made.predictor.set_weights([3 * weight for weight in made.predictor.get_weights()])
+    return made
+
+
+def network(kind, task, pooling):
+    """A small network with large weights, and its rows."""
+    keras.utils.set_random_seed(1)
+    made = build_network(
+        strategies.recipe(pooling=pooling), kind=kind, task=task, classes=3, vocabulary_size=20,
+        features=3,
+    )  # fmt: skip
+    made.predictor.set_weights([3 * weight for weight in made.predictor.get_weights()])
+    return made.predictor, TEXTS if kind == "text" else SERIES
+
+
+def estimate(mean):
+    """A mean with a narrow interval."""
+    return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}

@@ -98,7 +98,8 @@ def test_the_comparison_has_its_figures_as_metrics(untracked):
     figures = {"": "difference", "_low": "low", "_high": "high", "_p": "p_value_holm"}
     for suffix, key in figures.items():
         assert metrics[f"versus{suffix}/{telling}"] == pytest.approx(pair[key])
-    assert len(metrics) == 3 + 3 * 4
+    assert metrics["trust_level/bilstm_attention"] == 1
+    assert len(metrics) == 3 + 3 * 4 + 2  # and two of trust
     experiment = connected(untracked).get_experiment_by_name("demo")
     table = json.loads(experiment.tags["mlflow.sharedViewState.table"])["selectedColumns"]
     for metric in ("versus_accuracy/bilstm", f"versus_low/{telling}", f"versus_p/{telling}"):

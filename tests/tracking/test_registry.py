@@ -27,7 +27,7 @@ def test_a_dvc_experiment_promotes_nothing(workspace, monkeypatch):
     assert "version 1" in finish(workspace).champion
 
 
-def judged(candidate, champion, *, loss=0.4, baselines=None):
+def judged(candidate, champion, *, loss=0.4, baselines=None, trusted=None):
     """The gate's verdict."""
     return registry.judge(
         candidate,
@@ -37,7 +37,34 @@ def judged(candidate, champion, *, loss=0.4, baselines=None):
         minimum=0.7,
         baselines=baselines,
         bootstrap=Bootstrap(0.95, resamples=200, seed=0),
+        trusted=trusted,
     )
+
+
+@pytest.mark.parametrize(
+    ("level", "required", "passed"),
+    [
+        ("supported", "supported", True),
+        ("supported", "partly supported", True),
+        ("partly supported", "supported", False),
+        ("not supported", "partly supported", False),
+        ("the weights say nothing: they are even", "partly supported", False),
+    ],
+)
+def test_the_gate_can_ask_for_weights_that_can_be_believed(level, required, passed):
+    """The reason names the level, and the parameter that asks for more."""
+    asked = registry.trusted({"average": {"level": level}}, required)
+    found = judged(results.predictions(100, 0.8, 1), None, trusted=asked)
+    assert found.passed is passed
+    assert level in found.reason
+    assert ("registry.require_trust" in found.reason) is not passed
+
+
+def test_the_gate_asks_nothing_of_weights_that_are_not_there():
+    """By default it never does; a model without attention has none. Untested ones are refused."""
+    assert registry.trusted(None, None) is None
+    assert registry.trusted({"average": None}, "supported") is None
+    assert "was not tested" in registry.trusted(None, "supported").reason
 
 
 def test_the_gate_asks_for_a_minimum():
@@ -152,6 +179,7 @@ def test_the_best_by_validation_is_registered_with_its_card(tracked):
         "| accuracy | 0.9000 ± 0.0000 |",
         "Limits",
         "Intended use",
+        "- As the reason for one prediction: No: other weights would have done.",
     ):
         assert expected in card
 

@@ -1,4 +1,4 @@
-"""Networks whose attention is replaced: by equal weights, or by an untrained layer."""
+"""What an attention layer that learned nothing weighs in a trained network."""
 
 import keras
 import numpy as np
@@ -7,18 +7,6 @@ from numpy.typing import NDArray
 from pipeline.core.sequences import Sequences
 from pipeline.models.network import Network
 from pipeline.training import inference
-
-
-def with_equal_weights(predictor: keras.Model) -> keras.Model:
-    """The same trained network, but each real step of a row has the same weight.
-
-    Args:
-        predictor: a `Network.predictor` with attention.
-    """
-    # (batch, time_steps, features), for text followed by their mask, which the states carry too
-    states, *_ = keras.tree.flatten(predictor.get_layer("attention").input)
-    context = keras.layers.GlobalAveragePooling1D(name="equal_weights")(states)  # (batch, features)
-    return keras.Model(predictor.input, _output(predictor, context))
 
 
 def untrained_weights(

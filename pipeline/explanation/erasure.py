@@ -1,0 +1,99 @@
+"""Taking steps out of sequences, and how far that moves a prediction.
+
+Comprehensiveness and sufficiency of DeYoung et al. 2020, "ERASER: A Benchmark to Evaluate
+Rationalized NLP Models".
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.sequences import Sequences, starts_of
+
+Predict = Callable[[Sequences], NDArray[np.float32]]
+
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # of the tokens; ERASER's five, over which it averages
+
+
+def of_predicted(full: NDArray[Any], outputs: NDArray[Any]) -> NDArray[np.float64]:
+    """<float64>[…, n]: the probability of the class that `full` gives, or for regression the value.
+
+    Args:
+        full: the outputs for all steps, [n, classes] or [n].
+        outputs: some outputs for the same rows, […, n, classes] or […, n].
+    """
+    if full.ndim > 1:
+        outputs = outputs[..., np.arange(len(full)), full.argmax(axis=1)]
+    return outputs.astype(np.float64)
+
+
+def ranks(
+    sequences: Sequences, scores: NDArray[np.float64], ties: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """<int64>[total]: each step's place in its row, 0 = highest score, ties by `ties`."""
+    row_of = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    order = np.lexsort((ties, -scores, row_of))
+    places = np.empty(len(scores), np.int64)
+    places[order] = np.arange(len(scores)) - np.repeat(sequences.starts[:-1], sequences.lengths)
+    return places
+
+
+def tops(sequences: Sequences, order: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """<bool>[shares, total]: whether a step is among the first-ranked of its row, for each share.
+
+    Those are share · length steps, rounded up, but never all of them.
+
+    Args:
+        sequences: the rows.
+        order: <int64>[total], each step's rank in its row, from 0.
+    """
+    found = []
+    for share in SHARES:
+        size = np.ceil((share * sequences.lengths).round(9)).clip(1, sequences.lengths - 1)
+        found.append(order < np.repeat(size, sequences.lengths))
+    return np.stack(found)
+
+
+def changes_of(
+    sequences: Sequences, order: NDArray[np.int64], full: NDArray[np.float32], predict: Predict
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How the prediction changes without, and with only, the steps that rank highest.
+
+    1. For each share, the top of a row; see `tops`.
+    2. comprehensiveness = p(all steps) - p(all but the top), of the class first predicted
+    3. sufficiency = p(all steps) - p(the top alone)
+    For regression p is the prediction, and the changes are absolute.
+
+    Args:
+        sequences: the rows.
+        order: <int64>[total], each step's rank in its row, from 0.
+        full: the outputs for all steps.
+        predict: the outputs for other sequences.
+
+    Returns:
+        Two <float64>[shares, n].
+    """
+    top = tops(sequences, order)
+    outputs = predict(Sequences.concatenate([keep(sequences, steps) for steps in (*~top, *top)]))
+    without, alone = moved(full, outputs.reshape(2, len(top), *full.shape))
+    return without, alone
+
+
+def moved(full: NDArray[np.float32], outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """<float64>[…, n]: by how much the prediction falls; for a number, how far it moves."""
+    change = of_predicted(full, full) - of_predicted(full, outputs)
+    return change if full.ndim > 1 else np.abs(change)
+
+
+def keep(sequences: Sequences, steps: NDArray[np.bool_]) -> Sequences:
+    """The sequences shortened to `steps`, <bool>[total]."""
+    lengths = np.add.reduceat(steps, sequences.starts[:-1], dtype=np.int64)
+    return Sequences(
+        rows=sequences.rows,
+        targets=sequences.targets,
+        starts=starts_of(lengths),
+        values=sequences.values[steps],
+        spans=None if sequences.spans is None else sequences.spans[steps],
+    )

@@ -1,0 +1,198 @@
+"""How well the candidates point at what changes the prediction, and at the evidence."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from pipeline.core import params
+from pipeline.core.sequences import Sequences
+from pipeline.explanation import randomized, readout
+from pipeline.explanation.alternatives import steps_to_flip
+from pipeline.explanation.candidates import Scores, controls_of, methods_of
+from pipeline.explanation.erasure import Predict, changes_of, moved, ranks, tops
+from pipeline.explanation.evidence import average_precision, rationales
+from pipeline.explanation.names import METHODS
+from pipeline.explanation.readout import Readout
+from pipeline.explanation.rows import Rows, draw_sample
+from pipeline.explanation.zeroing import Zeroed, zeroing
+from pipeline.models.network import Network
+from pipeline.training import inference
+
+COMPARED_ORDERS = ("attention", "gradient_input", "leave_one_out")
+
+Measures = dict[str, NDArray[np.float64]]
+
+
+class Measured(NamedTuple):
+    """One run's candidates.
+
+    Attributes:
+        rows: candidate → measure → <float64>[rows]; without "auprc" where there is no evidence.
+        error: of the integrated gradients; see `gradients.Attributions`.
+        orders: two methods → <float64>[rows], Kendall's τ of their scores' sizes.
+        randomized: method → level → <float64>[rows]; see `randomized.correlations`.
+    """
+
+    rows: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    error: float
+    orders: Mapping[tuple[str, str], NDArray[np.float64]] = {}
+    randomized: Mapping[str, Mapping[str, NDArray[np.float64]]] = {}
+
+
+def measure_run(
+    network: Network,
+    rows: Rows,
+    settings: params.Explain,
+    *,
+    idf: NDArray[np.float64] | None,
+    other: Network | None,
+) -> Measured | None:
+    """Score and measure one run's candidates.
+
+    Args:
+        network: the run's.
+        rows: the rows.
+        settings: how many integration steps, and the seed.
+        idf: of each token; None for a series.
+        other: the network of another seed; None if there is none.
+    """
+    sequences, points, seed = rows.sequences, settings.integration_steps, settings.seed
+    methods, error = methods_of(network, sequences, points=points)
+    controls = controls_of(network, sequences, idf=idf, other=other, seed=seed)
+    attends = network.explainer is not None
+    found = measure(
+        sequences,
+        {**methods, **controls},
+        partial(inference.predict, network.predictor),
+        evidence=rows.marked,
+        share=settings.rationale_share,
+        zeroed=zeroing(network.predictor),
+        read=partial(readout.read, network.predictor) if attends else None,
+        seed=seed,
+    )
+    if found is None:
+        return None
+    several = np.flatnonzero(sequences.lengths > 1)
+    chosen = several[draw_sample(len(several), size=settings.randomized_rows, seed=seed + 1)]
+    own = np.repeat(np.isin(np.arange(len(sequences)), chosen), sequences.lengths)
+    few = sequences.take(chosen)
+    remaining = randomized.correlations(
+        network.predictor,
+        few,
+        {name: score[own] for name, score in methods.items()},
+        lambda: methods_of(network, few, points=points)[0],
+        seed=seed,
+    )
+    return Measured(found, error, orders(sequences, methods), remaining)
+
+
+def measure(
+    sequences: Sequences,
+    scores: Scores,
+    predict: Predict,
+    *,
+    evidence: NDArray[np.bool_] | None,
+    seed: int,
+    share: float | None = None,
+    zeroed: Zeroed | None = None,
+    read: Callable[[Sequences], Readout] | None = None,
+) -> dict[str, Measures] | None:
+    """Measure candidates on the rows of more than one step; None where those are fewer than two.
+
+    For regression, changes are in standard deviations of the predictions, and a score counts by
+    its size: each direction is a change. Several draws of a control are averaged; the details have
+    the first draw alone.
+
+    Args:
+        sequences: the rows.
+        scores: of each candidate.
+        predict: the run's outputs for sequences.
+        evidence: <bool>[total], where it is known.
+        seed: of the order of equal scores, and of the soft measures.
+        share: of the steps that make a rationale; None: the evidence's share of the rows.
+        zeroed: the run's outputs with zeroed vectors, for those measures.
+        read: the run's states, for what flips the class.
+
+    Returns:
+        Candidate → measure → <float64>[rows]; those of evidence have the rows with evidence alone.
+    """
+    counted = np.flatnonzero(sequences.lengths > 1)
+    if len(counted) < 2:
+        return None
+    steps = np.repeat(sequences.lengths > 1, sequences.lengths)
+    kept, marked = sequences.take(counted), None if evidence is None else evidence[steps]
+    random = np.random.default_rng([seed, 1])  # not the random control's
+    ties, chances = random.random((2, len(kept.values)))
+    full = predict(kept)
+    unit = 1.0 if full.ndim > 1 else float(full.std()) or 1.0
+    states = read(kept) if read is not None and full.ndim > 1 else None
+    if marked is not None and share is None and marked.any():
+        share = float(marked.mean())
+    found: dict[str, Measures] = {}
+    for name, score in scores.items():
+        own = np.atleast_2d(score)[:, steps]  # <float64>[draws, steps]
+        if full.ndim == 1 and name in METHODS:
+            own = np.abs(own)
+        orders = [ranks(kept, draw, ties) for draw in own]
+        changes = np.mean([changes_of(kept, order, full, predict) for order in orders], axis=0)
+        without, alone = changes.mean(axis=1) / unit  # <float64>[rows] each, over the shares
+        found[name] = {"comprehensiveness": without, "sufficiency": alone}
+        if marked is not None:
+            found[name]["auprc"] = np.mean(
+                [average_precision(kept, order, marked) for order in orders], axis=0
+            )
+        if marked is not None and share is not None:
+            token, passage = rationales(kept, orders[0], marked, share)
+            found[name] |= {"token_f1": token, "iou_f1": passage}
+        if zeroed is not None:
+            top, softly = tops(kept, orders[0]), chances < importance(kept, own[0])
+            outputs = zeroed(kept, np.stack([*~top, *top, ~softly, softly]))
+            found[name] |= _by_zeroing(moved(full, outputs) / unit)
+        if states is not None:
+            found[name]["flip"] = steps_to_flip(states, orders[0])
+    return found
+
+
+def _by_zeroing(change: NDArray[np.float64]) -> Measures:
+    """The measures when vectors become zero: the highest steps', and softly by each step's score.
+
+    Soft: a step keeps its vector with the probability of its `importance`, or for comprehensiveness
+    of one minus that (Zhao & Aletras 2023, "Incorporating Attribution Importance for Improving
+    Faithfulness Metrics"; here by whole vectors, and as a change of the probability).
+
+    Args:
+        change: <float64>[2 · shares + 2, rows]: without the top steps, with them alone, both for
+            each share, and both softly.
+    """
+    without, alone = change[:-2].reshape(2, -1, change.shape[1]).mean(axis=1)
+    return {
+        "zeroed_comprehensiveness": without,
+        "zeroed_sufficiency": alone,
+        "soft_comprehensiveness": change[-2],
+        "soft_sufficiency": change[-1],
+    }
+
+
+def importance(sequences: Sequences, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """<float64>[total]: each row's scores from 0 to 1; a half where all are equal."""
+    starts, lengths = sequences.starts[:-1], sequences.lengths
+    low = np.repeat(np.minimum.reduceat(score, starts), lengths)
+    spread = np.repeat(np.maximum.reduceat(score, starts), lengths) - low
+    return np.where(spread > 0, (score - low) / np.where(spread > 0, spread, 1), 0.5)
+
+
+def orders(sequences: Sequences, scores: Scores) -> dict[tuple[str, str], NDArray[np.float64]]:
+    """Kendall's τ of the sizes of each two methods' scores, <float64>[rows where both differ]."""
+    compared = [name for name in COMPARED_ORDERS if name in scores]
+    parts = {name: np.split(np.abs(scores[name]), sequences.starts[1:-1]) for name in compared}
+    found = {}
+    for one, other in combinations(compared, 2):
+        pairs = zip(parts[one], parts[other], strict=True)
+        both = [pair for pair in pairs if all(np.ptp(each) > 0 for each in pair)]
+        found[one, other] = np.array([stats.kendalltau(*pair).statistic for pair in both])
+    return found
