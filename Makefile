@@ -79,6 +79,10 @@ test: setup ## run the tests
 test-real: setup ## run the slow tests on the real data under ../shared/data
 	@$(PY) -m pytest -m real $(ARGS)
 
+.PHONY: fuzz
+fuzz: setup ## feed the readers thousands of damaged files and odd parameters (an hour)
+	@FUZZ=long $(PY) -m pytest tests/fuzz $(ARGS)
+
 .PHONY: coverage
 coverage: setup ## run the tests, and print what they leave out, branches included
 	@$(PY) -m pytest --cov --cov-report=term $(ARGS)
