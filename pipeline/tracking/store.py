@@ -236,8 +236,12 @@ def _correct_paths(database: Path, artifacts: Path) -> None:
 
 
 def _address(database: Path) -> str:
-    """The URI of an SQLite file, whose reader decodes `%41` and ends the path at `?`."""
-    return f"sqlite:///{urllib.parse.quote(str(database))}"
+    """The URI of an SQLite file, whose reader decodes `%41` and ends the path at `?`.
+
+    Nothing else is escaped: MLflow makes the folder of the path as it stands in the URI.
+    """
+    escaped = re.sub("[%?#]", lambda found: urllib.parse.quote(found[0]), str(database))
+    return f"sqlite:///{escaped}"
 
 
 def _is_database(uri: str) -> bool:
