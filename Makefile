@@ -79,6 +79,14 @@ test: setup ## run the tests
 test-real: setup ## run the slow tests on the real data under ../shared/data
 	@$(PY) -m pytest -m real $(ARGS)
 
+.PHONY: fuzz
+fuzz: setup ## feed the readers thousands of damaged files and odd parameters (an hour)
+	@FUZZ=long $(PY) -m pytest tests/fuzz $(ARGS)
+
+.PHONY: kills
+kills: setup ## kill a small pipeline twenty times, and compare what it ends with (an hour)
+	@KILLS=20 $(PY) -m pytest tests/test_kills.py $(ARGS)
+
 .PHONY: coverage
 coverage: setup ## run the tests, and print what they leave out, branches included
 	@$(PY) -m pytest --cov --cov-report=term $(ARGS)

@@ -4,12 +4,18 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
 
-from pipeline import progress
-from pipeline.commands import (
+_at_interrupt = signal.getsignal(signal.SIGINT)
+if __name__ == "__main__" and _at_interrupt is signal.default_int_handler:
+    # Ctrl-C while what follows is imported ends without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from pipeline import progress  # noqa: E402
+from pipeline.commands import (  # noqa: E402
     advise,
     bench,
     data,
@@ -28,9 +34,9 @@ from pipeline.commands import (
     suggestion_study,
     ui,
 )
-from pipeline.errors import MachineError, SpotlightError
-from pipeline.termination import ends_its_processes
-from pipeline.workspace import Workspace
+from pipeline.errors import MachineError, SpotlightError  # noqa: E402
+from pipeline.termination import ends_its_processes  # noqa: E402
+from pipeline.workspace import Workspace  # noqa: E402
 
 COMMANDS = (
     stages,
@@ -155,4 +161,5 @@ def _listed(about: dict[str, str | None]) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, _at_interrupt)
     sys.exit(main())

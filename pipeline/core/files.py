@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -61,6 +60,22 @@ def write_json(path: Path, content: object) -> None:
     write_text(path, text + "\n")
 
 
+def write_sealed_json(path: Path, content: Mapping[str, Any], *, stage: str) -> None:
+    """`write_json`, with a key `seal`, by which `read_json` sees whether the rest was changed.
+
+    Args:
+        path: the file.
+        content: a mapping with keys of text.
+        stage: the DVC stage that makes it again.
+    """
+    plain = json.loads(json.dumps(content))
+    write_json(path, {**plain, "seal": {"stage": stage, "sha256": _hash(plain)}})
+
+
+def _hash(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows as CSV atomically; the first row's keys are the columns."""
     buffer = io.StringIO()
@@ -97,6 +112,50 @@ def new_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             path.rename(temporary / "old")
         new.rename(path)
+
+
+SEAL = "spotlight.sha256"  # `sha256sum -c` reads it, too
+
+
+@contextlib.contextmanager
+def sealed_folder(path: Path, *, stage: str) -> Iterator[Path]:
+    """`new_folder`, with the SHA-256 of its files in one more: every reader here checks them.
+
+    Args:
+        path: the folder, with at most one level of folders in it.
+        stage: the DVC stage that makes it again.
+    """
+    with new_folder(path) as folder:
+        yield folder
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        sums = [f"{sha256(file)}  {file.relative_to(folder).as_posix()}" for file in files]
+        head = f"# {path.parent.name}/{path.name} of {stage}"
+        write_text(folder / SEAL, "\n".join([head, *sums, ""]))
+
+
+def _check_seal(path: Path, content: bytes) -> None:
+    """Compare a file's content with what was written, if its folder is sealed.
+
+    Raises:
+        ArtifactError: it is another, or the folder is in another's place.
+    """
+    for folder in path.parents[:2]:
+        try:
+            head, *sums = (folder / SEAL).read_text("utf-8", "replace").split("\n")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        named, _, stage = head.removeprefix("# ").rpartition(" of ")
+        own = folder.resolve()
+        # A copy elsewhere may have any name.
+        is_other = named != f"{own.parent.name}/{own.name}" and named.startswith(
+            f"{own.parent.name}/"
+        )
+        name = path.relative_to(folder).as_posix()
+        if is_other:
+            raise _changed(folder, f"{shown(folder)} holds {named}", stage)
+        if f"{hashlib.sha256(content).hexdigest()}  {name}" not in sums:
+            raise _changed(folder, f"{shown(path)} was changed", stage)
+        return
 
 
 @contextlib.contextmanager
@@ -150,18 +209,27 @@ def read_bytes(path: Path) -> bytes:
     """Read a file.
 
     Raises:
-        ArtifactError: it is missing.
+        ArtifactError: it is missing, or not what its stage wrote.
     """
     try:
         with doing(f"reading {shown(path)}"):
-            return path.read_bytes()
+            content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise _missing(path) from None
+    _check_seal(path, content)
+    return content
 
 
 def read_text(path: Path) -> str:
-    """Read UTF-8 text."""
-    return read_bytes(path).decode("utf-8")
+    """Read UTF-8 text.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    try:
+        return read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _damaged(path, error) from None
 
 
 def read_json(path: Path, kind: type = dict) -> Any:
@@ -176,7 +244,21 @@ def read_json(path: Path, kind: type = dict) -> Any:
         raise _damaged(path, error) from None
     if not isinstance(content, kind):
         raise _damaged(path, f"it holds a {type(content).__name__}, not a {kind.__name__}")
+    if isinstance(content, dict) and "seal" in content:
+        _check_own_seal(path, content)
     return content
+
+
+def _check_own_seal(path: Path, content: dict[str, Any]) -> None:
+    """Compare JSON with what `write_sealed_json` wrote.
+
+    Raises:
+        ArtifactError: it is another.
+    """
+    seal = content["seal"] if isinstance(content["seal"], dict) else {}
+    rest = {key: value for key, value in content.items() if key != "seal"}
+    if seal.get("sha256") != _hash(rest):
+        raise _changed(path, f"{shown(path)} was changed", str(seal.get("stage")))
 
 
 def read_csv(path: Path) -> "pd.DataFrame":
@@ -202,31 +284,27 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     Raises:
         ArtifactError: it is missing or damaged.
     """
-    with _parquet(path):
-        return pq.read_table(path, columns=columns)
+    with _parquet(path) as file:
+        return pq.read_table(file, columns=columns)
 
 
 def column_names(path: Path) -> list[str]:
-    """The columns of a parquet file, of which nothing else is read.
+    """The columns of a parquet file.
 
     Raises:
         ArtifactError: it is missing or damaged.
     """
-    with _parquet(path):
-        names: list[str] = pq.read_schema(path).names
+    with _parquet(path) as file:
+        names: list[str] = pq.read_schema(file).names
         return names
 
 
 @contextlib.contextmanager
-def _parquet(path: Path) -> Iterator[None]:
+def _parquet(path: Path) -> Iterator[pa.BufferReader]:
+    content = read_bytes(path)
     try:
-        with doing(f"reading {shown(path)}"):
-            yield
-    except FileNotFoundError:
-        raise _missing(path) from None
-    except (pa.ArrowInvalid, OSError) as error:
-        if getattr(error, "errno", None):  # the system's, which says nothing of the content
-            raise
+        yield pa.BufferReader(content)
+    except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from None
 
 
@@ -248,11 +326,8 @@ def read_arrays(path: Path) -> list[NDArray[Any]]:
     Raises:
         ArtifactError: it is missing or damaged.
     """
-    try:
-        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as kept:
-            return [kept[name] for name in kept.files]
-    except (ValueError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error) from None
+    with _numpy(path) as file, np.load(file, allow_pickle=False) as kept:
+        return [kept[name] for name in kept.files]
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -261,11 +336,18 @@ def read_array(path: Path) -> NDArray[Any]:
     Raises:
         ArtifactError: it is missing or damaged.
     """
+    with _numpy(path) as file:
+        array: NDArray[Any] = np.load(file, allow_pickle=False)
+        return array
+
+
+@contextlib.contextmanager
+def _numpy(path: Path) -> Iterator[io.BytesIO]:
+    content = read_bytes(path)
     try:
-        array: NDArray[Any] = np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
-    except ValueError as error:
+        yield io.BytesIO(content)
+    except Exception as error:  # of zip, zlib or NumPy: no list is complete
         raise _damaged(path, error) from None
-    return array
 
 
 def sha256(path: Path) -> str:
@@ -276,6 +358,14 @@ def sha256(path: Path) -> str:
 
 def _missing(path: Path) -> ArtifactError:
     return ArtifactError(f"There is no {shown(path)}.", fix="create it: dvc repro")
+
+
+def _changed(restored: Path, what: str, stage: str) -> ArtifactError:
+    return ArtifactError(
+        f"{what}: it is not what the stage {stage} wrote.",
+        fix=f"restore it: dvc checkout --force {shown(restored)}; if DVC's cache is damaged too, "
+        f"make it again: dvc repro --force --single-item {stage}",
+    )
 
 
 def _damaged(path: Path, error: Exception | str) -> ArtifactError:

@@ -1,6 +1,6 @@
 """`params.yaml` as frozen, typed sections. An unknown key is an error."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -349,7 +349,7 @@ def parse_params(document: object) -> Params:
         if selected not in datasets:
             raise ParamsError(
                 f"params.yaml selects the dataset '{selected}', which `datasets` does not define"
-                f"{suggestion(str(selected), datasets)}. It defines: {', '.join(datasets)}.",
+                f"{suggestion(str(selected), datasets)}. It defines: {_listed(datasets)}.",
                 fix="set `dataset:` to one of them, or add an entry (make add-data).",
             )
         document["datasets"] = {selected: datasets[selected]}
@@ -381,7 +381,7 @@ def merge_recipe(
     if model not in architectures:
         raise ParamsError(
             f"params.yaml lists the model '{model}', which `architectures` does not define"
-            f"{suggestion(model, architectures)}. It defines: {', '.join(architectures)}.",
+            f"{suggestion(model, architectures)}. It defines: {_listed(architectures)}.",
             fix="add it under `architectures`, or remove it from `models`.",
         )
     return validate(
@@ -389,3 +389,7 @@ def merge_recipe(
         {**training, **architectures[model]},
         where=f"{where} ← architectures.{model}",
     )
+
+
+def _listed(keys: Iterable[object]) -> str:
+    return ", ".join(map(str, keys))  # a key of YAML may be a number or null

@@ -139,7 +139,8 @@ def _keys(location: tuple[int | str, ...], values: Any, *, missing: bool) -> lis
     keys = []
     for part in location:
         named = isinstance(values, Mapping) and part in values
-        if named or (isinstance(values, list | tuple) and isinstance(part, int)):
+        listed = isinstance(values, list | tuple) and part in range(len(values))
+        if named or listed:
             values = values[part]
             keys.append(str(part))
     return [*keys, str(location[-1])] if missing else keys

@@ -54,7 +54,7 @@ class Column:
             return there
         whole: Counter[str] = Counter()
         for value, count in there.items():
-            if value.lower() not in MISSING:
+            if value.strip().lower() not in MISSING:
                 whole[_whole(value)] += count
         return whole
 
@@ -66,7 +66,7 @@ class Column:
     def missing(self) -> list[int]:
         """The places, among the values, of those that are missing."""
         marks = MISSING if self.numeric else {""}
-        return [n for n, value in enumerate(self.values) if as_text(value).lower() in marks]
+        return [n for n, value in enumerate(self.values) if as_text(value).strip().lower() in marks]
 
     @property
     def numeric(self) -> bool:

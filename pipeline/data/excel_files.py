@@ -3,6 +3,7 @@
 import contextlib
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,18 @@ _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _DATES = {*range(14, 23), *range(45, 48)}  # numbers of Excel's own formats for dates and times
 _LITERAL = re.compile(r'\[[^\]]*\]|"[^"]*"|[\\_*].')  # parts of a format that are shown as they are
 _DATE_LETTER = re.compile("[ymdhs]", re.IGNORECASE)
+_COLUMNS = 16_384  # in a sheet, by its format
+_DAMAGED = (  # what zipfile, zlib, expat and datetime raise
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    LookupError,
+    ET.ParseError,
+    ArithmeticError,
+    ValueError,
+)
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -35,7 +48,9 @@ def _readable(file: Path) -> Iterator[None]:
     """Turn what a damaged workbook raises into a DataError."""
     try:
         yield
-    except (zipfile.BadZipFile, LookupError, ET.ParseError, ValueError) as error:
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.filename:  # the system's, of the file itself
+            raise
         raise DataError(
             f"{file} can't be read as an Excel workbook: {error}.",
             fix="save it again without a password, or save it as CSV in UTF-8.",
@@ -114,6 +129,8 @@ class _Cells:
                 place = _column(letters[0]) if letters else len(cells)
                 if place < len(cells):
                     raise ValueError(f"row {row.get('r')} has its cells out of order")
+                if place >= _COLUMNS:
+                    raise ValueError(f"row {row.get('r')} has a cell beyond the last column, XFD")
                 cells += [""] * (place - len(cells))
                 cells.append(text)
             elif not letters:

@@ -12,7 +12,6 @@ with a copy of this package, so it loads where the project is not installed:
 The served model is the measured one: same input, network and code give the same numbers.
 """
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -85,7 +84,7 @@ def collect_parts(
         write_bytes(destination / name, read_bytes(folder / name))
     for name in inputs.FILES:
         if (encoded / name).exists():
-            shutil.copyfile(encoded / name, destination / name)
+            write_bytes(destination / name, read_bytes(encoded / name))
     write_json(destination / "calibration.json", {"temperature": temperature})
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline import progress
 from pipeline.core import params
-from pipeline.core.files import new_folder, temporary_folder
+from pipeline.core.files import sealed_folder, temporary_folder
 from pipeline.data import card, checks, series, sources
 from pipeline.data.series_checks import Findings, check_series
 from pipeline.workspace import Workspace
@@ -16,7 +16,7 @@ def run(workspace: Workspace) -> None:
     # A cache of its own: `datasets` was seen to serve a changed file's old rows from a used one.
     with temporary_folder(workspace.scratch / "download") as cache:
         findings = _bring(settings, home=workspace.home, cache=cache)
-        with new_folder(workspace.raw) as folder:
+        with sealed_folder(workspace.raw, stage="download") as folder:
             card.write_raw(folder, findings.tables, findings.card())
     progress.say(findings.render())
 

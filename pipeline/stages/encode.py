@@ -5,9 +5,9 @@ from typing import Any
 from pipeline import progress
 from pipeline.core import params
 from pipeline.core.files import (
-    new_folder,
     read_json,
     read_table,
+    sealed_folder,
     write_array,
     write_json,
     write_text,
@@ -41,7 +41,7 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
     raw = {name: read_table(path, columns) for name, path in paths.items()}
     corpus = encode_corpus(raw, settings, classes=card["classes"])
     reports, bigrams = {}, None
-    with new_folder(workspace.encoded) as folder:
+    with sealed_folder(workspace.encoded, stage="encode") as folder:
         for split in corpus.splits:
             write_sequences(folder / f"{split.name}.parquet", split.sequences, totals=split.totals)
             reports[split.name] = split.report
@@ -70,7 +70,7 @@ def _encode_series(
 ) -> None:
     tables = {name: read_table(workspace.raw / f"{name}.parquet") for name in SPLITS}
     splits, scaler = encode_series(tables, card, settings)
-    with new_folder(workspace.encoded) as folder:
+    with sealed_folder(workspace.encoded, stage="encode") as folder:
         for name, sequences in splits.items():
             write_sequences(folder / f"{name}.parquet", sequences)
             progress.say(f"encoded {name}: {len(sequences):,} rows")

@@ -11,13 +11,14 @@ from pipeline import progress
 from pipeline.core import params
 from pipeline.core.files import (
     column_names,
-    new_folder,
     read_csv,
     read_json,
     read_table,
     remove_unlisted,
+    sealed_folder,
     write_bytes,
     write_json,
+    write_sealed_json,
 )
 from pipeline.evaluation import fonts
 from pipeline.evaluation.outputs import evaluate
@@ -52,10 +53,10 @@ def run(workspace: Workspace) -> None:
             groups=_groups(workspace),
         ),
     )
-    with new_folder(workspace.plots) as folder:
+    with sealed_folder(workspace.plots, stage="evaluate") as folder:
         for path, content in outputs.plots.items():
             write_bytes(folder / path, content)
-    write_json(workspace.comparison, outputs.comparison)
+    write_sealed_json(workspace.comparison, outputs.comparison, stage="evaluate")
     write_json(workspace.metrics, outputs.metrics)
     write_json(workspace.scores, outputs.scores)
     remove_unlisted(

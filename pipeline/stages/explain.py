@@ -12,9 +12,9 @@ from pipeline import progress
 from pipeline.core import params, runtime
 from pipeline.core.files import (
     column_names,
-    new_folder,
     read_json,
     read_table,
+    sealed_folder,
     write_bytes,
     write_json,
     write_text,
@@ -71,7 +71,7 @@ def run(workspace: Workspace) -> None:
     idf = None if about["kind"] == "series" else _idf(workspace, about)
 
     network_of = _networks(workspace, settings.seeds)
-    with new_folder(workspace.explanations) as folder:
+    with sealed_folder(workspace.explanations, stage="explain") as folder:
         attended: dict[str, dict[int, MeasuredRun]] = {}
         contests: dict[str, dict[int, measures.Measured]] = {}
         lacking = ""

@@ -6,10 +6,10 @@ import pyarrow as pa
 from pipeline import fingerprint, progress
 from pipeline.core import params
 from pipeline.core.files import (
-    new_folder,
     read_json,
     read_table,
     read_text,
+    sealed_folder,
     write_array,
     write_arrays,
     write_json,
@@ -27,7 +27,7 @@ def run(workspace: Workspace) -> None:
     """Learn what networks begin with, without labels, if the dataset's entry asks for it."""
     settings = params.load_params(workspace.params)
     encode = settings.entry.encode
-    with new_folder(workspace.vectors) as folder:
+    with sealed_folder(workspace.vectors, stage="pretrain") as folder:
         if not isinstance(encode, params.TextEncode) or encode.vectors is None:
             write_json(folder / "vectors.json", {"corpus": None})
             return

@@ -10,7 +10,7 @@ from pipeline import fingerprint, progress
 from pipeline.baselines.baseline import Baseline, series_baselines, text_baselines
 from pipeline.baselines.ngrams import Texts
 from pipeline.core import params
-from pipeline.core.files import new_folder, read_json, read_table, write_json
+from pipeline.core.files import read_json, read_table, sealed_folder, write_json
 from pipeline.core.predictions import SPLITS, write_predictions
 from pipeline.core.sequences import read_sequences
 from pipeline.workspace import Workspace
@@ -28,7 +28,7 @@ def run(workspace: Workspace) -> None:
     else:
         splits = {name: read_sequences(workspace.encoded / f"{name}.parquet") for name in SPLITS}
         baselines = series_baselines(splits, about)
-    with new_folder(workspace.references) as folder:
+    with sealed_folder(workspace.references, stage="reference") as folder:
         for name, baseline in baselines.items():
             identity = _identity(workspace, name, values)
             _write(folder / name, name, baseline, about, identity)

@@ -6,7 +6,7 @@ import keras
 
 from pipeline import progress
 from pipeline.core import params
-from pipeline.core.files import new_folder
+from pipeline.core.files import sealed_folder
 from pipeline.core.predictions import SPLITS
 from pipeline.core.sequences import read_sequences
 from pipeline.tracking import EpochLogger
@@ -55,7 +55,7 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
             ],
             checkpoint=checkpoint,
         )
-    with new_folder(workspace.model(model, seed)) as folder:
+    with sealed_folder(workspace.model(model, seed), stage=f"train@{model}-{seed}") as folder:
         run.write_model(
             folder, network, result, {name: splits[name] for name in ("validation", "test")}
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.core.files import read_json, read_text
+from pipeline.core.files import SEAL, read_json, read_text
 from pipeline.core.predictions import Task, read_predictions
 from pipeline.core.sequences import NETWORK_INPUTS
 from pipeline.evaluation.metrics import DIGITS, measure
@@ -311,7 +311,10 @@ def comparison(
         files={
             **named("", [path for path in files if path.exists()]),
             **named("explanations", [path for path in found if path.exists()]),
-            **named("plots", sorted(p for p in plots if p.is_file() and p.stat().st_size)),
+            **named(
+                "plots",
+                sorted(p for p in plots if p.is_file() and p.stat().st_size and p.name != SEAL),
+            ),
         },
         started=ended,
         ended=ended,

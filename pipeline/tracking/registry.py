@@ -21,7 +21,7 @@ from pipeline.evaluation.champion import validation_loss
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference
 from pipeline.explanation.verdict import LEVELS
-from pipeline.tracking import runs
+from pipeline.tracking import runs, store
 from pipeline.tracking.model_card import hub_card, model_card
 from pipeline.tracking.provenance import DataVersion
 from pipeline.tracking.records import Record, trust_cards
@@ -240,11 +240,12 @@ def _aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-    client.create_registered_model(
-        name,
-        description="The best trained model by validation. `champion` is the current version, "
-        "`previous` the one before; each version's page holds its model card.",
-    )
+    with store.made_meanwhile():
+        client.create_registered_model(
+            name,
+            description="The best trained model by validation. `champion` is the current version, "
+            "`previous` the one before; each version's page holds its model card.",
+        )
     return {}
 
 
@@ -272,9 +273,24 @@ def _create_version(
         tags=tags,
         description=card,
     )
+    version = _first(client, version)
     # A server sets this itself: the run's page then links to the registered model.
     registered = [{"name": name, "version": version.version}]
     client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": json.dumps(registered)})
+    return version
+
+
+def _first(client: mlflow.MlflowClient, version: ModelVersion) -> ModelVersion:
+    """The first version of the same model: another clone may have registered it meanwhile."""
+    same = [
+        other
+        for other in client.search_model_versions(f"name = '{version.name}'")
+        if other.tags.get(runs.SERVED) == version.tags[runs.SERVED]
+    ]
+    first = min(same, key=lambda other: int(other.version), default=version)
+    if int(first.version) < int(version.version):
+        client.delete_model_version(version.name, version.version)
+        return first
     return version
 
 

@@ -37,6 +37,7 @@ FINGERPRINT = "fingerprint"
 SERVED = "served"
 CHANGES = "changes.patch"  # the artifact with a run's uncommitted changes
 _ARTIFACTS, _NOTE = "artifacts.sha256", "mlflow.note.content"
+_UPLOAD = 3600  # seconds that an upload may take
 _BATCH = 1000  # most metrics in one request
 
 
@@ -53,19 +54,33 @@ class Pack(Protocol):
 
 @dataclass(frozen=True)
 class Experiment:
-    """An MLflow experiment, and the data that the workspace's runs used."""
+    """An MLflow experiment, and the data that the workspace's runs used.
+
+    Attributes:
+        client: of the store.
+        id: the experiment's.
+        data: what the runs used.
+        shared: whether other clones may be recording in it at this moment.
+    """
 
     client: mlflow.MlflowClient
     id: str
     data: DataVersion
+    shared: bool = False
 
 
 def find(client: mlflow.MlflowClient, experiment: str, fingerprint: str) -> Run | None:
-    """The run with that fingerprint; of several, which only a race creates, the first is kept."""
-    runs = client.search_runs(
+    """The run with that fingerprint; of several, which only a race creates, one is kept."""
+    found = client.search_runs(
         [experiment], f"tags.{FINGERPRINT} = '{fingerprint}'", order_by=["attributes.start_time"]
     )
+    # A registered model may be of one that is complete.
+    runs = sorted(found, key=lambda run: run.info.status != "FINISHED")
     for run in runs[1:]:
+        for model in client.search_logged_models(
+            [experiment], f"source_run_id = '{run.info.run_id}'"
+        ):
+            client.delete_logged_model(model.model_id)
         client.delete_run(run.info.run_id)
     return runs[0] if runs else None
 
@@ -102,16 +117,23 @@ def synchronize(
     client = experiment.client
     found = find(client, experiment.id, record.fingerprint)
     run = found or start(client, experiment.id, record, record.started)
+    if found is None and experiment.shared:  # another clone may have started it, too
+        run = find(client, experiment.id, record.fingerprint) or run
     tags = {key: value for key, value in record.tags.items() if key not in run.data.tags}
     renewed = {_NOTE: record.note, "mlflow.parentRunId": parent}
     tags |= {key: value for key, value in renewed.items() if value and _tag(run, key) != value}
     params = {key: value for key, value in record.params.items() if key not in run.data.params}
     epochs = _missing_epochs(client, run, record)
     model, new_model = _pack(experiment, run, record, pack)
-    # Of two values at one step, MLflow shows the later one: an update gets the current time.
-    now = int(1000 * time.time())
+    # Of two values at one step, MLflow shows the later one.
     metrics = [
-        Metric(key, value, now if key in run.data.metrics else record.ended, 0, model)
+        Metric(
+            key,
+            value,
+            _later(client, run, key) if key in run.data.metrics else record.ended,
+            0,
+            model,
+        )
         for key, value in record.metrics.items()
         if not _same(run.data.metrics.get(key), value)
     ]
@@ -159,6 +181,12 @@ def _missing_epochs(client: mlflow.MlflowClient, run: Run, record: Record) -> li
         for key, value in metrics.items()
         if epoch not in known.get(key, ())
     ]
+
+
+def _later(client: mlflow.MlflowClient, run: Run, key: str) -> int:
+    """Now, in milliseconds; if the clock was set back, just after the metric's latest value."""
+    known = client.get_metric_history(run.info.run_id, key)
+    return max(int(1000 * time.time()), 1 + max(metric.timestamp for metric in known))
 
 
 def _same(known: float | None, value: float) -> bool:
@@ -210,16 +238,25 @@ def identity(record: Record, servable: Servable) -> str:
 
 
 def packed(experiment: Experiment, run: Run, served: str) -> LoggedModel | None:
-    """The run's model with that identity; half-uploaded models are deleted."""
+    """The run's model with that identity; half-uploaded models are deleted.
+
+    Of several, which only a race of clones creates, it is the one that was there first.
+    """
     models = experiment.client.search_logged_models(
         [experiment.id], f"source_run_id = '{run.info.run_id}'"
     )
+    ready = []
     for model in models:
-        if model.status != LoggedModelStatus.READY:
+        if model.status == LoggedModelStatus.READY:
+            ready += [model] * (model.tags.get(SERVED) == served)
+        elif not (experiment.shared and _is_recent(model)):
             experiment.client.delete_logged_model(model.model_id)
-        elif model.tags.get(SERVED) == served:
-            return model
-    return None
+    return min(ready, key=lambda one: (one.last_updated_timestamp, one.model_id), default=None)
+
+
+def _is_recent(model: LoggedModel) -> bool:
+    """Whether another clone may still be uploading it."""
+    return time.time() - model.creation_timestamp / 1000 < _UPLOAD
 
 
 def _pack(
@@ -254,6 +291,9 @@ def _pack(
         description.save(str(folder / "MLmodel"))
         client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    if (first := packed(experiment, run, served)) and first.model_id != model.model_id:
+        client.delete_logged_model(model.model_id)  # another clone was faster
+        return first.model_id, False
     client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
     return model.model_id, True
 

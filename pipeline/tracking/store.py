@@ -1,6 +1,7 @@
 """The MLflow store: created once, and corrected after the project was moved."""
 
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -17,10 +18,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.db.db_types import DATABASE_ENGINES
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.core.files import temporary_folder
+from pipeline import progress
+from pipeline.core.files import doing, temporary_folder
 from pipeline.errors import TrackingError
 
 _MODEL_TRAINING = "workflowType=machine_learning"  # else the UI hides the model registry
+
+_PATIENCE = 60  # seconds to wait for another program that has locked the project's database
 
 _RUN_NAME = "attributes.`Run Name`"  # a column that is always there, if too narrow by default
 
@@ -85,6 +89,23 @@ def connect(store: Store) -> mlflow.MlflowClient:
     return client
 
 
+@contextlib.contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Wait until no other process of this project records runs: two would undo each other's work.
+
+    The system ends the lock with its process, also when that is killed.
+    """
+    path = home / ".spotlight" / "mlflow.lock"
+    path.parent.mkdir(exist_ok=True)
+    with doing(f"locking {path}"), path.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.say("Another process records this project's runs in MLflow: waiting for it.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def show(
     client: mlflow.MlflowClient, experiment_id: str, columns: Sequence[str], *, group: str
 ) -> dict[str, str]:
@@ -119,15 +140,25 @@ def show(
 
 def experiment(client: mlflow.MlflowClient, store: Store, name: str) -> str:
     """The id of the experiment `name`, which is created or restored if need be."""
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        place = None if store.artifacts is None else (store.artifacts / name).as_uri()
-        # The kind decides which columns and tabs MLflow's UI offers.
-        tags = {"mlflow.experimentKind": "custom_model_development"}
-        return str(client.create_experiment(name, artifact_location=place, tags=tags))
+    place = None if store.artifacts is None else (store.artifacts / name).as_uri()
+    # The kind decides which columns and tabs MLflow's UI offers.
+    tags = {"mlflow.experimentKind": "custom_model_development"}
+    while (found := client.get_experiment_by_name(name)) is None:
+        with made_meanwhile():
+            client.create_experiment(name, artifact_location=place, tags=tags)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
+
+
+@contextlib.contextmanager
+def made_meanwhile() -> Iterator[None]:
+    """Accept that another clone makes the same at this moment."""
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 @contextlib.contextmanager
@@ -136,11 +167,28 @@ def readable_errors(store: Store) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
+        told = reason(error)
         raise TrackingError(
-            f"MLflow at {store} could not be used: {reason(error)}",
-            fix="correct or unset MLFLOW_TRACKING_URI, or start the server. No result is lost: "
-            "`python -m pipeline track` completes MLflow from the files.",
+            f"MLflow at {store} could not be used: {told}", fix=_remedy(store, told)
         ) from error
+
+
+_FILL = "`python -m pipeline track` completes MLflow from the files."
+
+
+def _remedy(store: Store, told: str) -> str:
+    """What to do about what the store said."""
+    if store.database is None:
+        return (
+            f"correct or unset MLFLOW_TRACKING_URI, or start the server. No result is lost: {_FILL}"
+        )
+    name = store.database.name
+    if "locked" in told:
+        return f"close the program that uses {name}. No result is lost: then {_FILL}"
+    return (
+        f"if {name} is damaged, move it away: mv {name} {name}.damaged; rm -f {name}-*. Then "
+        f"{_FILL} Runs of earlier results are in {name}.damaged alone."
+    )
 
 
 def reason(error: BaseException) -> str:
@@ -174,7 +222,7 @@ def _create(database: Path, artifacts: Path) -> None:
 def _correct_paths(database: Path, artifacts: Path) -> None:
     """Point every stored artifact path to this project's folder, wherever it was before."""
     now = artifacts.as_uri()
-    with contextlib.closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(database, timeout=_PATIENCE)) as connection, connection:
         places = connection.execute("SELECT artifact_location FROM experiments")
         roots = {place.rpartition("/")[0] for (place,) in places if place}
         moved = {root for root in roots if root != now and root.endswith(f"/{artifacts.name}")}
@@ -188,8 +236,12 @@ def _correct_paths(database: Path, artifacts: Path) -> None:
 
 
 def _address(database: Path) -> str:
-    """The URI of an SQLite file, whose reader decodes `%41` and ends the path at `?`."""
-    return f"sqlite:///{urllib.parse.quote(str(database))}"
+    """The URI of an SQLite file, whose reader decodes `%41` and ends the path at `?`.
+
+    Nothing else is escaped: MLflow makes the folder of the path as it stands in the URI.
+    """
+    escaped = re.sub("[%?#]", lambda found: urllib.parse.quote(found[0]), str(database))
+    return f"sqlite:///{escaped}"
 
 
 def _is_database(uri: str) -> bool:

@@ -61,8 +61,13 @@ def sync_runs(
     if not found:
         return Summary(str(place), settings.dataset, {}, "")
     data = data_version(workspace)
-    with store.readable_errors(place):
-        experiment = Experiment(client, store.experiment(client, place, data.name), data)
+    with store.readable_errors(place), store.alone(workspace.home):
+        experiment = Experiment(
+            client,
+            store.experiment(client, place, data.name),
+            data,
+            shared=place.database is None,
+        )
         states = hold(experiment, found, pack=pack)
         trial = dvc_experiment()
         if trial and not promote:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipeline.core.files import read_json
+from pipeline.core.files import read_bytes, read_json
 from pipeline.core.params import Recipe
 from pipeline.core.sequences import Sequences
 from pipeline.encoding import batching
@@ -37,8 +37,7 @@ def load_model(folder: Path) -> LoadedModel:
     """
     card = read_json(folder / "model.json")
     weights = folder / "model.weights.h5"
-    if not weights.exists():
-        raise ArtifactError(f"There is no {weights}.", fix="create it: dvc repro")
+    read_bytes(weights)  # Keras reads only a path; this looks whether it is what was written
     try:
         network = build_network(
             Recipe(**card["recipe"]),

@@ -1,4 +1,5 @@
 import re
+import signal
 import subprocess
 import sys
 
@@ -108,6 +109,24 @@ def test_an_interrupt_ends_without_a_traceback(monkeypatch, capsys):
     monkeypatch.setattr(stages, "run", interrupted)
     assert command_line.main(["download"]) == 130
     assert "stopped" in capsys.readouterr().err
+
+
+INTERRUPTED = """
+import os, runpy, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "pipeline.commands":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+runpy.run_module("pipeline", run_name="__main__")
+"""
+
+
+def test_an_interrupt_at_the_start_ends_without_a_traceback():
+    """While the modules are imported, which takes a moment on a busy machine."""
+    ended = python("-c", INTERRUPTED)
+    assert ended.returncode == -signal.SIGINT
+    assert ended.stdout + ended.stderr == ""
 
 
 def test_without_the_environment_it_says_how_to_get_it(tmp_path):

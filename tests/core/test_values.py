@@ -80,6 +80,7 @@ def refusal(path, value):
         ("evaluate.resamples", 10**12, "less than or equal to 1000000"),
         ("evaluate.confidence", 1.0, "less than 1"),
         ("datasets.demo.source.words", [4000, 20_000_000], "less than or equal to 100000"),
+        ("datasets.demo.source.words", [40], "the key `datasets.demo.source.words.1` is missing"),
         ("datasets.demo.encode.max_len", 10**9, "less than or equal to 1000000"),
         ("datasets.demo.source", {**FILES, "classes": []}, "at least 2 items"),
         ("datasets.demo.source", {**FILES, "classes": ["only"]}, "at least 2 items"),
@@ -98,6 +99,14 @@ def refusal(path, value):
 def test_a_value_out_of_bounds_is_named_with_its_key_and_the_bound(path, value, rule):
     """Before anything is computed with it."""
     assert rule in refusal(path, value)
+
+
+@pytest.mark.parametrize("key", ["datasets", "architectures"])
+def test_names_that_yaml_takes_for_something_else_are_listed(key):
+    """`1:` is a number there, `null:` is null."""
+    document = {**DOCUMENT, key: {None: {}, 1: {}}}
+    with pytest.raises(ParamsError, match=r"It defines: None, 1|valid string"):
+        params.parse_params(document)
 
 
 @pytest.mark.parametrize(

@@ -163,9 +163,10 @@ def test_what_a_file_lacks_is_said(name, lines, said, tmp_path):
         guess.guess_source(tmp_path / name)
 
 
-def test_rows_without_a_label_are_counted(tmp_path):
+@pytest.mark.parametrize("blank", ["", " "])
+def test_rows_without_a_label_are_counted(tmp_path, blank):
     """Training would stop at the first of them."""
-    lines = [f"a text with {n},{'' if n % 10 == 3 else n % 2}" for n in range(40)]
+    lines = [f"a text with {n},{blank if n % 10 == 3 else n % 2}" for n in range(40)]
     (tmp_path / "own.csv").write_text("\n".join(["text,label", *lines]))
     found = guess.guess_source(tmp_path / "own.csv")
     assert any("4 of 40 rows have no 'label'" in note for note in found.notes)

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.core import params
 from pipeline.core.files import (
+    SEAL,
     ArtifactError,
     read_array,
     read_arrays,
@@ -65,7 +66,7 @@ def test_vectors_are_made_where_they_are_wanted(project):
     assert vectors.shape == (20, 6)
     assert np.abs(vectors[2:]).sum() > 0
     learn(project)
-    assert [path.name for path in project.vectors.iterdir()] == ["vectors.json"]
+    assert {path.name for path in project.vectors.iterdir()} == {"vectors.json", SEAL}
 
 
 def test_unlabeled_texts_have_to_be_there(project):

@@ -72,15 +72,19 @@ def change(project, values):
         yaml.dump(document, file)
 
 
+def users_environment():
+    """The variables that a user has, with our Python first and none of the tests' own."""
+    cleared = {"MLFLOW_TRACKING_URI", "DVC_ROOT", "MAKEFLAGS", "PYTHONPATH"}
+    kept = {name: value for name, value in os.environ.items() if name not in cleared}
+    return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+
+
 def run(project, *command, check=True, **environment):
     """Run a command as a user would, in the project, with our environment active."""
-    cleared = {"MLFLOW_TRACKING_URI", "DVC_ROOT", "MAKEFLAGS", "PYTHONPATH"}
-    env = {name: value for name, value in os.environ.items() if name not in cleared}
-    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     done = subprocess.run(
         command,
         cwd=project,
-        env={**env, **environment},
+        env={**users_environment(), **environment},
         capture_output=True,
         text=True,
         check=False,

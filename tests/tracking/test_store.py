@@ -17,6 +17,14 @@ def test_the_store_is_inside_the_project_and_absolute(tmp_path):
     assert found.artifacts == tmp_path / "mlartifacts"
 
 
+def test_no_folder_is_made_beside_the_project(tmp_path):
+    """As MLflow does for a blank that is written as %20."""
+    home = tmp_path / "eine Übung"
+    home.mkdir()
+    store.connect(store.locate(home))
+    assert list(tmp_path.iterdir()) == [home]
+
+
 @pytest.mark.parametrize("name", ["100%data", "a%20b #c", "why? ünï 日本"])
 def test_the_store_is_made_in_a_folder_of_any_name(name, tmp_path):
     """Though `%20`, `#` and `?` mean something in an address."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.core.files import write_json
+from pipeline.core.files import sealed_folder, write_json
 from pipeline.core.sequences import Sequences, starts_of, write_sequences
 from pipeline.errors import ArtifactError
 from pipeline.models.network import build_network
@@ -196,3 +196,21 @@ def test_a_model_that_cannot_be_loaded_says_what_to_do(network, tmp_path):
     save(network, tmp_path, recipe={**recipe().model_dump(), "heads": 8})
     with pytest.raises(ArtifactError, match="heads"):
         load_model(tmp_path)
+
+
+def test_weights_of_another_run_are_refused(network, tmp_path):
+    """They fit, and would predict other things than the run's files say."""
+    for seed, name in enumerate(("bilstm-1", "bilstm-2")):
+        with sealed_folder(tmp_path / name, stage=f"train@{name}") as folder:
+            save(network, folder, seed=seed)
+    load_model(tmp_path / "bilstm-1")
+    weights = network.predictor.get_weights()
+    other = tmp_path / "bilstm-2" / "model.weights.h5"
+    try:
+        network.predictor.set_weights([weight + 1 for weight in weights])
+        network.predictor.save_weights(other)
+    finally:
+        network.predictor.set_weights(weights)
+    other.replace(tmp_path / "bilstm-1" / "model.weights.h5")
+    with pytest.raises(ArtifactError, match=r"model\.weights\.h5 was changed.*train@bilstm-1"):
+        load_model(tmp_path / "bilstm-1")

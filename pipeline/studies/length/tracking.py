@@ -34,7 +34,7 @@ def track_study(study: Workspace, wanted: Study) -> Summary:
     place = store.locate(study.home)
     client = store.connect(place)
     states: dict[str, State] = {}
-    with store.readable_errors(place):
+    with store.readable_errors(place), store.alone(study.home):
         experiment = store.experiment(client, place, NAME)
         versions = []
         for length, runs in found.items():

@@ -22,7 +22,7 @@ def track_search(workspace: Workspace, search: Search, study: Study) -> None:
     place = store.locate(workspace.home)
     client = store.connect(place)
     data = data_version(workspace)
-    with store.readable_errors(place):
+    with store.readable_errors(place), store.alone(workspace.home):
         experiment = Experiment(client, store.experiment(client, place, data.name), data)
         hold(experiment, _records(workspace, search, study), pack=None)
 

@@ -1,7 +1,7 @@
 """`corpus@LENGTH` of the length study: the demo corpus → studies/length/data/encoded/LENGTH."""
 
 from pipeline import progress
-from pipeline.core.files import new_folder, write_json
+from pipeline.core.files import sealed_folder, write_json
 from pipeline.core.sequences import write_sequences
 from pipeline.studies.length import corpus, settings
 from pipeline.workspace import Workspace
@@ -13,7 +13,7 @@ def run(workspace: Workspace, length: str) -> None:
     wanted = settings.load_study(study.params).corpus
     reviews = corpus.generate(wanted, length)
     encoded, about = corpus.encode(reviews, length=length, vocabulary=wanted.vocabulary)
-    with new_folder(study.encoded / length) as folder:
+    with sealed_folder(study.encoded / length, stage=f"corpus@{length}") as folder:
         for name, sequences in encoded.items():
             write_sequences(folder / f"{name}.parquet", sequences)
         write_json(folder / "encoding.json", about)

@@ -3,7 +3,7 @@
 import time
 
 from pipeline import progress
-from pipeline.core.files import new_folder
+from pipeline.core.files import sealed_folder
 from pipeline.core.sequences import read_sequences
 from pipeline.studies.length import settings
 from pipeline.training.checkpoint import Checkpoint
@@ -46,7 +46,7 @@ def run(workspace: Workspace, length: str, model: str, seed: int) -> None:
         name=f"{name}-{seed}",
         checkpoint=checkpoint,
     )
-    with new_folder(study.model(name, seed)) as folder:
+    with sealed_folder(study.model(name, seed), stage=f"train@{name}-{seed}") as folder:
         run.write_model(folder, network, result, splits)
     run.write_costs(study.costs(name, seed), result, begun=begun)
     checkpoint.remove()

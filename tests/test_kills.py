@@ -1,0 +1,133 @@
+"""`python -m pipeline repro`, killed again and again, ends as if nothing had been.
+
+KILLS=20 python -m pytest tests/test_kills.py
+"""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import mlflow
+import psutil
+import pytest
+
+from tests.support.project import change, copy_project, pipeline, tracked_runs, users_environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
+
+KILLS = int(os.environ.get("KILLS", "3"))
+SEED = int(os.environ.get("KILLS_SEED", "1"))
+LATEST = 20.0  # seconds after its start at which a run is killed: about a quarter of a whole one
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
+
+
+def small_project(root):
+    """One model that trains in seconds."""
+    root.mkdir()
+    copy_project(root)
+    change(root, {"models": ["bilstm_attention"], "evaluate.resamples": 100})
+    return root
+
+
+def killed(project, after, sent):
+    """Start a run, and kill it after so many seconds; returns whether it had ended by then.
+
+    A terminal sends Ctrl-C to all its processes, a machine's end comes to all, and SIGTERM to one.
+    """
+    with (project / "repro.log").open("w") as log:
+        started = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "repro"],
+            cwd=project,
+            env=users_environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        started.wait(after)
+    except subprocess.TimeoutExpired:
+        to_one = sent == signal.SIGTERM
+        (started.send_signal if to_one else partial(os.killpg, started.pid))(sent)
+        started.wait(120)
+        assert not (left := alive(started.pid)), f"{sent.name} after {after:.1f} s left {left}"
+        return False
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+    assert started.returncode == 0, (project / "repro.log").read_text()
+    return True
+
+
+def alive(group):
+    """The command lines of a group's processes, if some are still there after ten seconds."""
+    for _ in range(100):
+        left = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, ProcessLookupError):
+                if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                    left.append(" ".join(process.cmdline()))
+        if not left:
+            break
+        time.sleep(0.1)
+    return left
+
+
+def files(project):
+    """Path → bytes of everything that stages write and DVC keeps."""
+    folders = (project / "data" / name for name in ("raw", "encoded", "vectors"))
+    found = [path for folder in (*folders, project / "results") for path in folder.rglob("*")]
+    made = {path for path in (*found, project / "dvc.lock") if path.is_file()}
+    return {path.relative_to(project): path.read_bytes() for path in made}
+
+
+def recorded(project):
+    """Name → status, metrics and parameters of each run; the models; the registry's aliases."""
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{project / 'mlflow.db'}")
+    runs = tracked_runs(project)
+    usage = ("usage/", "epoch/")
+    told = {
+        name: (
+            run.info.status,
+            {key: value for key, value in run.data.metrics.items() if not key.startswith(usage)},
+            run.data.params,
+            sorted(entry.path for entry in client.list_artifacts(run.info.run_id)),
+        )
+        for name, run in runs.items()
+    }
+    steps = {
+        name: [point.step for point in client.get_metric_history(run.info.run_id, "epoch/val_loss")]
+        for name, run in runs.items()
+    }
+    models = client.search_logged_models([next(iter(runs.values())).info.experiment_id])
+    champion = client.get_registered_model("spotlight-demo")
+    return told, steps, [(model.name, model.status) for model in models], champion.aliases
+
+
+def test_a_run_that_is_killed_ends_with_the_same_bytes(tmp_path):
+    """Whatever it was doing, whatever the signal; MLflow has each run once, and complete."""
+    whole = small_project(tmp_path / "whole")
+    pipeline(whole, "repro")
+    expected, tracked = files(whole), recorded(whole)
+    moments = random.Random(SEED)
+    left, round_ = KILLS, 0
+    while left:
+        round_ += 1
+        project = small_project(tmp_path / f"killed {round_}")
+        ended = False
+        while left and not ended:
+            after, sent = moments.uniform(1, LATEST), moments.choice(SIGNALS)
+            ended = killed(project, after, sent)
+            left -= not ended
+            told = (project / "repro.log").read_text()
+            # Python's own start, and DVC's, answer Ctrl-C with one.
+            assert sent == signal.SIGINT or "Traceback" not in told, told
+        pipeline(project, "repro")
+        found = files(project)
+        assert found.keys() == expected.keys()
+        assert [path for path in expected if found[path] != expected[path]] == []
+        assert recorded(project) == tracked
