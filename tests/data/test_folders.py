@@ -11,6 +11,7 @@ from pipeline.data import checks, excel_files, readers, sources
 from pipeline.data.header import Layout
 from pipeline.data.sources import Corpus
 from pipeline.errors import DataError
+from tests.support.workbook import NAMESPACE, SHEET, WORKBOOK
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:
@@ -130,34 +131,6 @@ def test_two_tables_of_one_header_are_read_as_one(tmp_path: Path) -> None:
 
 # ── Excel ────────────────────────────────────────────────────────────────────────────────
 
-_NS = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-_REL = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
-SHEET = f"""<worksheet {_NS}><sheetData>
-<row r="1">
-<c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c><c r="D1" t="s"><v>2</v></c>
-</row><row r="2">
-<c r="A2" t="s"><v>3</v></c><c r="B2"><v>5</v></c><c r="D2" s="1"><v>45351.5</v></c>
-</row><row r="4">
-<c r="A4" t="inlineStr"><is><t>007</t></is></c><c r="B4" t="b"><v>1</v></c>
-</row><row r="5">
-<c r="A5" t="str"><f>A1</f><v>a_x000D_b</v></c><c r="B5"><v>4.5</v></c><c r="Z5"/>
-</row></sheetData></worksheet>"""
-WORKBOOK = {
-    "xl/workbook.xml": f'<workbook {_NS} {_REL}><sheets><sheet name="One" r:id="rId1"/>'
-    '<sheet name="Two" r:id="rId2"/></sheets></workbook>',
-    "xl/_rels/workbook.xml.rels": "<Relationships>"
-    '<Relationship Id="rId1" Target="worksheets/sheet1.xml"/>'
-    '<Relationship Id="rId2" Target="/xl/worksheets/sheet2.xml"/></Relationships>',
-    "xl/worksheets/sheet1.xml": SHEET,
-    "xl/worksheets/sheet2.xml": f"<worksheet {_NS}><sheetData/></worksheet>",
-    "xl/sharedStrings.xml": f"<sst {_NS}><si><t>text</t></si><si><t>label</t></si>"
-    "<si><t>when</t></si><si><r><t>schön </t></r><r><t>&lt;b&gt;</t></r>"
-    "<rPh><t>x</t></rPh></si></sst>",
-    "xl/styles.xml": f'<styleSheet {_NS}><numFmts><numFmt numFmtId="170" formatCode="[Red]0 &quot;d'
-    '&quot;"/><numFmt numFmtId="171" formatCode="yyyy/mm"/></numFmts><cellXfs>'
-    '<xf numFmtId="170"/><xf numFmtId="171"/></cellXfs></styleSheet>',
-}
-
 
 def workbook(path: Path, **changes: str) -> Path:
     """A workbook with changed parts."""
@@ -204,7 +177,7 @@ def test_excel_workbook_becomes_a_corpus(tmp_path: Path) -> None:
     [
         ({"xl/worksheets/sheet2.xml": SHEET}, "several sheets: 'One', 'Two'"),
         ({"xl/worksheets/sheet1.xml": "<worksheet"}, "can't be read as an Excel workbook"),
-        ({"xl/sharedStrings.xml": f"<sst {_NS}/>"}, "can't be read as an Excel workbook"),
+        ({"xl/sharedStrings.xml": f"<sst {NAMESPACE}/>"}, "can't be read as an Excel workbook"),
         ({"xl/worksheets/sheet1.xml": SHEET.replace("row", "line")}, "has no rows"),
         ({"xl/worksheets/sheet1.xml": SHEET.replace('"B1"', '"Q1"')}, "row 1 has its cells out"),
     ],

@@ -19,8 +19,8 @@ from pipeline.core.sources import FilesSource
 from pipeline.data import guess, sources
 from pipeline.data.checks import check_corpus
 from pipeline.errors import DataError
-from tests.data.test_folders import WORKBOOK
 from tests.support.fuzz import FUZZED, damaged
+from tests.support.workbook import WORKBOOK
 
 ROWS = [
     {"text": f'the lamp, No. {n}, is "{word}" – schön', "label": word, "stars": n % 5}
