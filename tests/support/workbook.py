@@ -24,6 +24,7 @@ WORKBOOK = {
     "<si><t>when</t></si><si><r><t>schön </t></r><r><t>&lt;b&gt;</t></r>"
     "<rPh><t>x</t></rPh></si></sst>",
     "xl/styles.xml": f'<styleSheet {NAMESPACE}><numFmts><numFmt numFmtId="170" '
-    'formatCode="[Red]0 &quot;d&quot;"/><numFmt numFmtId="171" formatCode="yyyy/mm"/></numFmts><cellXfs>'
+    'formatCode="[Red]0 &quot;d&quot;"/><numFmt numFmtId="171" formatCode="yyyy/mm"/>'
+    "</numFmts><cellXfs>"
     '<xf numFmtId="170"/><xf numFmtId="171"/></cellXfs></styleSheet>',
 }
