@@ -166,6 +166,8 @@ def _parquet_rows(file: Path) -> Iterator[Mapping[str, Any]]:
                 while any(pa.types.is_struct(kind) for kind in table.schema.types):
                     table = table.flatten()
                 yield from table.to_pylist()
+    except UnicodeDecodeError:
+        raise DataError(f"{file}: a text in it is not UTF-8.", fix="save it as UTF-8.") from None
     except (pa.ArrowException, OSError) as error:
         raise readers.read_error(file, error) from None
 

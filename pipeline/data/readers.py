@@ -214,7 +214,7 @@ def parquet_columns(file: Path) -> list[str]:
     """
     try:
         metadata = pq.read_metadata(file)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise read_error(file, error) from None
     if not metadata.num_rows:
         raise no_rows(file)
