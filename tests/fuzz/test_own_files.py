@@ -4,9 +4,10 @@ import contextlib
 import gzip
 import io
 import json
-import shutil
 import tarfile
+import tempfile
 import zipfile
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pyarrow as pa
@@ -97,15 +98,16 @@ FILES = {
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused(tmp_path, name, data):
     """When it is added, and when it is downloaded."""
-    (tmp_path / name).write_bytes(data.draw(damaged(FILES[name])))
-    cache = tmp_path / "cache"
-    shutil.rmtree(cache, ignore_errors=True)
-    cache.mkdir()
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))  # what is known of a path is kept
+    (folder / "cache").mkdir()
+    (folder / name).write_bytes(data.draw(damaged(FILES[name])))
     with contextlib.suppress(DataError):
-        assert guess.guess_source(tmp_path / name).rows > 0
+        assert guess.guess_source(folder / name).rows > 0
     with contextlib.suppress(DataError):
         source = FilesSource(kind="files", path=name)
-        found = check_corpus(sources.load_corpus("own", source, home=tmp_path, cache=cache))
+        found = check_corpus(
+            sources.load_corpus("own", source, home=folder, cache=folder / "cache")
+        )
         assert found.tables["train"].num_rows > 0
 
 
