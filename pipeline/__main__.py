@@ -14,8 +14,8 @@ if __name__ == "__main__" and _at_interrupt is signal.default_int_handler:
     # Ctrl-C while what follows is imported ends without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from pipeline import progress  # noqa: E402
-from pipeline.commands import (  # noqa: E402
+from pipeline import progress
+from pipeline.commands import (
     advise,
     bench,
     data,
@@ -34,9 +34,9 @@ from pipeline.commands import (  # noqa: E402
     suggestion_study,
     ui,
 )
-from pipeline.errors import MachineError, SpotlightError  # noqa: E402
-from pipeline.termination import ends_its_processes  # noqa: E402
-from pipeline.workspace import Workspace  # noqa: E402
+from pipeline.errors import MachineError, SpotlightError
+from pipeline.termination import ends_its_processes
+from pipeline.workspace import Workspace
 
 COMMANDS = (
     stages,

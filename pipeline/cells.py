@@ -45,7 +45,8 @@ def repro_cells(
     cores = len(os.sched_getaffinity(0))
     if jobs * threads > cores:
         progress.say(
-            f"{jobs} jobs of {threads} threads each share {cores} cores: fewer jobs are as fast."
+            f"{jobs} jobs of {threads} threads each share {cores} cores: with fewer jobs, none "
+            "waits for another."
         )
     logs.mkdir(parents=True, exist_ok=True)
     running: dict[psutil.Popen, tuple[str, float]] = {}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pipeline.core.params import Params
     from pipeline.evaluation.reproduction import Gap
 
+MOST_JOBS = 256  # each is a process with a TensorFlow of its own
+
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command and its arguments."""
@@ -32,8 +34,14 @@ def add_parser(commands: Subparsers) -> None:
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add the number of trainings at a time."""
     parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="trainings at a time (default: 1)"
+        "--jobs", type=_count, default=1, metavar="N", help="trainings at a time (default: 1)"
     )
+
+
+def _count(written: str) -> int:
+    if not (written.isdecimal() and 1 <= int(written) <= MOST_JOBS):
+        raise argparse.ArgumentTypeError(f"a number from 1 to {MOST_JOBS}, not {written!r}")
+    return int(written)
 
 
 def run(workspace: Workspace, jobs: int, dvc: list[str]) -> None:

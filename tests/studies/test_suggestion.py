@@ -72,7 +72,7 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
     ]
     assert all(float(row[split]) >= 0 for row in rows for split in ("validation", "test"))
     monkeypatch.setattr(cases, "_prepare", None)
-    monkeypatch.setattr(cases, "_train", None)
+    monkeypatch.setattr(cases, "_train", lambda *_: pytest.fail("trained again"))
     assert cases.run_study(workspace, part, {"ett": str(series)}) == rows
     written = (part.results / "results.csv").read_text()
     assert len(written.splitlines()) == 1 + len(rows)

@@ -6,6 +6,7 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def _runs(
     yield once("baselines", lambda: _prepare(workspace, own, document, study, case))
     for model in study.models:
         for seed in study.seeds:
-            yield once(f"{model}-{seed}", lambda: [_train(own, case, model, seed)])  # noqa: B023
+            yield once(f"{model}-{seed}", partial(_train, own, case, model, seed))
 
 
 def _prepare(
@@ -166,7 +167,7 @@ def _draw(table: pa.Table, count: int, seed: int) -> pa.Table:
     return table.take(pa.array(np.sort(chosen)))
 
 
-def _train(own: Workspace, case: Case, model: str, seed: int) -> Row:
+def _train(own: Workspace, case: Case, model: str, seed: int) -> Iterator[Row]:
     keras.backend.clear_session()  # layers are numbered per process
     settings = params.load_params(own.params)
     recipe = settings.recipe(model)
@@ -199,7 +200,7 @@ def _train(own: Workspace, case: Case, model: str, seed: int) -> Row:
         for rows in (splits[name] for name in _MEASURED)
     ]
     epochs = {"best_epoch": result.best_epoch, "epochs": len(result.history)}
-    return _row(own, case, model, predicted) | {"seed": seed} | epochs
+    yield _row(own, case, model, predicted) | {"seed": seed} | epochs
 
 
 def _row(own: Workspace, case: Case, model: str, predicted: list[Predictions]) -> Row:
