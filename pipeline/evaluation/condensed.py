@@ -13,8 +13,8 @@ from pipeline.evaluation.results import ModelResult
 def condense(results: Sequence[ModelResult]) -> pa.Table:
     """The runs' test predictions: row, target, and columns named MODEL/SEED/NUMBER.
 
-    Of probabilities, the log-odds against the first class in hundredths: 25,000 rows of two
-    classes take some 30 KB a run. The most probable class stays the same.
+    Of probabilities, the log-odds against the first class in hundredths: a 2,000-row run
+    of two classes takes some 5 KB. The most probable class stays the same.
 
     Args:
         results: models with predictions for the same rows.

@@ -288,7 +288,7 @@ def _by_length(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
         comparison,
         groups,
         "Test accuracy by length",
-        "steps, of a text its tokens; bins of about as many rows",
+        "steps, of a text its tokens",
     )
 
 

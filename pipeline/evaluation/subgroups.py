@@ -34,7 +34,7 @@ def by_length(
         results: the models.
         lengths: <int64>[n], steps of each test row.
         task: the task.
-        bins: how many, each with about as many rows.
+        bins: how many, each with about as many rows; the last may be split, see `LONGEST`.
         bootstrap: for the differences' intervals.
     """
     shares = np.linspace(0, 1, bins + 1)

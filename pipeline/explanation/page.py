@@ -235,7 +235,6 @@ def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]
     width, line_height, margin, most_lines = 1000, 22, 20, 6
     font = FontProperties(family=families(), size=10)
     # Matplotlib's method has no types.
-    # matplotlib gives its backends no types
     renderer = FigureCanvasAgg(Figure(dpi=100)).get_renderer()  # type: ignore[no-untyped-call]
 
     y = 0.0
