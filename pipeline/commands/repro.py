@@ -11,7 +11,7 @@ from pipeline.commands import Subparsers
 from pipeline.commands.advise import advice
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
-from pipeline.evaluation.wording import METRIC_TITLES, listed, metric_and_sd
+from pipeline.evaluation.wording import METRIC_TITLES, listed, metric_and_sd, table_rows
 from pipeline.repository import dvc_repro, git, init_dvc
 from pipeline.workspace import COMPLETE, Workspace
 
@@ -166,12 +166,12 @@ def _table(metrics: Mapping[str, Any], use: str, *, width: int) -> Iterator[str]
 
     What doesn't fit into the width goes below, with the models' names again.
     """
-    models = metrics["models"]
-    marked = [f"{model} ✓" if model == use else model for model in models]
+    rows = dict(table_rows(metrics["models"]))
+    marked = [f"{title} ✓" if title == use else title for title in rows]
     names = _column("test", marked, str.ljust)
-    blocks = [[names, _column("seeds", [str(about["seeds"]) for about in models.values()])]]
-    for metric in next(iter(models.values()))["test"]:
-        cells = [metric_and_sd(about["test"][metric], metric) for about in models.values()]
+    blocks = [[names, _column("seeds", [str(about["seeds"]) for about in rows.values()])]]
+    for metric in next(iter(rows.values()))["test"]:
+        cells = [metric_and_sd(about["test"][metric], metric) for about in rows.values()]
         column = _column(METRIC_TITLES.get(metric, metric), cells)
         if sum(len(one[0]) + 2 for one in [*blocks[-1], column]) - 2 > width:
             blocks.append([names])

@@ -10,6 +10,7 @@ from pipeline.evaluation.wording import (
     mean_and_sd,
     metric_and_sd,
     signed_difference,
+    table_rows,
 )
 
 Document = Mapping[str, Any]
@@ -60,7 +61,7 @@ def markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def models(metrics: Document) -> str:
-    """Every model's metrics on test, mean ± standard deviation over its seeds."""
+    """Every model's metrics on test, mean ± standard deviation over its seeds; its ensemble's."""
     described = metrics["models"]
     names = list(next(iter(described.values()))["test"])
     return markdown(
@@ -72,7 +73,7 @@ def models(metrics: Document) -> str:
                 f"{about['parameters']:,}",
                 *(metric_and_sd(about["test"][name], name) for name in names),
             ]
-            for model, about in described.items()
+            for model, about in table_rows(described)
         ],
     )
 

@@ -15,7 +15,7 @@ from pipeline.core.predictions import Task
 from pipeline.evaluation.calibration import describe_calibration
 from pipeline.evaluation.champion import choose_champion
 from pipeline.evaluation.headline import Unit, conclude
-from pipeline.evaluation.metrics import per_class, rounded, summarize
+from pipeline.evaluation.metrics import measure_ensemble, per_class, rounded, summarize
 from pipeline.evaluation.pairwise import MINIMUM_SEEDS, compare_pairs
 from pipeline.evaluation.results import ModelResult, check_same_rows
 from pipeline.evaluation.significance import Bootstrap
@@ -76,6 +76,7 @@ def comparison_document(
                     "parameters": result.parameters,
                     "validation": summarize(result.validation, task),
                     "test": summarize(result.test, task),
+                    "ensemble": measure_ensemble(result, task),
                     "per_class": None if regression else per_class(result, classes),
                 }
                 for result in results

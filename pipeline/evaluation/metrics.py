@@ -88,6 +88,18 @@ def summarize(runs: Sequence[Predictions], task: Task) -> dict[str, dict[str, fl
     return {name: aggregate([run[name] for run in measured]) for name in measured[0]}
 
 
+def measure_ensemble(result: ModelResult, task: Task) -> dict[str, Any] | None:
+    """What all runs reach together, by split; None if there is only one run."""
+    ensemble = result.ensemble()
+    if ensemble is None:
+        return None
+    return {
+        "parameters": ensemble.parameters,
+        "validation": summarize(ensemble.validation, task),
+        "test": summarize(ensemble.test, task),
+    }
+
+
 def metrics_document(results: Sequence[ModelResult], *, dataset: str, task: Task) -> dict[str, Any]:
     """The content of `results/metrics.json`."""
     document = {
@@ -98,6 +110,7 @@ def metrics_document(results: Sequence[ModelResult], *, dataset: str, task: Task
                 "parameters": result.parameters,
                 "validation": summarize(result.validation, task),
                 "test": summarize(result.test, task),
+                "ensemble": measure_ensemble(result, task),
             }
             for result in results
         },

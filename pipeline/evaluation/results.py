@@ -67,9 +67,28 @@ class ModelResult:
 
     def mean_outputs(self) -> NDArray[np.float64]:
         """<float64>[n, classes] or, for regression, [n]: the runs' mean outputs on test."""
-        stacked = np.stack([run.outputs for run in self.test])
-        mean: NDArray[np.float64] = stacked.mean(axis=0, dtype=np.float64)
-        return mean
+        return _mean_outputs(self.test)
+
+    def ensemble(self) -> "ModelResult | None":
+        """All runs as one model that averages their outputs; None if there is only one."""
+        if len(self.test) < 2:
+            return None
+        return replace(
+            self,
+            seeds=(),
+            parameters=len(self.test) * self.parameters,
+            validation=(_averaged(self.validation),),
+            test=(_averaged(self.test),),
+        )
+
+
+def _mean_outputs(runs: Sequence[Predictions]) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = np.mean([run.outputs for run in runs], axis=0, dtype=np.float64)
+    return mean
+
+
+def _averaged(runs: Sequence[Predictions]) -> Predictions:
+    return replace(runs[0], outputs=_mean_outputs(runs).astype(np.float32))
 
 
 def scores(runs: Sequence[Predictions], task: Task) -> NDArray[np.float64]:

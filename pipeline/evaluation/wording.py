@@ -1,7 +1,8 @@
 """Numbers and lists as a reader sees them, in the report, the tables and the terminal."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 METRIC_TITLES = {
     "accuracy": "accuracy, %",
@@ -61,6 +62,18 @@ def metric_and_sd(value: Mapping[str, float | None], metric: str) -> str:
     return mean_and_sd(
         value["mean"], value["sd"], lambda number: real_minus(f"{factor * number:.{decimals}f}")
     )
+
+
+def table_rows(models: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(title, figures) of each model and, right after it, of its ensemble.
+
+    Args:
+        models: of `metrics.json`; in earlier ones there are no ensembles.
+    """
+    for name, figures in models.items():
+        yield name, figures
+        if ensemble := figures.get("ensemble"):
+            yield f"{name}, ensemble", {**figures, **ensemble}
 
 
 def listed(items: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from pipeline.evaluation.wording import (
     metric_and_sd,
     real_minus,
     signed_difference,
+    table_rows,
 )
 from pipeline.explanation.names import DETAILS
 from pipeline.explanation.page import environment
@@ -100,6 +101,7 @@ def build_report(
         title=model_title,
         signed=partial(signed_difference, regression=comparison["task"] == "regression"),
         spread=metric_and_sd,
+        table_rows=table_rows,
         fixed=_fixed,
         two_decimals=two_decimals,
         p=_p_value,

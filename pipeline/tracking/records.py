@@ -338,11 +338,15 @@ _FIGURES = {
 
 
 def _compared(document: Mapping[str, Any]) -> dict[str, float]:
-    """Each model's mean score on test; each pair's difference, its interval, and p after Holm."""
+    """Scores on test of each model and its ensemble; each pair's difference, interval and p."""
     metric = document["metric"]
     found = {
         f"versus_{metric}/{name}": model["test"][metric]["mean"]
         for name, model in document["models"].items()
+    } | {
+        f"ensemble_{metric}/{name}": model["ensemble"]["test"][metric]["mean"]
+        for name, model in document["models"].items()
+        if model["ensemble"]
     }
     for pair in document["pairs"]:
         found |= {f"{of}/{_versus(pair)}": pair[key] for of, key in _FIGURES.items()}

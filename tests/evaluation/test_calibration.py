@@ -106,7 +106,7 @@ def test_every_prediction_is_in_one_bin(second, bins):
     assert 0 <= seen.error <= 1
 
 
-def test_description_has_each_fit_and_the_diagram_of_all():
+def test_description_has_each_run_and_the_diagram_of_all():
     """A temperature per seed from validation, errors as mean and sd, bins over all runs."""
     validation, test = drawn(2, 2.0, rows=2000, seed=3), drawn(2, 2.0, rows=1000, seed=4)
     runs = [

@@ -72,7 +72,7 @@ def test_regression_metrics_by_hand():
     }
 
 
-def test_scores_are_per_fit_and_row():
+def test_scores_are_per_run_and_row():
     """Right or wrong for classes, the squared error for numbers."""
     run = predictions([0, 1], of_second(0.2, 0.3))
     assert scores([run, run], "binary").tolist() == [[1, 0], [1, 0]]
@@ -106,7 +106,7 @@ def test_metrics_document_has_the_promised_shape():
     assert document["dataset"] == "demo"
     assert list(document["models"]) == ["bilstm", "tfidf"]
     bilstm = document["models"]["bilstm"]
-    assert list(bilstm) == ["seeds", "parameters", "validation", "test"]
+    assert list(bilstm) == ["seeds", "parameters", "validation", "test", "ensemble"]
     assert (bilstm["seeds"], bilstm["parameters"]) == (3, 42)
     assert list(bilstm["test"]) == ["accuracy", "f1", "roc_auc", "log_loss", "ece"]
     accuracies = [np.mean(run.labels == run.targets) for run in results[0].test]
@@ -116,7 +116,22 @@ def test_metrics_document_has_the_promised_shape():
     }
     assert document["models"]["tfidf"]["seeds"] == 1
     assert document["models"]["tfidf"]["test"]["f1"]["sd"] is None
+    assert document["models"]["tfidf"]["ensemble"] is None
     json.dumps(document, allow_nan=False)
+
+
+def test_an_ensemble_averages_the_outputs_of_all_runs():
+    """Three runs: of the third row two are wrong, but the one that is right is surer."""
+    runs = [
+        predictions([0, 1, 1], of_second(*probabilities))
+        for probabilities in ([0.1, 0.9, 0.4], [0.6, 0.8, 0.4], [0.1, 0.7, 0.9])
+    ]
+    model = ModelResult("m", (1, 2, 3), 10, tuple(runs[:1] * 3), tuple(runs))
+    figures = metrics_document([model], dataset="demo", task="binary")["models"]["m"]["ensemble"]
+    assert figures["parameters"] == 30
+    assert figures["test"]["accuracy"] == {"mean": 1.0, "sd": None}
+    assert figures["validation"]["accuracy"] == {"mean": 0.666667, "sd": None}
+    assert model.split_by_seed()[0].ensemble() is None
 
 
 def test_metrics_document_of_a_regression():
@@ -133,7 +148,7 @@ def test_rounded_is_ready_for_json():
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_arms_of_other_rows_are_refused(split):
+def test_results_of_other_rows_are_refused(split):
     """A paired comparison of different rows would be meaningless; the error names the model."""
     good = result("bilstm", 0.8)
     runs = {"validation": good.validation, "test": good.test}

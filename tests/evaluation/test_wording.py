@@ -8,6 +8,7 @@ from pipeline.evaluation.wording import (
     mean_and_sd,
     metric_and_sd,
     signed_difference,
+    table_rows,
 )
 
 
@@ -71,3 +72,17 @@ def test_items_are_listed_in_words(items, shown):
 def test_numbers_in_a_row_are_a_range(numbers, shown):
     """Short enough for a table."""
     assert compact(numbers) == shown
+
+
+def test_a_table_has_each_ensemble_below_its_model():
+    """A baseline has none, and neither have the documents of earlier versions."""
+    ensemble = {"parameters": 30, "test": {"accuracy": 0.95}}
+    models = {
+        "tfidf": {"seeds": 1, "parameters": 5, "ensemble": None},
+        "bilstm": {"seeds": 3, "parameters": 10, "test": {"accuracy": 0.9}, "ensemble": ensemble},
+        "earlier": {"seeds": 3, "parameters": 10},
+    }
+    rows = dict(table_rows(models))
+    assert list(rows) == ["tfidf", "bilstm", "bilstm, ensemble", "earlier"]
+    assert rows["bilstm, ensemble"]["seeds"] == 3
+    assert rows["bilstm, ensemble"]["test"] == {"accuracy": 0.95}

@@ -135,7 +135,7 @@ def test_agreement_of_equal_reversed_and_disjoint_weights():
     assert agreed(left, right)["divergence"]["mean"] == pytest.approx(1)
 
 
-def test_agreement_of_one_fit_or_of_even_weights_is_undefined():
+def test_agreement_of_one_run_or_of_even_weights_is_undefined():
     """There is nothing to compare, or no order to compare."""
     even = [np.full(4, 0.25, np.float32)]
     assert agreed(even) is None
@@ -230,7 +230,7 @@ def test_verdict_says_its_numbers():
         assert part in agreed_on
 
 
-def test_verdict_of_a_single_fit_rests_on_the_tests_that_could_be_made():
+def test_verdict_of_a_single_run_rests_on_the_tests_that_could_be_made():
     """Without evidence and with one seed, deletion alone decides."""
     level, sentences = verdict([run(believable=True)], None)
     assert (level, len(sentences)) == ("supported", 2)
