@@ -85,7 +85,9 @@ def diff(workspace: Workspace, old: str, new: str | None) -> None:
             settings.resamples,
             settings.seed,
             block=about.get("block", 1),
+            groups=after.groups("test"),
         ),
+        old_groups=before.groups("test"),
     )
     on = "the same test rows" if tests[0] == tests[1] else "each version's own test rows"
     progress.say(f"\nScores, on {on}:")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.files import read_json, read_table
 from pipeline.data import checks, splitting
+from pipeline.data.card import is_grouped
 from pipeline.errors import ArtifactError, DataError
 from pipeline.repository import git, locked_hash
 
@@ -188,6 +189,12 @@ class Side:
     name: str
     card: Mapping[str, Any]
     splits: Mapping[str, pa.Table]
+
+    def groups(self, split: str) -> NDArray[np.int64] | None:
+        """<int64>[n], what each row of a split belongs to; None if the source doesn't say."""
+        if not is_grouped(self.card):
+            return None
+        return np.asarray(self.splits[split]["group"].to_numpy(), np.int64)
 
 
 @dataclass(frozen=True)

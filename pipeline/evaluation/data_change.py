@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.core.predictions import Predictions, Task
 from pipeline.evaluation.results import scores
 from pipeline.evaluation.significance import (
@@ -15,7 +18,13 @@ Runs = Mapping[str, Sequence[Predictions]]
 
 
 def score_changes(
-    old: Runs, new: Runs, *, task: Task, same_rows: bool, bootstrap: Bootstrap
+    old: Runs,
+    new: Runs,
+    *,
+    task: Task,
+    same_rows: bool,
+    bootstrap: Bootstrap,
+    old_groups: NDArray[np.int64] | None = None,
 ) -> dict[str, Difference]:
     """The new score minus the old one, for every model in both.
 
@@ -24,13 +33,17 @@ def score_changes(
         new: likewise.
         task: decides the score: accuracy, or the squared error.
         same_rows: whether both predicted the same rows, which makes the interval narrower.
-        bootstrap: resamples, seed, confidence.
+        bootstrap: resamples, seed, confidence, and the groups of the new rows.
+        old_groups: <int64>[n], of the old rows.
     """
-    difference = paired_difference if same_rows else unpaired_difference
+    both = {
+        model: (scores(new[model], task), scores(old[model], task)) for model in new if model in old
+    }
     return {
-        model: difference(scores(new[model], task), scores(old[model], task), bootstrap)
-        for model in new
-        if model in old
+        model: paired_difference(*pair, bootstrap)
+        if same_rows
+        else unpaired_difference(*pair, bootstrap, old_groups)
+        for model, pair in both.items()
     }
 
 

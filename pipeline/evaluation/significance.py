@@ -95,17 +95,21 @@ def paired_difference(
 
 
 def unpaired_difference(
-    first: NDArray[np.float64], second: NDArray[np.float64], bootstrap: Bootstrap
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    bootstrap: Bootstrap,
+    groups: NDArray[np.int64] | None = None,
 ) -> Difference:
     """As `paired_difference`, for scores on different rows: each side's rows are drawn separately.
 
     Args:
         first: <float64>[runs, n].
         second: <float64>[runs, n], where both may differ.
-        bootstrap: resamples, seed, confidence.
+        bootstrap: resamples, seed, confidence; its groups are those of the first's rows.
+        groups: <int64>[n], of the second's rows.
     """
     estimate = float(first.mean() - second.mean())
-    first, second = _drawn(first, bootstrap), _drawn(second, bootstrap)
+    first, second = _drawn(first, bootstrap), _drawn(second, replace(bootstrap, groups=groups))
     random = np.random.default_rng(bootstrap.seed)
     deviations = _row_deviations(first.mean(axis=0), bootstrap.resamples, random)
     deviations -= _row_deviations(second.mean(axis=0), bootstrap.resamples, random)

@@ -20,6 +20,7 @@ from pipeline.core.files import (
     write_json,
     write_sealed_json,
 )
+from pipeline.data.card import read_groups
 from pipeline.evaluation import fonts
 from pipeline.evaluation.outputs import evaluate
 from pipeline.evaluation.results import read_results
@@ -50,7 +51,7 @@ def run(workspace: Workspace) -> None:
             seed=settings.evaluate.seed,
             block=about.get("block", 1),
             margin=settings.evaluate.margin,
-            groups=_groups(workspace),
+            groups=read_groups(workspace.raw, "test"),
         ),
     )
     with sealed_folder(workspace.plots, stage="evaluate") as folder:
@@ -74,15 +75,6 @@ def _lengths(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.int64
         return np.full(rows, about["time_steps"], np.int64)
     table = read_table(workspace.encoded / "test.parquet", ["total"])
     return np.asarray(table["total"].to_numpy(), np.int64)
-
-
-def _groups(workspace: Workspace) -> NDArray[np.int64] | None:
-    """<int64>[n], of each test text what it belongs to; None if the dataset doesn't say."""
-    source = read_json(workspace.raw / "card.json")["source"]
-    if not {"group_column", "group_rows"} & source.keys():
-        return None
-    table = read_table(workspace.raw / "test.parquet", ["group"])
-    return np.asarray(table["group"].to_numpy(), np.int64)
 
 
 def _evidence(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.float64] | None:

@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from pipeline.core.files import read_json
 from pipeline.core.params import Params
 from pipeline.core.predictions import Predictions, Task, read_predictions
+from pipeline.data.card import read_groups
 from pipeline.evaluation.champion import validation_loss
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference
@@ -180,8 +181,10 @@ def promote(
     loss = chosen["validation"]["mean"]  # None where it diverged
     seeds = len(document["models"][chosen["model"]]["seeds"])
     present = None if champion is None or forced else champion
+    validation = read_predictions(record.files[_VALIDATION])
+    groups = read_groups(workspace.raw, "validation")
     verdict = judge(
-        read_predictions(record.files[_VALIDATION]),
+        validation,
         None if present is None else _validation(client, present, experiment.data),
         task=document["task"],
         loss=math.nan if loss is None else loss,
@@ -197,6 +200,7 @@ def promote(
             resamples=settings.evaluate.resamples,
             seed=settings.evaluate.seed,
             block=document["method"]["block"],
+            groups=None if groups is None else groups[validation.rows],
         ),
         trusted=trusted(card, settings.registry.require_trust),
     )

@@ -118,6 +118,15 @@ def test_interval_over_different_rows_by_hand():
     assert (found.low, found.high) == pytest.approx((0.1 - half, 0.1 + half), abs=0.006)
 
 
+def test_each_side_of_different_rows_has_its_own_groups():
+    """Rows in pairs of equals carry half the information: the error is that of half the rows."""
+    first, second = np.repeat([1.0, 0.0], [90, 10])[None], np.repeat([1.0, 0.0], [320, 80])[None]
+    settings = Bootstrap(0.95, 20_000, 0, groups=np.arange(100) // 2)
+    found = unpaired_difference(first, second, settings, np.arange(400) // 2)
+    half = 1.96 * (0.9 * 0.1 / 50 + 0.8 * 0.2 / 200) ** 0.5
+    assert (found.low, found.high) == pytest.approx((0.1 - half, 0.1 + half), abs=0.01)
+
+
 def test_seeds_that_decide_alone_give_students_interval():
     """Runs that are wrong on all rows alike: a two-sample t interval with 2 + 2 degrees."""
     first = np.array([[0.7], [0.8], [0.9]]) * np.ones((3, 50))
