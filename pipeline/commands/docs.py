@@ -82,6 +82,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     return {
         "demo": "\n\n".join(tables.demo(one) for one in kept if one.dataset == "demo"),
         "overview": tables.overview(kept),
+        "answer": tables.answer(kept, read_json(workspace.length_study.summary)),
         "datasets": tables.datasets(kept),
         "explanations": tables.explanations(kept),
         "length-study": tables.length_study(read_json(workspace.length_study.summary)),

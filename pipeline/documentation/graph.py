@@ -21,13 +21,18 @@ def mermaid(stages: Mapping[str, Mapping[str, Any]]) -> str:
         for name, stage in stages.items()
         if "matrix" in stage
     ]
-    arrows = [
-        f"  {source} --> {name}"
-        for name in stages
-        for source in stages
-        if source in reads[name]
-        and not any(source in _ancestors(other, reads) for other in reads[name])
-    ]
+    arrows: list[str] = []
+    for name in stages:
+        sources = [
+            source
+            for source in stages
+            if source in reads[name]
+            and not any(source in _ancestors(other, reads) for other in reads[name])
+        ]
+        if sources and arrows and arrows[-1].endswith(f"> {' & '.join(sources)}"):
+            arrows[-1] += f" --> {name}"
+        elif sources:
+            arrows.append(f"  {' & '.join(sources)} --> {name}")
     return "\n".join(["```mermaid", "flowchart LR", *labels, *arrows, "```"])
 
 

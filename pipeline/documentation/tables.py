@@ -1,6 +1,6 @@
 """Results as Markdown tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,20 +130,31 @@ def by_length(comparison: Document) -> str:
 
 
 def mcnemar(comparison: Document) -> str:
-    """McNemar's test of each pair of runs with the same seed; empty for a regression."""
-    rows = [
-        [
-            f"`{pair['first']}` against `{pair['second']}`",
-            str(test["seed"]),
-            f"{test['only_first_right']:,}",
-            f"{test['only_second_right']:,}",
-            _p_value(test["p_value_holm"]),
-        ]
-        for pair in comparison["pairs"]
-        for test in pair["mcnemar"]
-    ]
-    titles = ["runs of", "seed", "only the first right", "only the second right", "p (Holm)"]
+    """McNemar's tests of each pair, over the seeds: the range of what they found.
+
+    Empty for a regression.
+    """
+    rows = []
+    for pair in comparison["pairs"]:
+        if tests := pair["mcnemar"]:
+            found = [
+                sorted(test[key] for test in tests)
+                for key in ("only_first_right", "only_second_right", "p_value_holm")
+            ]
+            rows.append(
+                [
+                    f"`{pair['first']}` against `{pair['second']}`",
+                    *(_from_to(counts, "{:,}".format) for counts in found[:2]),
+                    _from_to(found[2], _p_value),
+                ]
+            )
+    titles = ["compared", "only the first right", "only the second right", "p (Holm)"]
     return markdown(titles, rows) if rows else ""
+
+
+def _from_to(values: Sequence[Any], shown: Callable[[Any], str]) -> str:
+    """Sorted values as "7" or "7–1,200"."""
+    return "–".join(dict.fromkeys([shown(values[0]), shown(values[-1])]))
 
 
 def demo(kept: Kept) -> str:
@@ -181,6 +192,35 @@ def overview(kept: Sequence[Kept]) -> str:
             )
     titles = ["dataset", "on test", "best baseline", "last state", "other pooling"]
     return markdown([*titles, "difference", "interval", "verdict"], rows)
+
+
+def answer(kept: Sequence[Kept], study: Document) -> str:
+    """What all results say to the project's two questions, as a list of sentences.
+
+    Args:
+        kept: every dataset's results.
+        study: the length study's `summary.json`.
+    """
+    points = []
+    for one in kept:
+        lengths = (one.comparison.get("by_length") or {}).get("sentences", [])
+        points.append(f"- **{one.dataset}**: {' '.join([one.comparison['headline'], *lengths])}")
+    longest = [
+        found["sentence"]
+        for found in study["advantages"]
+        if (found["length"], found["position"]) == (study["changes"]["to"], "anywhere")
+    ]
+    length = study["changes"]["to"].replace("-", "–")
+    points.append(f"- **The length study, {length} words**: {' '.join(longest)}")
+    for one in kept:
+        for model, card in one.faithfulness.get("trust", {}).items():
+            if card["average"]:
+                points.append(
+                    f"- **Can the weights be trusted?** `{model}`, {one.dataset}. As a pointer to "
+                    f"what matters on average: {card['average']['sentence']} As the reason for one "
+                    f"prediction: {card['single']['sentence']}"
+                )
+    return "\n".join(points)
 
 
 def datasets(kept: Sequence[Kept]) -> str:
@@ -251,7 +291,10 @@ def _section(one: Kept) -> str:
     if lengths := by_length(one.comparison):
         parts += ["Accuracy on test, %, by length in tokens before truncation:", lengths]
     if tests := mcnemar(one.comparison):
-        parts += ["McNemar's exact test, run against run:", tests]
+        parts += [
+            "McNemar's exact test, run against run, over all seeds:",
+            tests,
+        ]
     return "\n\n".join(parts)
 
 

@@ -81,6 +81,32 @@ def test_the_overview_puts_every_pooling_beside_last_state_and_baseline():
     assert "−0.12 to −0.08" in row
 
 
+def test_the_answer_quotes_headline_lengths_longest_texts_and_trust():
+    """A model without attention has no weights to trust."""
+    trust = {
+        "bilstm": {"average": None, "single": None},
+        "bilstm_attention": {"average": {"sentence": "In part."}, "single": {"sentence": "No."}},
+    }
+    kept = replace(
+        KEPT,
+        comparison=COMPARISON | {"by_length": {"sentences": ["It gains with length."]}},
+        faithfulness=FAITHFULNESS | {"trust": trust},
+    )
+    advantages = [
+        {"length": length, "position": position, "sentence": f"{length}, {position}."}
+        for length in ("40-60", "230-270")
+        for position in ("anywhere", "end")
+    ]
+    study = {"changes": {"to": "230-270"}, "advantages": advantages}
+    adding, longest, trusted = tables.answer([kept], study).splitlines()
+    assert adding == "- **adding**: It is better. It gains with length."
+    assert longest == "- **The length study, 230–270 words**: 230-270, anywhere."
+    assert (
+        "`bilstm_attention`, adding. As a pointer to what matters on average: In part." in trusted
+    )
+    assert trusted.endswith("As the reason for one prediction: No.")
+
+
 def test_a_section_names_command_parameters_machine_and_date():
     """And leaves out McNemar's test where there is none."""
     section = tables.datasets([KEPT])
@@ -91,8 +117,9 @@ def test_a_section_names_command_parameters_machine_and_date():
     assert "McNemar" not in section
     with_tests = deepcopy(COMPARISON)
     test = {"seed": 1, "only_first_right": 7, "only_second_right": 1200, "p_value_holm": 0.07}
-    with_tests["pairs"][0]["mcnemar"] = [test]
-    row = "| `bilstm_attention` against `bilstm` | 1 | 7 | 1,200 | 0.07 |"
+    other = {"seed": 2, "only_first_right": 5, "only_second_right": 1200, "p_value_holm": 0.00001}
+    with_tests["pairs"][0]["mcnemar"] = [test, other]
+    row = "| `bilstm_attention` against `bilstm` | 5–7 | 1,200 | < 0.0001–0.07 |"
     assert row in tables.mcnemar(with_tests)
 
 
