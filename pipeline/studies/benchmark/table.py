@@ -76,10 +76,16 @@ def _throughput(found: Mapping[str, Any]) -> Iterator[str]:
         ],
     )
     yield ""
+    limit = found["limit_tokens_per_second"]
+    others = [
+        f"{limit / median(each['tokens_per_second']):.1f} × {NAMES[implementation]}"
+        for implementation, each in found["implementations"].items()
+        if implementation != first
+    ]
     yield (
         f"The matrix limit: {median(found['gflops']):,.0f} GFLOP/s measured in between, and "
-        f"{found['flops_per_token']:,} operations for a token, so "
-        f"{found['limit_tokens_per_second']:,.0f} tokens/s."
+        f"{found['flops_per_token']:,} operations for a token, so {limit:,.0f} tokens/s"
+        f"{', which is ' if others else ''}{'; '.join(others)}."
     )
     compared = [name for name in found["implementations"] if name.startswith("pytorch")]
     if len(compared) > 1 and first not in compared:
