@@ -22,6 +22,7 @@ from pipeline.commands import (
     demo,
     docs,
     export,
+    interval_study,
     length_study,
     predict,
     promote,
@@ -53,6 +54,7 @@ COMMANDS = (
     search,
     suggestion_study,
     size_study,
+    interval_study,
     bench,
     docs,
     reproduce,
@@ -73,7 +75,14 @@ GROUPS = {
         "reproduce",
         "docs",
     ),
-    "studies": ("length-study", "search", "suggestion-study", "size-study", "bench"),
+    "studies": (
+        "length-study",
+        "search",
+        "suggestion-study",
+        "size-study",
+        "interval-study",
+        "bench",
+    ),
 }
 
 

@@ -53,6 +53,11 @@ class Workspace:
         return Workspace(self.root, "studies/size")
 
     @property
+    def interval_study(self) -> "Workspace":
+        """The study of `make interval-study`."""
+        return Workspace(self.root, "studies/intervals")
+
+    @property
     def base(self) -> Path:
         return self.root / self.part
 

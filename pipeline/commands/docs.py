@@ -77,6 +77,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     trials = workspace.recipe_search.results / "trials.csv"
     suggested = workspace.suggestion_study.results / "results.csv"
     sizes = workspace.size_study.results / "results.csv"
+    intervals = workspace.interval_study.results / "results.csv"
     pipeline = read_yaml(workspace.pipeline)
     assert isinstance(pipeline, dict)
     return {
@@ -88,6 +89,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "length-study": tables.length_study(read_json(workspace.length_study.summary)),
         "suggestion": tables.suggestion(_rows(suggested)),
         "sizes": tables.sizes(_rows(sizes)),
+        "intervals": tables.intervals(_rows(intervals)),
         "recipe": tables.recipe(_rows(trials)),
         **{name: _benchmark(workspace, name, table.markdown) for name in ("bench", "growth")},
         "parameters": parameters.document(),

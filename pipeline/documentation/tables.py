@@ -403,6 +403,31 @@ def sizes(results: Sequence[Mapping[str, str]]) -> str:
     )
 
 
+def intervals(results: Sequence[Mapping[str, str]]) -> str:
+    """The simulated intervals: a row for each case."""
+    return markdown(
+        [
+            "test rows",
+            "in groups of",
+            "runs of each model",
+            "sd over seeds, points",
+            "intervals that hold the truth, %",
+            "false alarms, %",
+        ],
+        [
+            [
+                f"{int(one['rows']):,}",
+                one["group"],
+                f"{one['first_runs']} and {one['second_runs']}",
+                f"{100 * float(one['seed_sd']):.1f}",
+                f"{100 * float(one['coverage']):.1f}",
+                f"{100 * float(one['false_alarms']):.1f}",
+            ]
+            for one in results
+        ],
+    )
+
+
 def _of_runs(values: Sequence[float]) -> str:
     if not values:
         return "–"
