@@ -75,9 +75,9 @@ def paired_difference(
     Seeds are not drawn with replacement as rows are, because there are too few: with three,
     such draws have two thirds of the variance. In our simulations that interval covered the
     truth in 85 % of cases where seeds mattered most and in 99.7 % where they did not; this one
-    in 94 to 97 % of both. The noise that rows already bring into each run's mean is subtracted
-    from the seeds' variance, so that it isn't counted twice (two-way random effects, as in
-    studies with many readers and cases: Hillis 2007).
+    in 94 to 97 % of both (`make interval-study`). The noise that rows already bring into each
+    run's mean is subtracted from the seeds' variance, so that it isn't counted twice (two-way
+    random effects, as in studies with many readers and cases: Hillis 2007).
 
     Args:
         first: <float64>[runs, n] scores of the first model's runs on the rows; one run where
