@@ -35,6 +35,7 @@ SUBJECTS = frozenset({
     "region", "device",
 })
 # fmt: on
+ABSENT = frozenset({"nan", "null", "n/a", "na", "#n/a", "undefined", "missing", "?"})
 ONE_LABEL = "Spotlight learns one label a row."
 EVIDENCE = ("evidence", "spans", "rationale", "rationales")
 MOST_STEPS = 20  # of a rating that isn't whole
@@ -67,6 +68,10 @@ def text_source(
     names = sorted(classes.counts, key=float if classes.numeric else None)
     shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
     notes = [f"The text is {listed(text)}, the label {label!r}: {len(names):,} classes, {shown}."]
+    if absent := [name for name in names if name.lower() in ABSENT]:
+        notes.append(
+            f"The class {absent[0]!r} may stand for a missing label: if so, remove its rows."
+        )
     if classes.missing:
         missing = f"{len(classes.missing):,} of {look.seen:,} rows"
         notes.append(f"{missing} have no {label!r}: remove them, or write what they lack.")

@@ -342,8 +342,7 @@ def _in_unicode(column: pa.ChunkedArray, *, name: str, place: Place) -> pa.Chunk
             except UnicodeDecodeError:
                 raise DataError(
                     f"{place(row)}: the column {name!r} is not UTF-8.",
-                    fix="save the file as UTF-8. If it is ISO-8859-1: "
-                    "iconv -f ISO-8859-1 -t UTF-8 OLD > NEW",
+                    fix="write that text in UTF-8, or remove the row.",
                 ) from None
         raise
     return column

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
+from pipeline.core.texts import SAMPLE, conversion
 from pipeline.errors import DataError
 
 _MARKS = {
@@ -91,7 +92,6 @@ def _not_utf8(file: Path) -> DataError | None:
             except UnicodeDecodeError as error:
                 return DataError(
                     f"{file}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x}).",
-                    fix="save it as a text file in UTF-8. If it is ISO-8859-1: "
-                    "iconv -f ISO-8859-1 -t UTF-8 OLD > NEW",
+                    fix=conversion(line + lines.read(SAMPLE)),
                 )
     return None

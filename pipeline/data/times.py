@@ -28,6 +28,8 @@ DATES = (
     ),
     *("%Y %m %d", "%Y %m"),
 )
+# A quarter or an ISO week; `%q` is ours, since `strptime` has no quarters.
+PERIODS = ("%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "%G-W%V", "%GW%V", "%G W%V")
 CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%H.%M.%S", "%H")
 ISO = "ISO8601"  # pandas' name for the formats of ISO 8601
 ZONE = r"\d(?:Z|[+-]\d\d:?\d\d)$"
@@ -55,7 +57,7 @@ def find_formats(values: Sequence[str], *, clock: bool = False) -> list[str]:
     alike = [
         one
         for one in (CLOCKS if clock else _dated())
-        if re.sub(r"%\w|T", "", one) == marks and _fits(tried, one)
+        if re.sub(r"%\w|[A-Z]", "", one) == marks and _fits(tried, one)
     ]
     fitting = [one for one in alike if _fits(distinct, one)]
     if len(fitting) < 2:
@@ -80,9 +82,15 @@ def read_times(values: Sequence[str], pattern: str) -> NDArray[np.datetime64]:
 
     Args:
         values: as written.
-        pattern: as for `strptime`, or `ISO`.
+        pattern: as for `strptime`, or `ISO`. `%q` is a quarter, which begins with its first
+            month; an ISO week without a day begins on Monday.
     """
     written = pd.Series([str(value).strip() for value in values], dtype=object)
+    if "%q" in pattern:
+        written = written.str.replace(r"(?<=Q)\d+", _first_month, regex=True)
+        pattern = pattern.replace("%q", "%m")
+    elif "%V" in pattern and not re.search("%[uaAw]", pattern):
+        written, pattern = written + " 1", f"{pattern} %u"
     zoned = written.str.contains(ZONE)
     if pattern == ISO and zoned.any():
         written = written.where(zoned)
@@ -91,8 +99,14 @@ def read_times(values: Sequence[str], pattern: str) -> NDArray[np.datetime64]:
     return np.asarray(read.dt.tz_localize(None).to_numpy(), "datetime64[us]")
 
 
+def _first_month(quarter: re.Match[str]) -> str:
+    """As a month that doesn't exist, if there is no such quarter."""
+    return {"1": "01", "2": "04", "3": "07", "4": "10"}.get(quarter[0], "13")
+
+
 def _dated() -> Iterator[str]:
     yield from DATES
+    yield from PERIODS
     for date, clock, mark in itertools.product(DATES, CLOCKS, (" ", "T", ", ")):
         yield f"{date}{mark}{clock}"
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.core.texts import conversion
 from pipeline.errors import DataError
 
 STANDARD_INPUT = "-"
@@ -154,7 +155,7 @@ def _decoded(line: bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         raise DataError(
             f"{where} is not UTF-8 (byte 0x{line[error.start]:02x}).",
-            fix="save it in UTF-8; iconv -f ISO-8859-1 -t UTF-8 OLD > NEW if that is what it is.",
+            fix=conversion(line),
         ) from None
 
 

@@ -42,6 +42,15 @@ def test_rows_sorted_by_class(names: tuple[Any, Any], tmp_path: Path) -> None:
     assert f"2 classes, {names[0]}, {names[1]}" in found.notes[0]
 
 
+def test_a_class_that_may_be_a_missing_label_is_named(tmp_path: Path) -> None:
+    """As pandas writes what is missing; a class that is only called like it stays one."""
+    rows = [(text(n), ("good", "bad", "nan")[n % 3]) for n in range(60)]
+    found = guess_source(table(tmp_path, "review,sentiment", rows))
+    assert (
+        found.notes[1] == "The class 'nan' may stand for a missing label: if so, remove its rows."
+    )
+
+
 def test_a_large_file_is_sampled_over_all_its_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
