@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # All but line feed and tab; those that turn the direction; surrogates.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def bar(
@@ -33,10 +35,15 @@ def epoch_bar(*, what: str, total: int) -> "tqdm[Any]":
 
 
 def say(line: str = "") -> None:
-    """Print a line without breaking a progress bar."""
+    """Print a line without breaking a progress bar, its control characters spelled out."""
+    write(printable(line))
+
+
+def write(line: str) -> None:
+    """The same for a line with colors of ours, in which all else is printable."""
     from tqdm import tqdm
 
-    tqdm.write(printable(line), file=sys.stdout)
+    tqdm.write(line, file=sys.stdout)
     sys.stdout.flush()
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections import Counter
 
 import hypothesis
@@ -12,6 +13,10 @@ from pipeline.core import runtime
 # Before any test module imports a library: no telemetry from the tests either, and no threads of
 # NumPy's own, which would wait for each other where the tests run side by side.
 os.environ |= runtime.QUIET | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+# A shell makes what it starts in the background deaf to Ctrl-C, and some tests send that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # These machines are noisy: how long an example takes says nothing.
 hypothesis.settings.register_profile("spotlight", deadline=None, max_examples=50)

@@ -70,7 +70,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     """Every table that a document may show, by its name."""
     from pipeline.core.files import read_json
     from pipeline.core.schema import read_yaml
-    from pipeline.documentation import graph, parameters, tables, tree
+    from pipeline.documentation import graph, licenses, parameters, tables, tree
     from pipeline.studies.benchmark import table
 
     kept = list(_kept(workspace))
@@ -93,6 +93,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "recipe": tables.recipe(_rows(trials)),
         **{name: _benchmark(workspace, name, table.markdown) for name in ("bench", "growth")},
         "parameters": parameters.document(),
+        "licenses": licenses.table(workspace.root / "pyproject.toml"),
         "tree": tree.table(workspace.root / "pipeline"),
         "graph": graph.mermaid(pipeline["stages"]),
     }

@@ -67,6 +67,12 @@ def load_corpus(name: str, source: TextSource, *, home: Path, cache: Path) -> Co
     with quiet():
         if isinstance(source, DemoSource):
             return _demo(name, source)
+        if source.label_column in _texts(source):
+            raise DataError(
+                f"{name}: `label_column` and `text_column` both name {source.label_column!r}: a "
+                "model would read the answer.",
+                fix="set them in params.yaml to two columns: the class, and the text.",
+            )
         if isinstance(source, FilesSource):
             return _files(name, source, home=home, cache=cache)
         path, wanted = home / Path(source.path).expanduser(), partial(_wanted, source)

@@ -1,13 +1,13 @@
 """Answers on a terminal: a row in a line or a block, and its text with the weights in color."""
 
 import math
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline import progress
 from pipeline.explanation.page import FULL_COLOR, heaviest, heaviest_steps, pieces, shade
+from pipeline.progress import printable
 from pipeline.serving.answers import Answer, Answered, Sink, as_json, record
 
 # Backgrounds of the 256 colors, from pale to deep, below black letters: readable on any terminal.
@@ -15,15 +15,6 @@ _RAMP = (230, 229, 222, 221, 220, 214)
 _BARS = " ▁▂▃▄▅▆▇█"
 _NO_WEIGHTS = "This model has no attention weights."
 _SHOWN = 200  # characters of a passage that was not read
-
-
-def printable(text: str) -> str:
-    """The text without characters that would steer the terminal; they are shown as escapes."""
-    return re.sub(
-        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]",
-        lambda found: found[0].encode("unicode_escape").decode(),
-        text,
-    )
 
 
 # ── where the answers go ─────────────────────────────────────────────────────────────────
@@ -43,7 +34,7 @@ def lines(titles: Mapping[str, str], *, explain: bool, colored: bool) -> Sink:
     """Print a line for each row, or its text with the weights."""
     progress.say("   ".join(f"{title} ({address})" for address, title in titles.items()))
     if explain:
-        progress.say(legend(colored=colored))
+        progress.write(legend(colored=colored))
 
     def show(answered: Sequence[Answered]) -> None:
         for row in answered:
@@ -61,15 +52,15 @@ def blocks(titles: Mapping[str, str], *, explain: bool, colored: bool) -> Sink:
             progress.say(block(row, titles))
             _show_weights(row, titles, colored=colored, wanted=explain)
         if explain:
-            progress.say(legend(colored=colored))
+            progress.write(legend(colored=colored))
 
     return show
 
 
 def _show_weights(row: Answered, titles: Mapping[str, str], *, colored: bool, wanted: bool) -> None:
     for address, answer in row.answers.items() if wanted else ():
-        of = f"{titles[address]}:\n" if len(titles) > 1 else ""
-        progress.say(f"\n{of}{explained(answer, colored=colored)}\n")
+        of = f"{printable(titles[address])}:\n" if len(titles) > 1 else ""
+        progress.write(f"\n{of}{explained(answer, colored=colored)}\n")
 
 
 # ── what they look like ──────────────────────────────────────────────────────────────────

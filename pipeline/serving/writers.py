@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core.files import no_formula
 from pipeline.serving.answers import Answered, Sink, as_json, record
 
 
 @contextlib.contextmanager
 def csv_file(path: Path, explain: bool) -> Iterator[Sink]:
-    """Write answers as CSV; lists are written as JSON."""
+    """Write answers as CSV for people: lists are written as JSON, and no text is a formula."""
     with _replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
 
@@ -24,9 +25,11 @@ def csv_file(path: Path, explain: bool) -> Iterator[Sink]:
             for row in answered:
                 found = record(row, explain=explain)
                 if row.number == 1:
-                    writer.writerow(found)
+                    writer.writerow(map(no_formula, found))
                 writer.writerow(
-                    json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+                    json.dumps(value, ensure_ascii=False)
+                    if isinstance(value, list)
+                    else no_formula(value)
                     for value in found.values()
                 )
 

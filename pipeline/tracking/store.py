@@ -178,6 +178,11 @@ _FILL = "`python -m pipeline track` completes MLflow from the files."
 
 def _remedy(store: Store, told: str) -> str:
     """What to do about what the store said."""
+    if re.search(r"\b40[13]\b", told):
+        return (
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to those of one of the "
+            f"server's users. No result is lost: {_FILL}"
+        )
     if store.database is None:
         return (
             f"correct or unset MLFLOW_TRACKING_URI, or start the server. No result is lost: {_FILL}"

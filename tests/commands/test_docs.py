@@ -30,7 +30,7 @@ def project(tmp_path, monkeypatch):
     for name, outputs in {"docs": [], "pipeline": [], "studies": ["data", "models"]}.items():
         ignored = shutil.ignore_patterns("__pycache__", ".spotlight", *outputs)
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=ignored)
-    for name in (*DOCUMENTS, "dvc.yaml"):
+    for name in (*DOCUMENTS, "dvc.yaml", "pyproject.toml"):
         shutil.copy(PROJECT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline import __main__ as command_line
 from pipeline.commands import predict, serve
-from pipeline.serving.answers import Answer
+from pipeline.serving import writers
+from pipeline.serving.answers import Answer, Answered
 from pipeline.serving.model import collect_parts
 from pipeline.serving.questions import Question
 from tests.support.html_page import Page
@@ -99,6 +100,23 @@ def test_a_file_of_answers_holds_every_row(project, capsys):
     assert [float(row["probability_pos"]) for row in of_csv] == [
         row["probability_pos"] for row in rows
     ]
+
+
+def test_a_text_is_no_formula_in_a_csv(tmp_path):
+    """Whoever wrote it; nor does a carriage return end its row. Other formats hold it as it is."""
+    texts = ["=HYPERLINK(1)", "-1", "a\rb", "plain"]
+    rows = [
+        Answered(number, Question("", text), {"m": Answer({"@up": 1.0}, None, {}, [])})
+        for number, text in enumerate(texts, 1)
+    ]
+    for suffix, write in writers.FILES.items():
+        with write(tmp_path / f"a{suffix}", False) as sink:
+            sink(rows)
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    assert [row["text"] for row in found] == ["'=HYPERLINK(1)", "-1", "a b", "plain"]
+    assert {row["label"] for row in found} == {"'@up"}
+    assert pq.read_table(tmp_path / "a.parquet").column("text").to_pylist() == texts
 
 
 def test_two_models_stand_side_by_side(project, capsys):

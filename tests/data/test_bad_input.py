@@ -60,6 +60,12 @@ CASES: dict[str, tuple[str, bytes | None, dict[str, Any], list[str]]] = {
         ["a.parquet has no rows"],
     ),
     "json of one value": ("a.json", b"5", {}, ["a.json", "list of objects"]),
+    "one column as text and label": (
+        "a.csv",
+        csv(LINES),
+        {"source": {"text_column": ["text", "label"]}},
+        ["both name 'label'", "two columns"],
+    ),
     "missing column": (
         "a.csv",
         csv(LINES, header="text,labels"),

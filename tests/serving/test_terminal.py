@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from pipeline import progress
 from pipeline.explanation.page import FULL_COLOR
 from pipeline.serving import terminal
 from pipeline.serving.answers import Answer, Answered, record
@@ -39,6 +40,17 @@ def test_a_color_is_relative_to_an_even_share():
     assert "\x1b" not in terminal.explained(even, colored=True)
 
 
+@pytest.mark.parametrize("sink", [terminal.blocks, terminal.lines])
+def test_our_colors_reach_the_terminal_and_no_others(capsys, sink):
+    """An escape sequence in the text is spelled out, in color or not."""
+    row = answered("a\x1b[2Jb plain", [0.99, 0.01])
+    sink({"m": "M"}, explain=True, colored=True)([row])
+    shown = capsys.readouterr().out
+    assert "\x1b[38;5;16;48;5;229ma\\x1b[2Jb\x1b[0m plain" in shown
+    assert f"{terminal.legend(colored=True)}\n" in shown
+    assert "\x1b[2J" not in shown
+
+
 def test_without_color_the_weight_stands_beside_the_word():
     """No escape reaches a file or a terminal that shows none."""
     shown = terminal.explained(answered("dull film", [0.9, 0.1]).answers["m"], colored=False)
@@ -64,10 +76,10 @@ def test_what_was_not_read_is_told():
 @pytest.mark.parametrize("text", ["a\x1b[2Jb", "a\x00b", "a\x9bb", "a\u202eb", "a\rb"])
 def test_a_text_cannot_steer_the_terminal(text):
     """Control characters and changes of direction are shown as escapes."""
-    shown = terminal.printable(text)
+    shown = progress.printable(text)
     assert shown.isprintable()
     assert shown != text
-    assert terminal.printable("Zürich\n电影\t🎬") == "Zürich\n电影\t🎬"
+    assert progress.printable("Zürich\n电影\t🎬") == "Zürich\n电影\t🎬"
     row = answered("x", [1.0])._replace(question=Question("the text", text))
     assert not set(terminal.line(row) + terminal.block(row, {"m": "M"})) & set("\x1b\x00\x9b\r")
 

@@ -1,5 +1,7 @@
+import http.server
 import json
 import shutil
+import threading
 
 import pytest
 
@@ -95,6 +97,44 @@ def test_a_store_that_cannot_be_used_is_one_clear_error(workspace, uri, monkeypa
     assert "secret" not in str(raised.value)
     assert uri.rpartition("@")[2] in raised.value.message
     assert "\n" not in raised.value.message
+    assert "python -m pipeline track" in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "remedy"),
+    [
+        (401, b"You are not authenticated.", "MLFLOW_TRACKING_PASSWORD"),
+        (403, b"Permission denied", "MLFLOW_TRACKING_PASSWORD"),
+        (500, b"Internal Server Error", "start the server"),
+        (200, b"<html>Welcome</html>", "start the server"),
+    ],
+)
+def test_a_server_that_answers_something_else_is_one_clear_error(
+    workspace, status, body, remedy, monkeypatch
+):
+    """A password that is missing or wrong, a fault of the server's, another program's page."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        try:
+            with pytest.raises(TrackingError) as raised:
+                finish(workspace)
+        finally:
+            server.shutdown()
+    assert "\n" not in raised.value.message
+    assert remedy in raised.value.fix
     assert "python -m pipeline track" in raised.value.fix
 
 
