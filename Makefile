@@ -62,6 +62,10 @@ suggestion-study: setup ## train as data add suggests, on data of several kinds 
 size-study: setup ## train every pooling on more and more reviews, plot accuracy against their number
 	@$(PIPELINE) size-study $(ARGS)
 
+.PHONY: distractor-study
+distractor-study: setup ## put short reviews among neutral sentences, plot accuracy against length
+	@$(PIPELINE) distractor-study $(ARGS)
+
 .PHONY: bench
 bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime (ten minutes)
 	@sh locks/bench.sh

@@ -20,6 +20,7 @@ from pipeline.commands import (
     bench,
     data,
     demo,
+    distractor_study,
     docs,
     export,
     length_study,
@@ -53,6 +54,7 @@ COMMANDS = (
     search,
     suggestion_study,
     size_study,
+    distractor_study,
     bench,
     docs,
     reproduce,
@@ -73,7 +75,14 @@ GROUPS = {
         "reproduce",
         "docs",
     ),
-    "studies": ("length-study", "search", "suggestion-study", "size-study", "bench"),
+    "studies": (
+        "length-study",
+        "search",
+        "suggestion-study",
+        "size-study",
+        "distractor-study",
+        "bench",
+    ),
 }
 
 
