@@ -66,6 +66,10 @@ size-study: setup ## train every pooling on more and more reviews, plot accuracy
 interval-study: setup ## simulate how often the intervals hold the truth
 	@$(PIPELINE) interval-study $(ARGS)
 
+.PHONY: distractor-study
+distractor-study: setup ## put short reviews among neutral sentences, plot accuracy against length
+	@$(PIPELINE) distractor-study $(ARGS)
+
 .PHONY: bench
 bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime (ten minutes)
 	@sh locks/bench.sh

@@ -20,6 +20,7 @@ from pipeline.commands import (
     bench,
     data,
     demo,
+    distractor_study,
     docs,
     export,
     interval_study,
@@ -55,6 +56,7 @@ COMMANDS = (
     suggestion_study,
     size_study,
     interval_study,
+    distractor_study,
     bench,
     docs,
     reproduce,
@@ -81,6 +83,7 @@ GROUPS = {
         "suggestion-study",
         "size-study",
         "interval-study",
+        "distractor-study",
         "bench",
     ),
 }

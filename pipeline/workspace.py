@@ -58,6 +58,11 @@ class Workspace:
         return Workspace(self.root, "studies/intervals")
 
     @property
+    def distractor_study(self) -> "Workspace":
+        """The study of `make distractor-study`."""
+        return Workspace(self.root, "studies/distractor")
+
+    @property
     def base(self) -> Path:
         return self.root / self.part
 

@@ -90,6 +90,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "suggestion": tables.suggestion(_rows(suggested)),
         "sizes": tables.sizes(_rows(sizes)),
         "intervals": tables.intervals(_rows(intervals)),
+        "distractors": _distractors(workspace, tables.distractors),
         "recipe": tables.recipe(_rows(trials)),
         **{name: _benchmark(workspace, name, table.markdown) for name in ("bench", "growth")},
         "parameters": parameters.document(),
@@ -111,6 +112,13 @@ def _benchmark(
         return "No measurements are in git."
     picture = f"\n![The plot of these figures]({place}/bench.png)\n"
     return markdown(read_json(folder / "bench.json")) + picture * (folder / "bench.png").exists()
+
+
+def _distractors(workspace: Workspace, table: Callable[[list[dict[str, str]]], str]) -> str:
+    """What `distractor-study` measured, with its plot; a sentence if it has not been run."""
+    results = workspace.distractor_study.results
+    picture = "\n\n![Accuracy against length](../studies/distractor/results/accuracy_by_length.png)"
+    return table(_rows(results / "intervals.csv")) + picture * results.exists()
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

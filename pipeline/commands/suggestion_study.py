@@ -64,7 +64,9 @@ def run_cases(
     progress.say("")
     for row in rows:
         size = row["target"] or f"{row['rows']:,} rows"
+        if "place" in row:
+            size = f"{row['length']:,} tokens, {row['place']}"
         model = f"{row['model']}-{row['seed']}" if row["seed"] != "" else row["model"]
-        progress.say(f"{row['dataset']:<8}{size:>14}  {model:<28}{row['metric']} {row['test']}")
+        progress.say(f"{row['dataset']:<8}{size:>20}  {model:<28}{row['metric']} {row['test']}")
     progress.say(f"\nnext: make docs (writes the table in {document})")
     return rows

@@ -156,6 +156,9 @@ class Recipe(Section):
     """Epochs before early stopping may end training."""
     patience: Count
     """Epochs without a better validation loss before training stops."""
+    plateau: Share = 0.0
+    """Share by which training loss must fall below that of a constant prediction before patience \
+counts, so that a model that learns late is not stopped early; 0: patience counts from the start."""
 
 
 class Evaluate(Section):

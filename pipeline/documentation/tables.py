@@ -428,6 +428,26 @@ def intervals(results: Sequence[Mapping[str, str]]) -> str:
     )
 
 
+def distractors(results: Sequence[Mapping[str, str]]) -> str:
+    """The study of distractors: accuracy by length and place, with its interval."""
+    if not results:
+        return "It has not been run yet: no results are in git."
+    of_cell: dict[tuple[str, str], dict[str, str]] = {}
+    for one in results:
+        middle, low, high = (100 * float(one[f"accuracy{end}"]) for end in ("", "_low", "_high"))
+        of_cell.setdefault((one["length"], one["place"]), {})[one["model"]] = (
+            f"{middle:.1f} ({low:.1f} to {high:.1f})"
+        )
+    names = list(dict.fromkeys(one["model"] for one in results))
+    return markdown(
+        ["tokens", "sentences", *(f"`{name}`" for name in names)],
+        [
+            [f"{int(length):,}", place, *(found.get(name, "–") for name in names)]
+            for (length, place), found in of_cell.items()
+        ],
+    )
+
+
 def _of_runs(values: Sequence[float]) -> str:
     if not values:
         return "–"

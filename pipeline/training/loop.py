@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from scipy.stats import entropy
 
 from pipeline import progress
 from pipeline.core.params import Recipe
@@ -85,6 +86,7 @@ def train_model(
         share=recipe.adversarial,
         clip_norm=recipe.clip_norm,
     )
+    plateau = (1 - recipe.plateau) * _constant_loss(train.targets, weights, task=task)
     state = _State(model, optimizer, average)
     if checkpoint and state.restore(checkpoint):
         progress.say(f"{name}: resuming after epoch {len(state.history)}")
@@ -93,7 +95,7 @@ def train_model(
     model.stop_training = False
     calls.on_train_begin()
     seconds: list[float] = []
-    while not _finished(state, recipe, stopped=model.stop_training):
+    while not _finished(state, recipe, plateau=plateau, stopped=model.stop_training):
         begun = time.perf_counter()
         number = len(state.history)
         calls.on_epoch_begin(number)
@@ -172,6 +174,16 @@ def _class_weights(
     return np.asarray(len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1)), np.float32)
 
 
+def _constant_loss(
+    targets: NDArray[Any], weights: NDArray[np.float32] | None, *, task: str
+) -> float:
+    """The training loss of the best prediction that is the same for every row."""
+    if task == "regression":
+        return float(np.var(targets))
+    counts = np.bincount(targets)
+    return float(entropy(counts if weights is None else counts * weights[: len(counts)]))
+
+
 def _scores(
     outputs: NDArray[np.float32],
     targets: NDArray[Any],
@@ -194,9 +206,11 @@ def _scores(
     }
 
 
-def _finished(state: "_State", recipe: Recipe, *, stopped: bool) -> bool:
+def _finished(state: "_State", recipe: Recipe, *, plateau: float, stopped: bool) -> bool:
+    """Whether training ends; while its loss has not been below `plateau`, patience waits."""
     done = len(state.history)
-    waited = done - state.best_epoch
+    below = (number for number, one in enumerate(state.history, 1) if one["loss"] <= plateau)
+    waited = done - max(state.best_epoch, next(below, done) if recipe.plateau else 0)
     patient = done < recipe.min_epochs or waited < recipe.patience
     return done > 0 and (stopped or done >= recipe.epochs or not patient)
 

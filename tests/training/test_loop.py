@@ -8,7 +8,7 @@ from pipeline.models.network import build_network
 from pipeline.training import loop
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.inference import predict
-from pipeline.training.loop import _class_weights, _State, train_model
+from pipeline.training.loop import _class_weights, _constant_loss, _State, train_model
 from pipeline.training.step import loss_function
 from tests.support import strategies
 from tests.support.training import CLASSES, rows
@@ -65,6 +65,26 @@ def test_training_stops_when_validation_no_longer_improves(min_epochs, expected,
     fitted = train_model(built(recipe), rows(16), rows(8), recipe, task="binary", seed=1)
     assert len(fitted.history) == expected
     assert fitted.best_epoch == 1
+
+
+@pytest.mark.parametrize(("plateau", "expected"), [(0.0, 3), (0.1, 6), (0.9, 7)])
+def test_patience_waits_until_the_plateau_is_left(plateau, expected, monkeypatch):
+    """It counts from the epoch on in which the loss falls by that share; if none does, never."""
+    losses = iter([0.69, 0.7, 0.68, 0.5, 0.4, 0.3, 0.2])
+    monkeypatch.setattr(loop, "_epoch", lambda *_, **__: next(losses))
+    monkeypatch.setattr(loop, "_scores", lambda *_, **__: {"val_loss": 0.5, "val_accuracy": 0.5})
+    recipe = strategies.recipe(epochs=7, patience=2, plateau=plateau)
+    fitted = train_model(built(recipe), rows(16), rows(8), recipe, task="binary", seed=1)
+    assert len(fitted.history) == expected
+
+
+def test_the_loss_of_a_constant_prediction():
+    """The entropy of the classes' shares as they are weighted; the variance of numbers."""
+    targets = np.array([0, 0, 0, 1])
+    assert _constant_loss(targets, None, task="binary") == pytest.approx(0.5623, abs=1e-4)
+    balanced = np.float32([2 / 3, 2])
+    assert _constant_loss(targets, balanced, task="binary") == pytest.approx(np.log(2))
+    assert _constant_loss(np.float32([1, 3]), None, task="regression") == 1
 
 
 class KilledError(Exception):

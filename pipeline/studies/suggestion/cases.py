@@ -1,6 +1,7 @@
 """Cases of data, each in a workspace of its own, trained as `data add` suggests.
 
-`make suggestion-study` takes data of several kinds, `make size-study` one dataset in many sizes.
+`make suggestion-study` takes data of several kinds, `make size-study` one dataset in many sizes,
+`make distractor-study` the same texts among more and more neutral sentences.
 """
 
 import tempfile
@@ -17,8 +18,8 @@ from ruamel.yaml import YAML
 
 from pipeline import fingerprint, progress
 from pipeline.core import params, schema
-from pipeline.core.files import new_folder, read_json, write_csv, write_json
-from pipeline.core.predictions import Predictions, read_predictions
+from pipeline.core.files import new_folder, read_json, read_table, write_csv, write_json
+from pipeline.core.predictions import SPLITS, Predictions, read_predictions, write_predictions
 from pipeline.core.sequences import read_sequences
 from pipeline.core.sources import DemoSource
 from pipeline.data import card, series, sources
@@ -27,7 +28,9 @@ from pipeline.data.series_checks import check_series
 from pipeline.encoding.suggestion import Suggestion, for_series, for_texts
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.stages import encode, pretrain, reference
-from pipeline.studies.suggestion.settings import Case, Study, load_study
+from pipeline.studies.distractor.texts import lengthen
+from pipeline.studies.suggestion.settings import PLACES, Case, Study, load_study
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.inference import predict
 from pipeline.training.loop import train_model
 from pipeline.training.run import TrainingRun
@@ -71,11 +74,16 @@ def _runs(
     """The rows of the baselines, then those of each run."""
     own = Workspace(part.scratch / case.name)
     shared = {key: document[key] for key in ("training", "architectures", "threads")}
+    # Not what lists the cases and runs: with more of them, those that are finished stay valid.
+    own_values = study.model_dump(
+        exclude={"models": True, "seeds": True, "texts": True, "series": True}
+        | ({"distractors": {"lengths"}} if study.distractors else {})
+    )
     mark = fingerprint.configuration(
         __name__,
         [],
         workspace.libraries,
-        [case, study.test, study.seed, document["datasets"][case.dataset], shared],
+        [case, own_values, document["datasets"][case.dataset], shared],
     )
 
     def once(name: str, make: Callable[[], Iterable[Row]]) -> list[Row]:
@@ -107,8 +115,8 @@ def _prepare(
             )
     changed = {
         "source": document["datasets"][case.dataset]["source"],
-        "encode": dict(suggestion.encode),
-        "training": dict(suggestion.training),
+        "encode": {**suggestion.encode, **study.encode},
+        "training": {**suggestion.training, **study.training},
     }
     with own.params.open("w", encoding="utf-8") as file:
         YAML().dump(
@@ -125,11 +133,8 @@ def _prepare(
     pretrain.run(own)
     reference.run(own)
     for name in read_baseline_names(own):
-        found = [read_predictions(own.reference(name) / f"{s}.parquet") for s in _MEASURED]
-        yield _row(own, case, name, found)
-
-
-_MEASURED = ("validation", "test")
+        found = {s: read_predictions(own.reference(name) / f"{s}.parquet") for s in SPLITS[1:]}
+        yield from _rows(own, case, name, found)
 
 
 def _bring_texts(
@@ -141,7 +146,13 @@ def _bring_texts(
         source = source.model_copy(update={"train": case.rows, "test": study.test})
     corpus = sources.load_corpus(case.dataset, source, home=home, cache=cache)
     wanted = {"train": case.rows, "test": study.test}
-    drawn = {name: _draw(corpus.splits[name], count, study.seed) for name, count in wanted.items()}
+    if study.distractors and case.length:
+        separated = replace(corpus, splits=check_corpus(corpus).tables)
+        drawn = lengthen(
+            separated, study.distractors, rows=wanted, length=case.length, seed=study.seed
+        )
+    else:
+        drawn = {name: _draw(corpus.splits[name], n, study.seed) for name, n in wanted.items()}
     findings = check_corpus(replace(corpus, splits=drawn))
     with new_folder(own.raw) as folder:
         card.write_raw(folder, findings.tables, findings.card())
@@ -181,11 +192,9 @@ def _train(own: Workspace, case: Case, model: str, seed: int) -> Iterator[Row]:
         libraries=own.libraries,
         threads=settings.threads,
     )
-    splits = {
-        name: read_sequences(own.encoded / f"{name}.parquet", spans=False)
-        for name in ("train", *_MEASURED)
-    }
+    splits = {name: read_sequences(own.encoded / f"{name}.parquet", spans=False) for name in SPLITS}
     network = run.build_network()
+    checkpoint = Checkpoint(own.checkpoint(model, seed), run.fingerprint)
     result = train_model(
         network,
         splits["train"],
@@ -194,29 +203,47 @@ def _train(own: Workspace, case: Case, model: str, seed: int) -> Iterator[Row]:
         task=run.about["task"],
         seed=seed,
         name=model,
+        checkpoint=checkpoint,
     )
-    predicted = [
-        Predictions(rows.rows, rows.targets, predict(network, rows))
-        for rows in (splits[name] for name in _MEASURED)
-    ]
-    epochs = {"best_epoch": result.best_epoch, "epochs": len(result.history)}
-    yield _row(own, case, model, predicted) | {"seed": seed} | epochs
-
-
-def _row(own: Workspace, case: Case, model: str, predicted: list[Predictions]) -> Row:
-    about = read_json(own.encoded / "encoding.json")
-    measured = {
-        name: f"{scores([one], about['task']).mean():.6g}"
-        for name, one in zip(_MEASURED, predicted, strict=True)
+    predicted = {
+        name: Predictions(rows.rows, rows.targets, predict(network, rows))
+        for name, rows in splits.items()
+        if case.length or name != "train"
     }
-    return {
+    with new_folder(own.model(model, seed)) as folder:
+        for name, predictions in predicted.items():
+            write_predictions(folder / f"{name}.parquet", predictions)
+    of_run = {"seed": seed, "best_epoch": result.best_epoch, "epochs": len(result.history)}
+    yield from (row | of_run for row in _rows(own, case, model, predicted))
+    checkpoint.remove()
+
+
+def _rows(
+    own: Workspace, case: Case, model: str, predicted: Mapping[str, Predictions]
+) -> Iterator[Row]:
+    """One row; with distractors, one for each place of them in the test texts."""
+    about = read_json(own.encoded / "encoding.json")
+
+    def measured(name: str, rows: Any = slice(None)) -> str:
+        right = scores([predicted[name]], about["task"])
+        return f"{right[:, rows].mean():.6g}"
+
+    row = {
         "dataset": case.dataset,
         "rows": about["splits"]["train"]["rows"],
         "target": case.target or "",
         "metric": "mse" if about["task"] == "regression" else "accuracy",
         "model": model,
         "seed": "",
-        **measured,
-        "best_epoch": "",
-        "epochs": "",
+        "validation": measured("validation"),
     }
+    last = {"best_epoch": "", "epochs": ""}
+    if not case.length:
+        yield {**row, "test": measured("test"), **last}
+        return
+    at = read_table(own.raw / "test.parquet", ["place"])["place"].to_numpy()
+    at = at[predicted["test"].rows]
+    train = measured("train") if "train" in predicted else ""
+    for place in PLACES:
+        of_place = {"test": measured("test", at == place), **last}
+        yield {**row, "length": case.length, "place": place, "train": train, **of_place}

@@ -1,0 +1,34 @@
+"""`distractor-study`: train every pooling on short texts among more and more neutral sentences."""
+
+from pipeline.commands import Subparsers
+from pipeline.commands.suggestion_study import add_source, run_cases
+from pipeline.core.runtime import quiet_imports
+from pipeline.workspace import Workspace
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    about = "train every pooling on short texts among more and more neutral sentences"
+    parser = commands.add_parser("distractor-study", description=about)
+    add_source(parser)
+    parser.set_defaults(run=run)
+
+
+def run(workspace: Workspace, source: list[str]) -> None:
+    """Run what has no result yet, measure intervals, and draw accuracy against length.
+
+    Raises:
+        ParamsError: `source` or a parameter file is wrong.
+        DataError: the texts are too few or have no neutral sentences.
+    """
+    from pipeline.core.files import write_bytes, write_csv
+    from pipeline.core.params import load_params
+
+    part = workspace.distractor_study
+    run_cases(workspace, part, source, document="docs/results.md")
+    with quiet_imports():
+        from pipeline.studies.distractor import figure, intervals
+
+    rows = intervals.measure(part, load_params(workspace.params).evaluate)
+    write_csv(part.results / "intervals.csv", rows)
+    write_bytes(part.results / "accuracy_by_length.png", figure.draw(rows))

@@ -1,0 +1,1 @@
+"""The study of distractors: the same short texts among more and more neutral sentences."""

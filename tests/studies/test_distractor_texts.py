@@ -1,0 +1,114 @@
+"""Short texts among neutral sentences."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.baselines.linear import fit_tfidf
+from pipeline.baselines.ngrams import Texts
+from pipeline.data.sources import Corpus
+from pipeline.errors import DataError
+from pipeline.studies.distractor.texts import SENTENCE, _tokens, lengthen
+from pipeline.studies.suggestion.settings import PLACES, Distractors
+from tests.support.reviews import reviews, unlabeled
+
+SHORT = Distractors(longest=90, lengths=(150,), neutral=1.0)
+ROWS = {"train": 200, "test": 100}
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    """Labeled reviews, and unlabeled ones."""
+    rows = {"train": reviews(300, 1), "test": reviews(150, 2), "unsupervised": unlabeled(300)}
+    splits = {split: pa.Table.from_pylist(written) for split, written in rows.items()}
+    return Corpus("reviews", ("neg", "pos"), splits, {})
+
+
+@pytest.fixture(scope="module")
+def lengthened(corpus):
+    """Its short texts among neutral sentences."""
+    return lengthen(corpus, SHORT, rows=ROWS, length=150, seed=1)
+
+
+def test_texts_are_as_long_as_wanted(corpus, lengthened):
+    """The short texts as they were, as many of each class; nearly as many tokens as may be."""
+    originals = set(corpus.splits["train"]["text"].to_pylist())
+    rows = lengthened["train"].to_pylist()
+    assert len(rows) == 200
+    assert sum(row["label"] for row in rows) == 100
+    lengths = [len(_tokens(row["text"])) for row in rows]
+    assert max(lengths) <= 150
+    assert np.mean(lengths) > 130
+    for row in rows:
+        review = row["text"].replace(row["distractors"], "").strip()
+        if row["place"] != "around":
+            assert review in originals
+            assert row["text"].endswith(review) == (row["place"] == "before")
+    assert {row["place"] for row in rows} == set(PLACES)
+
+
+def test_each_test_text_has_its_sentences_at_every_place(lengthened):
+    """In three copies, one after the other."""
+    rows = lengthened["test"].to_pylist()
+    parts = [rows[start : start + 100] for start in (0, 100, 200)]
+    assert [{row["place"] for row in part} for part in parts] == [{place} for place in PLACES]
+    for copies in zip(*parts, strict=True):
+        assert len({row["distractors"] for row in copies}) == 1
+        assert len({row["text"] for row in copies}) == 3
+        assert len({" ".join(sorted(row["text"].split())) for row in copies}) == 1
+
+
+def test_train_and_test_have_no_sentence_in_common(lengthened):
+    """Nor are test's in the unlabeled texts that word vectors are learned from."""
+    sentences = {
+        split: {
+            found.group().strip()
+            for text in lengthened[split]["distractors"].to_pylist()
+            for found in SENTENCE.finditer(text)
+        }
+        for split in ("train", "test")
+    }
+    assert min(map(len, sentences.values())) > 20
+    assert not sentences["train"] & sentences["test"]
+
+
+def test_the_sentences_alone_tell_nothing(lengthened):
+    """A classifier of them is right in exactly half of the test texts; of the texts, in more."""
+
+    def accuracy(column):
+        splits = []
+        for table in (lengthened["train"], lengthened["train"], lengthened["test"]):
+            labels = table["label"].to_numpy()
+            splits.append(Texts(np.arange(len(labels)), table[column].to_pylist(), labels))
+        found = fit_tfidf(*splits, classes=["neg", "pos"]).predictions["test"]
+        return np.mean(found.labels == found.targets)
+
+    assert accuracy("distractors") == 0.5
+    assert accuracy("text") > 0.9
+
+
+def test_neutral_sentences_have_no_telling_word(corpus, lengthened):
+    """They are plain, though the texts that they are from are not."""
+    written = " ".join(lengthened["train"]["distractors"].to_pylist())
+    assert "Nobody answers the door" in written
+    assert "superb" not in written
+    assert "superb" in " ".join(corpus.splits["unsupervised"]["text"].to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"splits": ("train", "test")}, "has no unlabeled texts"),
+        ({"neutral": 1e-9}, "neutral sentences for train, too few for texts of 150 tokens"),
+        ({"longest": 5}, "too few texts of up to 5 tokens"),
+    ],
+)
+def test_what_a_corpus_lacks_is_said(corpus, changes, said):
+    """With what to do."""
+    changes = dict(changes)
+    splits = {name: corpus.splits[name] for name in changes.pop("splits", corpus.splits)}
+    settings = SHORT.model_copy(update=changes)
+    with pytest.raises(DataError, match=said):
+        lengthen(
+            Corpus("reviews", ("neg", "pos"), splits, {}), settings, rows=ROWS, length=150, seed=1
+        )
