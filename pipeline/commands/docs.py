@@ -84,6 +84,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "overview": tables.overview(kept),
         "datasets": tables.datasets(kept),
         "explanations": tables.explanations(kept),
+        "orders": tables.orders(kept),
         "length-study": tables.length_study(read_json(workspace.length_study.summary)),
         "suggestion": tables.suggestion(_rows(suggested)),
         "sizes": tables.sizes(_rows(sizes)),
