@@ -86,6 +86,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "answer": tables.answer(kept, read_json(workspace.length_study.summary)),
         "datasets": tables.datasets(kept),
         "explanations": tables.explanations(kept),
+        "orders": tables.orders(kept),
         "length-study": tables.length_study(read_json(workspace.length_study.summary)),
         "suggestion": tables.suggestion(_rows(suggested)),
         "sizes": tables.sizes(_rows(sizes)),

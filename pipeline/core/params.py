@@ -186,13 +186,13 @@ class Explain(Section):
     """Test rows that are shown, besides those on which the models disagree most."""
     faithfulness_rows: Rows = 400
     """Test rows on which the weights are tested."""
-    candidate_rows: Annotated[Rows, Field(ge=2)] = 50
+    candidate_rows: Annotated[Rows, Field(ge=2)] = 150
     """How many of those also compare attention with other methods and with controls. Leaving out \
 each token in turn costs a prediction a token."""
     candidate_seeds: Count = 5
     """How many seeds of each model, the first ones, are compared. Seeds differ more than rows do, \
 so few rows and all seeds tell more than many rows and few seeds."""
-    integration_steps: Count = 16
+    integration_steps: Count = 50
     """Points between the zero embedding and a token's own at which integrated gradients looks. \
 The report says how much of the change they miss: the more points, the less."""
     minimum_gain: Share = 0.01
@@ -217,6 +217,9 @@ evidence's own share of the compared rows, so that no method gains by choosing m
     output_bound: Part = 0.01
     """How far the output may move, in total variation, when weights are sought that are as \
 different as can be: a point of probability, as in Jain & Wallace 2019."""
+    guided_rows: Rows = 2000
+    """Training rows to which words without context are fitted, guided by the attention weights or \
+by equal ones; only for texts and classes."""
     randomized_rows: Rows = 10
     """How many of the compared rows are explained again with fresh weights in the network. Each \
 seed does so three times, so few rows are enough."""

@@ -12,6 +12,7 @@ from pipeline.evaluation.wording import (
     signed_difference,
     table_rows,
 )
+from pipeline.explanation.names import METHODS
 
 Document = Mapping[str, Any]
 
@@ -267,6 +268,22 @@ def explanations(kept: Sequence[Kept]) -> str:
         ],
         rows,
     )
+
+
+def orders(kept: Sequence[Kept]) -> str:
+    """Kendall's τ between the methods of each model, a line for each."""
+    pairs = [
+        ("attention", "gradient_input"),
+        ("attention", "leave_one_out"),
+        ("gradient_input", "leave_one_out"),
+    ]
+    rows = []
+    for one in kept:
+        for model, found in one.faithfulness.get("candidates", {}).items():
+            taus = {tuple(each["methods"]): f"{each['tau']:.2f}" for each in found["orders"]}
+            rows.append([one.dataset, f"`{model}`", *(taus.get(pair, "–") for pair in pairs)])
+    titles = [", ".join(METHODS[name] for name in pair) for pair in pairs]
+    return markdown(["dataset", "model", *titles], rows)
 
 
 def _unbeaten(candidates: Document | None) -> str:

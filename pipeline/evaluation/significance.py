@@ -94,6 +94,34 @@ def paired_difference(
     return _difference(estimate, deviations, _seed_error(first, second), bootstrap, random)
 
 
+def paired_differences(
+    pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], bootstrap: Bootstrap
+) -> list[Difference]:
+    """`paired_difference` of many pairs on the same few rows, which are drawn once for all of them.
+
+    Args:
+        pairs: <float64>[runs, n] each; n is the same everywhere.
+        bootstrap: resamples, seed, confidence.
+    """
+    drawn = [tuple(_drawn(scores, bootstrap) for scores in pair) for pair in pairs]
+    differences = np.stack([first.mean(axis=0) - second.mean(axis=0) for first, second in drawn])
+    units = differences.shape[1]
+    times = np.random.default_rng(bootstrap.seed).multinomial(
+        units, np.full(units, 1 / units), size=bootstrap.resamples
+    )  # <int64>[resamples, units], how often each is drawn
+    deviations = (differences - differences.mean(axis=1, keepdims=True)) @ times.T / units
+    return [
+        _difference(
+            float(first.mean() - second.mean()),
+            moved,
+            _seed_error(*units_of),
+            bootstrap,
+            np.random.default_rng([bootstrap.seed, 1]),
+        )
+        for (first, second), units_of, moved in zip(pairs, drawn, deviations, strict=True)
+    ]
+
+
 def unpaired_difference(
     first: NDArray[np.float64],
     second: NDArray[np.float64],

@@ -6,13 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core import params
-from pipeline.evaluation.significance import Bootstrap, holm, paired_difference
+from pipeline.evaluation.significance import Bootstrap, Difference, holm, paired_differences
 from pipeline.explanation.estimates import DIGITS, Document
 from pipeline.explanation.measures import Measured
 from pipeline.explanation.names import CONTROLS, DETAILS, MEASURES, METHODS
 from pipeline.explanation.verdict import PARTLY, SUPPORTED, UNSUPPORTED
 
 Values = Mapping[str, Mapping[str, NDArray[np.float64]]]  # candidate → measure → [seeds, rows]
+Differences = Mapping[tuple[str, str, str], Difference]  # (candidate, another or NOTHING, measure)
+NOTHING = ""
 
 
 def summarize(
@@ -43,11 +45,12 @@ def summarize(
         }
         for name in (*METHODS, *CONTROLS)
         if name in names
-    }  # candidate → measure → <float64>[seeds, rows]
+    }
+    differences = _differences(values, bootstrap)
     methods = {
         name: {
             "title": {**METHODS, **CONTROLS}[name],
-            **{of: _estimate(value, bootstrap) for of, value in measures.items()},
+            **{of: _interval(differences[name, NOTHING, of]) for of in measures},
             "details": {
                 of: _mean(run.rows[name][of] for run in runs.values())
                 for of in DETAILS
@@ -59,7 +62,7 @@ def summarize(
     }
     for name in METHODS:
         if name in values:
-            methods[name]["leads"] = leads = _leads(name, values, bootstrap)
+            methods[name]["leads"] = leads = _leads(name, differences)
             methods[name]["randomized"] = {
                 level: _mean(run.randomized[name][level] for run in runs.values())
                 for level in next(iter(runs.values())).randomized.get(name, ())
@@ -71,7 +74,7 @@ def summarize(
                 if any(not _clear(lead, settings, bootstrap) for lead in by_measure.values())
             ]
     level, said = _level(methods, settings)
-    best, sentence = _best(values, methods, settings, bootstrap)
+    best, sentence = _best(differences, methods, settings, bootstrap)
     return {
         "rows": int(values["random"]["comprehensiveness"].shape[1]),
         "seeds": list(runs),
@@ -88,15 +91,34 @@ def summarize(
     }
 
 
-def _leads(name: str, values: Values, bootstrap: Bootstrap) -> Document:
+def _differences(values: Values, bootstrap: Bootstrap) -> Differences:
+    """What each candidate scores, and by how much each method leads attention and the controls."""
+    found: dict[tuple[str, str, str], Difference] = {}
+    for of in MEASURES:
+        scores = {name: measures[of] for name, measures in values.items() if of in measures}
+        pairs = {
+            (name, other, of): (scores[name], scores[other])
+            for name in METHODS
+            for other in ("attention", *CONTROLS)
+            if name in scores and other in scores
+        }
+        for name, own in scores.items():
+            pairs[name, NOTHING, of] = (own, np.zeros((1, own.shape[1])))
+        if pairs:
+            differences = paired_differences(list(pairs.values()), bootstrap)
+            found |= zip(pairs, differences, strict=True)
+    return found
+
+
+def _leads(name: str, differences: Differences) -> Document:
     """Control → measure → the method's lead over it, with Holm's p-value."""
     pairs = [
         (control, of)
         for control in CONTROLS
         for of in ("comprehensiveness", "auprc")
-        if control in values and of in values[name] and (control, of) != ("other_seed", "auprc")
+        if (name, control, of) in differences and (control, of) != ("other_seed", "auprc")
     ]
-    leads = [_lead(values, name, control, of, bootstrap) for control, of in pairs]
+    leads = [_lead(differences[name, *pair]) for pair in pairs]
     corrected = holm([lead["p_value"] for lead in leads])
     result: Document = {}
     for (control, of), lead, p_value in zip(pairs, leads, corrected, strict=True):
@@ -104,19 +126,12 @@ def _leads(name: str, values: Values, bootstrap: Bootstrap) -> Document:
     return result
 
 
-def _lead(values: Values, one: str, other: str, of: str, bootstrap: Bootstrap) -> Document:
-    found = paired_difference(values[one][of], values[other][of], bootstrap)
-    return {
-        "mean": round(found.estimate, DIGITS),
-        "low": round(found.low, DIGITS),
-        "high": round(found.high, DIGITS),
-        "p_value": found.p_value,
-    }
+def _lead(found: Difference) -> Document:
+    return {**_interval(found), "p_value": found.p_value}
 
 
-def _estimate(value: NDArray[np.float64], bootstrap: Bootstrap) -> Document:
+def _interval(found: Difference) -> Document:
     """Mean and interval over rows and seeds."""
-    found = paired_difference(value, np.zeros((1, value.shape[1])), bootstrap)
     return {
         "mean": round(found.estimate, DIGITS),
         "low": round(found.low, DIGITS),
@@ -186,7 +201,7 @@ def _listed(controls: Sequence[str]) -> str:
 
 
 def _best(
-    values: Values,
+    differences: Differences,
     methods: Document,
     settings: params.Explain,
     bootstrap: Bootstrap,
@@ -207,7 +222,7 @@ def _best(
     if "attention" not in means:
         return best, f"For this model, {METHODS[best]} points best {points} ({figure})."
     others = [name for name in means if name != "attention"]
-    leads = [_lead(values, name, "attention", "comprehensiveness", bootstrap) for name in others]
+    leads = [_lead(differences[name, "attention", "comprehensiveness"]) for name in others]
     corrected = holm([lead["p_value"] for lead in leads])
     clear = {
         name

@@ -41,11 +41,13 @@ class MeasuredRun(NamedTuple):
         states: the run's states and weights.
         predictions: of the run, for the tested rows.
         measured: what `faithfulness.measure` returned.
+        guided: what `guided.compare` returned; None if it wasn't measured.
     """
 
     states: Readout
     predictions: Predictions
     measured: Document
+    guided: Document | None = None
 
 
 def samples_document(
@@ -140,6 +142,7 @@ def faithfulness_document(
                     confidence=confidence,
                     seed=settings.seed,
                 )
+                | ({"guided": run.guided} if run.guided else {})
                 for place, (number, run) in enumerate(by_seed.items())
             },
         )

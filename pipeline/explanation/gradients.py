@@ -28,7 +28,7 @@ class Reader(NamedTuple):
 
     Attributes:
         embed: batch -> vectors, (batch, time_steps, features), and the steps' mask or None.
-        read: vectors, mask -> (batch, outputs), before the head's activation.
+        read: what a `BiLSTM` takes, mask -> (batch, outputs), before the head's activation.
         regression: whether an output is the value itself.
     """
 
@@ -64,8 +64,8 @@ def reader(predictor: keras.Model) -> Reader:
         given, masks = below(batch, training=False)
         return spread(*given) if len(given) > 1 else given[0], masks[0] if masks else None
 
-    def read(vectors: Any, mask: Any) -> Any:
-        states = tf.identity(encoder(vectors, mask=mask, training=False))  # without its mask
+    def read(given: Any, mask: Any) -> Any:
+        states = tf.identity(encoder(given, mask=mask, training=False))  # without its mask
         pooled = above([states, [] if mask is None else [mask]], training=False)
         return tf.matmul(pooled, head.kernel) + head.bias
 
@@ -73,7 +73,7 @@ def reader(predictor: keras.Model) -> Reader:
 
 
 def attribute(
-    sequences: Sequences, network: Reader, *, points: int, batch_size: int = 64
+    sequences: Sequences, network: Reader, *, points: int, batch_size: int = 128
 ) -> Attributions:
     """Attribute each row's prediction to its steps.
 
@@ -82,19 +82,19 @@ def attribute(
         network: the network.
         points: midpoints of as many equal parts of the way from zero to the vectors, at which the
             gradients that are integrated are taken.
-        batch_size: rows in a batch.
+        batch_size: rows in a batch, each of them at every point, at most.
     """
     slope = _compiled(network)
+    middles = (np.arange(points, dtype=np.float32) + 0.5) / points
+    # The vectors themselves, from which the class is read, and zero: only their values count.
+    scales = tf.constant(np.array([1, 0, *middles], np.float32))
+    weights = tf.constant(np.array([0, 0, *(1 / (middles * points))], np.float32))
     result = np.empty((3, len(sequences.values)))
     missed = change = 0.0
-    for indices in batching.batches(sequences.lengths, batch_size, None):
+    for indices in batching.batches(sequences.lengths, max(1, batch_size // (points + 2)), None):
         vectors, mask = network.embed(tf.convert_to_tensor(batching.pad(sequences, indices)))
-        chosen = _predicted(network.read(vectors, mask), regression=network.regression)
-        value, here = slope(vectors, mask, chosen)
-        start, _ = slope(tf.zeros_like(vectors), mask, chosen)
-        along = tf.zeros_like(vectors)
-        for point in (np.arange(points, dtype=np.float32) + 0.5) / points:
-            along += slope(point * vectors, mask, chosen)[1] / points
+        _, here = slope(vectors, mask, tf.ones(1), tf.ones(1))
+        values, along = slope(vectors, mask, scales, weights)
         found = tf.stack(
             [
                 tf.reduce_sum(here * vectors, axis=-1),
@@ -105,14 +105,14 @@ def attribute(
         for place, row in enumerate(indices.tolist()):
             steps = slice(sequences.starts[row], sequences.starts[row + 1])
             result[:, steps] = found[:, place, : sequences.lengths[row]]
-            total = float(value[place] - start[place])
+            total = float(values[0, place] - values[1, place])
             missed += abs(result[2, steps].sum() - total)
             change += abs(total)
     products, norms, integrated = result
     return Attributions(products, norms, integrated, missed / change if change else 0.0)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=2)  # traced once, whatever weights it has
 def _compiled(network: Reader) -> Callable[..., Any]:
     slope: Callable[..., Any] = tf.function(
         lambda *given: _slope(network, *given), reduce_retracing=True
@@ -120,12 +120,37 @@ def _compiled(network: Reader) -> Callable[..., Any]:
     return slope
 
 
-def _slope(network: Reader, vectors: Any, mask: Any, chosen: Any) -> tuple[Any, Any]:
-    """The rows' explained values, (batch,), and their gradients by the vectors."""
+def _slope(network: Reader, vectors: Any, mask: Any, scales: Any, weights: Any) -> tuple[Any, Any]:
+    """The rows' explained values at multiples of their vectors, and a sum of their slopes.
+
+    All multiples share the vectors, whose products with the kernels are computed once.
+
+    Args:
+        network: the network.
+        vectors: (batch, time_steps, features).
+        mask: of the steps, or None.
+        scales: (multiples,); at the first one, the class is read that is explained.
+        weights: (multiples,), of their values in the sum.
+
+    Returns:
+        (multiples, batch), and the sum's gradient by the vectors, in their shape.
+    """
+    batch, time_steps, _ = tf.unstack(tf.shape(vectors))
+    many = tf.size(scales)
+    words = tf.reshape(vectors, [-1, vectors.shape[-1]])
+    position = tf.tile(tf.reshape(tf.range(batch * time_steps), [batch, -1]), [many, 1])
+    scale = tf.repeat(scales, batch)[:, None] * tf.ones_like(position, scales.dtype)
     with tf.GradientTape() as tape:
-        tape.watch(vectors)
-        value = _explained(network.read(vectors, mask), chosen)
-    return value, tape.gradient(value, vectors)
+        tape.watch(words)
+        outputs = network.read(
+            [words, position, scale], None if mask is None else tf.tile(mask, [many, 1])
+        )
+        chosen = _predicted(outputs[:batch], regression=network.regression)
+        repeated = None if chosen is None else tf.tile(chosen, [many])
+        values = tf.reshape(_explained(outputs, repeated), [many, batch])
+        total = tf.reduce_sum(weights[:, None] * values)
+    slopes = tape.gradient(total, words)
+    return values, tf.reshape(slopes, tf.shape(vectors))
 
 
 def _predicted(outputs: Any, *, regression: bool) -> Any:

@@ -113,6 +113,16 @@ def _of_weights(found: Document) -> list[Document]:
                 {title: shares[of] for of, title in _OTHER_WEIGHTS.items() if of in shares},
             )
         )
+    if all("guided" in other for other in others):
+        figures.append(
+            _figure(
+                "accuracy of words without context, guided by the weights",
+                fmean(other["guided"]["own"] for other in others),
+                "Each word counts alone, by its weight; more than with equal weights: they tell "
+                "which words matter outside of the network, too.",
+                {"equal weights": fmean(other["guided"]["even"] for other in others)},
+            )
+        )
     return figures
 
 

@@ -20,13 +20,14 @@ from pipeline.core.files import (
     write_text,
 )
 from pipeline.core.predictions import read_predictions
-from pipeline.core.sequences import read_sequences
+from pipeline.core.sequences import Sequences, read_sequences
 from pipeline.evaluation import fonts
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.explanation import (
     candidates,
     controls,
     faithfulness,
+    guided,
     measures,
     page,
     readout,
@@ -68,7 +69,7 @@ def run(workspace: Workspace) -> None:
         seed=settings.evaluate.seed,
         block=max(1, round(about.get("block", 1) * len(fewer) / len(test))),  # of the drawn rows
     )
-    idf = None if about["kind"] == "series" else _idf(workspace, about)
+    idf, words = _words(workspace, about, tested.sequences, settings.explain)
 
     network_of = _networks(workspace, settings.seeds)
     with sealed_folder(workspace.explanations, stage="explain") as folder:
@@ -94,7 +95,16 @@ def run(workspace: Workspace) -> None:
                     seed=chance,
                 )
                 attended.setdefault(model, {})[seed] = MeasuredRun(
-                    read, tested.of(predicted), measured
+                    read,
+                    tested.of(predicted),
+                    measured,
+                    None
+                    if words is None
+                    else words.compare(
+                        candidates.weights_of(network, words.train),
+                        read.weights,
+                        confidence=confidence,
+                    ),
                 )
             if seed in settings.seeds[: settings.explain.candidate_seeds]:
                 measured_candidates = measures.measure_run(
@@ -166,9 +176,22 @@ def _next(seeds: Sequence[int], seed: int) -> int:
     return seeds[(seeds.index(seed) + 1) % len(seeds)]
 
 
-def _idf(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.float64]:
+def _words(
+    workspace: Workspace, about: Mapping[str, Any], tested: Sequences, settings: params.Explain
+) -> tuple[NDArray[np.float64] | None, guided.Words | None]:
+    """How rare each token is in train, and the rows for words without context; None for a series.
+
+    Those are for classes alone.
+    """
+    if about["kind"] == "series":
+        return None, None
+    size = about["vocabulary_size"]
     train = read_sequences(workspace.encoded / "train.parquet", spans=False)
-    return candidates.inverse_frequencies(train, about["vocabulary_size"])
+    idf = candidates.inverse_frequencies(train, size)
+    if about["task"] == "regression":
+        return idf, None
+    few = rows.draw_sample(len(train), size=settings.guided_rows, seed=settings.seed)
+    return idf, guided.Words(train.take(few), tested, size)
 
 
 def _raw(workspace: Workspace, about: Mapping[str, Any]) -> pa.Table:

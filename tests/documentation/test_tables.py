@@ -129,6 +129,14 @@ def test_tests_that_were_not_made_are_dashes():
     assert row == "| adding | `bilstm_attention` | – | – | – | – | – | partly supported |"
 
 
+def test_kendalls_tau_stands_under_its_two_methods():
+    """A model without attention has one pair; results that are older have no line."""
+    orders = [{"methods": ["gradient_input", "leave_one_out"], "tau": 0.516}]
+    found = KEPT.faithfulness | {"candidates": {"bilstm": {"orders": orders}}}
+    (row,) = tables.orders([KEPT, replace(KEPT, faithfulness=found)]).splitlines()[2:]
+    assert row == "| adding | `bilstm` | – | – | 0.52 |"
+
+
 @pytest.mark.parametrize(("unbeaten", "said"), [(["other_seed"], "another seed"), ([], "none")])
 def test_the_controls_that_attention_does_not_beat_are_named(unbeaten, said):
     """Or that there is none."""

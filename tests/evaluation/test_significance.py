@@ -12,6 +12,7 @@ from pipeline.evaluation.significance import (
     holm,
     mcnemar,
     paired_difference,
+    paired_differences,
     unpaired_difference,
     wilson,
 )
@@ -71,6 +72,21 @@ def test_many_distinct_values_give_the_interval_of_resampling(monkeypatch):
         assert getattr(limit, end) == pytest.approx(
             getattr(by_row, end), abs=0.2 * by_row.row_error
         )
+
+
+@pytest.mark.parametrize("block", [1, 3])
+def test_many_pairs_at_once_give_the_interval_of_each(block):
+    """Within what 2000 draws leave open; a pair does not depend on the others."""
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(0.1, 1, (3, 90)), rng.normal(0, 1, (1, 90))
+    bootstrap = replace(BOOTSTRAP, block=block)
+    alone = paired_difference(first, second, bootstrap)
+    _, found = paired_differences([(second, first), (first, second)], bootstrap)
+    assert [found] == paired_differences([(first, second)], bootstrap)
+    assert (found.estimate, found.seed_error) == (alone.estimate, alone.seed_error)
+    assert found.row_error == pytest.approx(alone.row_error, rel=0.06)
+    for end in ("low", "high"):
+        assert getattr(found, end) == pytest.approx(getattr(alone, end), abs=0.2 * alone.row_error)
 
 
 def test_a_true_difference_is_found_and_measured():

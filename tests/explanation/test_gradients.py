@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.explanation import gradients
+from pipeline.models.words import spread
 from tests.support.toy_networks import network, rows_of
 
 CASES = [
@@ -68,7 +69,7 @@ def bag():
     """A linear bag of embeddings: its log-odds of class 1 are the sum of HEAD · vector."""
     return gradients.Reader(
         embed=lambda batch: (tf.gather(VECTORS, batch), None),
-        read=lambda vectors, _: tf.linalg.matvec(tf.reduce_sum(vectors, 1), HEAD)[:, None],
+        read=lambda words, _: tf.linalg.matvec(tf.reduce_sum(spread(*words), 1), HEAD)[:, None],
         regression=False,
     )
 

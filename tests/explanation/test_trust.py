@@ -36,6 +36,7 @@ def found(level="supported", *, seeds=(1, 2), far=0.1):
         "most_different": estimate(far),
         "bound": 0.01,
         "accuracy": {"own": 0.9, "even": 0.6},
+        "guided": {"own": 0.8, "even": 0.7},
         **({"other_seed": estimate(0.05)} if several else {}),
     }
     agreement = {"spearman": estimate(0.7), "divergence": estimate(0.2)}
@@ -78,6 +79,8 @@ def test_a_card_names_each_figure_its_meaning_and_what_stands_beside_it():
     (measured,) = (line for line in lines if "comprehensiveness" in line)
     assert "0.40 (random steps 0.10, another seed’s attention 0.10). How far" in measured
     assert any("(equal weights 0.25, another seed’s weights 0.05)" in line for line in lines)
+    (guided,) = (line for line in lines if "words without context" in line)
+    assert "guided by the weights: 0.80 (equal weights 0.70)." in guided
     page = trust.markdown({"bilstm_attention": card})
     assert "| change with permuted weights | 0.30 |" in page
     assert trust.metrics({"m": card}) == {
