@@ -87,6 +87,10 @@ test: setup ## run the tests
 test-real: setup ## run the slow tests on the real data under ../shared/data
 	@$(PY) -m pytest -m real $(ARGS)
 
+.PHONY: test-services
+test-services: setup ## run the services of deploy/compose.yaml here, and the pipeline on them
+	@$(PY) -m pytest tests/deploy -m services $(ARGS)
+
 .PHONY: fuzz
 fuzz: setup ## feed the readers thousands of damaged files and odd parameters (an hour)
 	@FUZZ=long $(PY) -m pytest tests/fuzz $(ARGS)
@@ -113,6 +117,10 @@ lock: setup ## update locks/ from pyproject.toml
 	@$(COMPILE) --group installer -o locks/installer.txt $(ARGS)
 	@$(COMPILE) pyproject.toml -o locks/run.txt $(ARGS)
 	@$(COMPILE) pyproject.toml --all-extras --group dev -c locks/run.txt -o locks/dev.txt $(ARGS)
+
+.PHONY: audit
+audit: setup ## ask a database for known vulnerabilities of the locked packages (ARGS='-s osv')
+	@$(PY) -m uv tool run pip-audit --strict --disable-pip --require-hashes -r locks/dev.txt $(ARGS)
 
 .PHONY: clean
 clean: ## remove outputs and scratch; DVC's cache, MLflow's store and your data stay

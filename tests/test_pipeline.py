@@ -4,10 +4,8 @@ import json
 import re
 import shutil
 
-import boto3
 import mlflow
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.support.project import (
     change,
@@ -19,6 +17,7 @@ from tests.support.project import (
     run,
     tracked_runs,
 )
+from tests.support.services import KEYS, bucket
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -193,27 +192,20 @@ def stages_of(shown):
 
 
 @pytest.fixture
-def bucket():
-    """The address of an S3 server, and the keys to its bucket `spotlight`."""
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
-    client.create_bucket(Bucket="spotlight")
-    yield url, {name.upper(): value for name, value in keys.items()}
-    server.stop()
+def storage():
+    """The address of an S3 server with a bucket `spotlight`."""
+    with bucket("spotlight") as (address, _):
+        yield address
 
 
-def test_a_remote_on_s3_carries_data_models_and_results(project, bucket, tmp_path):
+def test_a_remote_on_s3_carries_data_models_and_results(project, storage, tmp_path):
     """Push, clone, pull: what one machine made is on the other, where nothing is made again."""
-    url, keys = bucket
     copy = cloned(project, tmp_path / "clone")
     for place in (project, copy):
         dvc(place, "remote", "add", "--local", "-f", "cloud", "s3://spotlight/store")
-        dvc(place, "remote", "modify", "--local", "cloud", "endpointurl", url)
-    dvc(project, "push", "-q", "-r", "cloud", **keys)
-    dvc(copy, "pull", "-q", "-r", "cloud", **keys)
+        dvc(place, "remote", "modify", "--local", "cloud", "endpointurl", storage)
+    dvc(project, "push", "-q", "-r", "cloud", **KEYS)
+    dvc(copy, "pull", "-q", "-r", "cloud", **KEYS)
     for path in ("data/raw/train.parquet", "results/models/bilstm-1/model.weights.h5"):
         assert (copy / path).read_bytes() == (project / path).read_bytes()
     assert stages_of(dvc(copy, "repro", "--dry").stdout) == ["track"]

@@ -1,6 +1,5 @@
 """MLflow's own server, as `make serve` starts it, under several clients and odd requests."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pipeline.evaluation.calibration import calibrate
 from pipeline.serving.inputs import ROWS
 from tests.support.load import WORDS, load, memory, records, send
 from tests.support.paths import PROJECT
+from tests.support.processes import free_port
 from tests.support.served import TEMPERATURE, TEXTS
 
 pytestmark = pytest.mark.slow
@@ -21,10 +21,7 @@ pytestmark = pytest.mark.slow
 def server(served, tmp_path_factory):
     """The process and the port on which it answers."""
     goal, _, _ = served
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    log = tmp_path_factory.mktemp("log") / "server.txt"
+    port, log = free_port(), tmp_path_factory.mktemp("log") / "server.txt"
     command = [sys.executable, "-m", "pipeline", "serve", "--model", goal, "--port", str(port)]
     with (
         log.open("w") as file,

@@ -1,6 +1,7 @@
 """Commands, run outside of any `make` that the tests themselves run under."""
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -23,3 +24,11 @@ def run(
     )
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done
+
+
+def free_port() -> int:
+    """A port of this machine on which nothing listens yet."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

@@ -111,9 +111,9 @@ def dvc(project, *arguments, **options):
     return run(project, sys.executable, "-m", "dvc", *arguments, **options)
 
 
-def tracked_runs(project):
-    """name → run of everything in the project's MLflow."""
-    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{project / 'mlflow.db'}")
+def tracked_runs(project, uri=None):
+    """name → run of everything in the project's MLflow, or in the one with that address."""
+    client = mlflow.MlflowClient(tracking_uri=uri or f"sqlite:///{project / 'mlflow.db'}")
     (experiment,) = [e for e in client.search_experiments() if e.name == "demo"]
     runs = client.search_runs([experiment.experiment_id])
     names = [short_name(run) for run in runs]
