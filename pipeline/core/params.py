@@ -124,6 +124,9 @@ class Recipe(Section):
     """Units of the LSTM in each direction."""
     layers: Annotated[int, Field(strict=True, ge=1, le=32)] = 1  # each takes time and memory
     """Number of stacked Bi-LSTMs."""
+    chrono: Annotated[int, Field(strict=True, ge=3, le=1_000_000)] | None = None  # as of steps
+    """Steps over which forget gates remember before they have learned, at most (chrono \
+initialization); null: three or four."""
     merge: Literal["concat", "sum"] = "concat"
     """How the two directions are combined."""
     normalization: Literal["none", "layer", "batch"] = "none"
@@ -156,6 +159,8 @@ class Recipe(Section):
     """Epochs before early stopping may end training."""
     patience: Count
     """Epochs without a better validation loss before training stops."""
+    curriculum: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 0  # as of epochs
+    """Epochs in which only the shorter rows are learned from, more of them in each; 0: none."""
     plateau: Share = 0.0
     """Share by which training loss must fall below that of a constant prediction before patience \
 counts, so that a model that learns late is not stopped early; 0: patience counts from the start."""

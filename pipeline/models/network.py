@@ -9,6 +9,7 @@ from pipeline.core.params import Recipe
 from pipeline.core.predictions import Task
 from pipeline.models.attention import AdditiveAttention, DotAttention
 from pipeline.models.bigrams import Bigrams
+from pipeline.models.chrono import Chrono
 from pipeline.models.lstm import BiLSTM
 from pipeline.models.masked_max import MaskedMax
 from pipeline.models.words import Distinct, Spread, WordDropout
@@ -166,10 +167,13 @@ def _encode(recipe: Recipe, units: int, states: Any) -> Any:
     The pooling "last" takes each direction's final state: the forward one at the last real step,
     the backward one at the first. Normalization then applies to that vector.
     """
+    biases: dict[str, Any] = {}
+    if recipe.chrono:
+        biases = {"bias_initializer": Chrono(recipe.chrono), "unit_forget_bias": False}
     for number in range(1, recipe.layers + 1):
         ends = number == recipe.layers and recipe.pooling == "last"
         states = BiLSTM(
-            keras.layers.LSTM(units, return_sequences=not ends),
+            keras.layers.LSTM(units, return_sequences=not ends, **biases),
             merge_mode=recipe.merge,
             name="bilstm" if recipe.layers == 1 else f"bilstm_{number}",
         )(states)

@@ -131,7 +131,9 @@ def _epoch(
     calls: keras.callbacks.CallbackList,
 ) -> float:
     """Train for one epoch; returns the mean loss per row."""
-    order = batches(train.lengths, recipe.batch_size, np.random.default_rng([seed, epoch]))
+    rows = _rows_of(epoch, train.lengths, curriculum=recipe.curriculum)
+    rng = np.random.default_rng([seed, epoch])
+    order = [rows[one] for one in batches(train.lengths[rows], recipe.batch_size, rng)]
     total, seen = tf.zeros(()), 0
     with progress.epoch_bar(what=f"{name} epoch {epoch + 1}", total=len(order)) as bar:
         for number, indices in enumerate(order):
@@ -144,6 +146,13 @@ def _epoch(
             if not bar.disable and number % 20 == 0:
                 bar.set_postfix(loss=f"{float(total) / seen:.4f}", refresh=False)
     return float(total) / seen
+
+
+def _rows_of(epoch: int, lengths: NDArray[np.int64], *, curriculum: int) -> NDArray[np.int64]:
+    """The rows that an epoch, from 0, learns from: at first only the shorter ones."""
+    share = min(1.0, (epoch + 1) / (curriculum + 1))
+    shortest = np.argsort(lengths, kind="stable")[: ceil(share * len(lengths))]
+    return np.sort(shortest)
 
 
 def _rate(recipe: Recipe, steps: int) -> Any:

@@ -273,3 +273,30 @@ def test_a_widened_recipe_is_built_wider():
         }.items()
     }
     assert counts["plain"] < counts["attention"] <= counts["wide"]
+
+
+def test_chrono_initialization_opens_the_forget_gates():
+    """The biases are log t and -log t, for t below the longest dependency, each unit's own."""
+
+    def biases(seed):
+        keras.utils.set_random_seed(seed)
+        network = build_network(
+            recipe(units=8, chrono=50), kind="series", task="binary", classes=2,
+            features=3,
+        ).predictor  # fmt: skip
+        layer = network.get_layer("bilstm")
+        return np.stack([
+            keras.ops.convert_to_numpy(one.cell.bias).reshape(4, 8)
+            for one in (layer.forward_layer, layer.backward_layer)
+        ])  # fmt: skip
+
+    found = biases(1)
+    incoming, forget, cell, outgoing = found.transpose(1, 0, 2)
+    assert np.array_equal(incoming, -forget)
+    assert not np.any(cell)
+    assert not np.any(outgoing)
+    assert np.exp(forget).min() >= 1
+    assert np.exp(forget).max() <= 49.01
+    assert len(np.unique(forget)) == 16
+    assert np.array_equal(found, biases(1))
+    assert not np.array_equal(found, biases(2))

@@ -8,7 +8,13 @@ from pipeline.models.network import build_network
 from pipeline.training import loop
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.inference import predict
-from pipeline.training.loop import _class_weights, _constant_loss, _State, train_model
+from pipeline.training.loop import (
+    _class_weights,
+    _constant_loss,
+    _rows_of,
+    _State,
+    train_model,
+)
 from pipeline.training.step import loss_function
 from tests.support import strategies
 from tests.support.training import CLASSES, rows
@@ -76,6 +82,30 @@ def test_patience_waits_until_the_plateau_is_left(plateau, expected, monkeypatch
     recipe = strategies.recipe(epochs=7, patience=2, plateau=plateau)
     fitted = train_model(built(recipe), rows(16), rows(8), recipe, task="binary", seed=1)
     assert len(fitted.history) == expected
+
+
+def test_a_curriculum_begins_with_the_shorter_rows():
+    """A third of them, two thirds, then all in every epoch; without one, all from the start."""
+    lengths = np.array([5, 1, 4, 2, 6, 3])
+    learned = [_rows_of(epoch, lengths, curriculum=2).tolist() for epoch in range(4)]
+    assert learned == [[1, 3], [1, 2, 3, 5], list(range(6)), list(range(6))]
+    assert _rows_of(0, lengths, curriculum=0).tolist() == list(range(6))
+
+
+def test_a_curriculum_is_trained(monkeypatch):
+    """Each epoch's steps see as many rows as the curriculum says."""
+    seen = []
+    padded = loop.pad
+    monkeypatch.setattr(
+        loop, "pad", lambda rows, chosen: seen.append(chosen) or padded(rows, chosen)
+    )
+    train = rows(30)
+    recipe = strategies.recipe(epochs=2, patience=5, batch_size=100, curriculum=1)
+    train_model(built(recipe), train, rows(8), recipe, task="binary", seed=1)
+    first, second = seen
+    assert len(first) == 15
+    assert len(second) == 30
+    assert train.lengths[first].max() <= np.delete(train.lengths, first).min()
 
 
 def test_the_loss_of_a_constant_prediction():
