@@ -70,7 +70,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     """Every table that a document may show, by its name."""
     from pipeline.core.files import read_json
     from pipeline.core.schema import read_yaml
-    from pipeline.documentation import graph, licenses, parameters, tables, tree
+    from pipeline.documentation import graph, licenses, parameters, study_tables, tables, tree
     from pipeline.studies.benchmark import table
 
     kept = list(_kept(workspace))
@@ -87,12 +87,12 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "datasets": tables.datasets(kept),
         "explanations": tables.explanations(kept),
         "orders": tables.orders(kept),
-        "length-study": tables.length_study(read_json(workspace.length_study.summary)),
-        "suggestion": tables.suggestion(_rows(suggested)),
-        "sizes": tables.sizes(_rows(sizes)),
-        "intervals": tables.intervals(_rows(intervals)),
-        "distractors": _distractors(workspace, tables.distractors),
-        "recipe": tables.recipe(_rows(trials)),
+        "length-study": study_tables.length_study(read_json(workspace.length_study.summary)),
+        "suggestion": study_tables.suggestion(_rows(suggested)),
+        "sizes": study_tables.sizes(_rows(sizes)),
+        "intervals": study_tables.intervals(_rows(intervals)),
+        "distractors": _distractors(workspace, study_tables.distractors),
+        "recipe": study_tables.recipe(_rows(trials)),
         **{name: _benchmark(workspace, name, table.markdown) for name in ("bench", "growth")},
         "parameters": parameters.document(),
         "licenses": licenses.table(workspace.root / "pyproject.toml"),

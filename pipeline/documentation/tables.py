@@ -4,10 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.evaluation.results import aggregate
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
-    mean_and_sd,
     metric_and_sd,
     signed_difference,
     table_rows,
@@ -332,146 +330,6 @@ def _baseline(one: Kept) -> str:
     return f"{metric_and_sd(values[best], metric)} (`{best}`)"
 
 
-# ── studies ──────────────────────────────────────────────────────────────────────────────
-
-
-def length_study(summary: Document) -> str:
-    """Accuracy by length and place of the evidence, with its interval."""
-    described = summary["accuracy"]
-    names = list(next(iter(described["anywhere"].values())))
-    return markdown(
-        ["words", "evidence", *(f"`{name}`" for name in names)],
-        [
-            [
-                length.replace("-", "–"),
-                position,
-                *(
-                    f"{100 * found['accuracy']:.1f} "
-                    f"({100 * found['low']:.1f} to {100 * found['high']:.1f})"
-                    for found in (by_model[name] for name in names)
-                ),
-            ]
-            for length in described["anywhere"]
-            for position, by_model in (
-                (position, by_length[length]) for position, by_length in described.items()
-            )
-        ],
-    )
-
-
-def recipe(trials: Sequence[Mapping[str, str]]) -> str:
-    """The trials of the recipe search, by validation loss."""
-    names = [column for column in trials[0] if column.endswith(" val_accuracy")]
-    return markdown(
-        ["recipe", "mean log loss", *(f"`{name.split()[0]}`, %" for name in names)],
-        [
-            [
-                trial["trial"],
-                f"{float(trial['val_loss']):.3f}",
-                *(f"{100 * float(trial[name]):.1f}" for name in names),
-            ]
-            for trial in trials
-        ],
-    )
-
-
-def suggestion(results: Sequence[Mapping[str, str]]) -> str:
-    """The study of the suggested parameters: a row for each case, with its best baseline."""
-    cases: dict[tuple[str, ...], list[Mapping[str, str]]] = {}
-    for one in results:
-        key = (one["dataset"], one["target"], one["rows"], one["metric"])
-        cases.setdefault(key, []).append(one)
-    networks = list(dict.fromkeys(one["model"] for one in results if one["epochs"]))
-    rows = []
-    for (dataset, target, rows_in_train, metric), found in cases.items():
-        sign = 1 if metric == "mse" else -1
-        baselines = [one for one in found if not one["epochs"]]
-        best = min(baselines, key=lambda one: sign * float(one["validation"]))
-        of_model = {one["model"]: one for one in found}
-        rows.append(
-            [
-                f"{dataset}, {target}" if target else dataset,
-                f"{int(rows_in_train):,}",
-                "MSE" if metric == "mse" else "accuracy, %",
-                f"{_score(best)} (`{best['model']}`)",
-                *(_score(of_model[name]) for name in networks),
-                ", ".join(
-                    f"{of_model[name]['best_epoch']} of {of_model[name]['epochs']}"
-                    for name in networks
-                ),
-            ]
-        )
-    titles = ["data", "rows in train", "on test", "best baseline", *(f"`{n}`" for n in networks)]
-    return markdown([*titles, "best epochs"], rows)
-
-
-def sizes(results: Sequence[Mapping[str, str]]) -> str:
-    """The study of sizes: each model's accuracy on test, by the number of texts to train on."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for one in results:
-        found.setdefault(one["model"], {}).setdefault(one["rows"], []).append(float(one["test"]))
-    numbers = list(dict.fromkeys(one["rows"] for one in results))
-    return markdown(
-        ["accuracy on test, %", *(f"{int(number):,} texts" for number in numbers)],
-        [
-            [f"`{model}`", *(_of_runs(of_size.get(number, [])) for number in numbers)]
-            for model, of_size in found.items()
-        ],
-    )
-
-
-def intervals(results: Sequence[Mapping[str, str]]) -> str:
-    """The simulated intervals: a row for each case."""
-    return markdown(
-        [
-            "test rows",
-            "in groups of",
-            "runs of each model",
-            "sd over seeds, points",
-            "intervals that hold the truth, %",
-            "false alarms, %",
-        ],
-        [
-            [
-                f"{int(one['rows']):,}",
-                one["group"],
-                f"{one['first_runs']} and {one['second_runs']}",
-                f"{100 * float(one['seed_sd']):.1f}",
-                f"{100 * float(one['coverage']):.1f}",
-                f"{100 * float(one['false_alarms']):.1f}",
-            ]
-            for one in results
-        ],
-    )
-
-
-def distractors(results: Sequence[Mapping[str, str]]) -> str:
-    """The study of distractors: accuracy by length and place, with its interval."""
-    if not results:
-        return "It has not been run yet: no results are in git."
-    of_cell: dict[tuple[str, str], dict[str, str]] = {}
-    for one in results:
-        middle, low, high = (100 * float(one[f"accuracy{end}"]) for end in ("", "_low", "_high"))
-        of_cell.setdefault((one["length"], one["place"]), {})[one["model"]] = (
-            f"{middle:.1f} ({low:.1f} to {high:.1f})"
-        )
-    names = list(dict.fromkeys(one["model"] for one in results))
-    return markdown(
-        ["tokens", "sentences", *(f"`{name}`" for name in names)],
-        [
-            [f"{int(length):,}", place, *(found.get(name, "–") for name in names)]
-            for (length, place), found in of_cell.items()
-        ],
-    )
-
-
-def _of_runs(values: Sequence[float]) -> str:
-    if not values:
-        return "–"
-    found = aggregate(values)
-    return mean_and_sd(found["mean"], found["sd"], lambda value: f"{100 * value:.1f}")
-
-
 # ── cells ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -494,11 +352,6 @@ def _mean(found: Sequence[Document], key: str, *, percent: bool = False) -> str:
         return "–"
     mean = sum(one[key]["mean"] for one in found) / len(found)
     return f"{100 * mean:.0f} %" if percent else f"{mean:.2f}"
-
-
-def _score(result: Mapping[str, str]) -> str:
-    value = float(result["test"])
-    return f"{value:.4g}" if result["metric"] == "mse" else f"{100 * value:.1f}"
 
 
 def _quoted(sentence: str) -> str:

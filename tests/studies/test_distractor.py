@@ -8,7 +8,7 @@ import pytest
 from pipeline.core.files import read_table, write_csv
 from pipeline.core.params import load_params
 from pipeline.core.schema import read_yaml
-from pipeline.documentation import tables
+from pipeline.documentation import study_tables
 from pipeline.errors import ParamsError
 from pipeline.studies.distractor import figure, intervals
 from pipeline.studies.suggestion import cases
@@ -96,11 +96,11 @@ def test_each_run_is_measured_at_every_place(workspace, monkeypatch):
     assert float(mean["accuracy_low"]) <= float(mean["accuracy"]) <= float(mean["accuracy_high"])
     assert mean["runs"] == 2
     assert float(mean["difference"]) == 0
-    table = tables.distractors([{key: str(row[key]) for key in row} for row in measured])
+    table = study_tables.distractors([{key: str(row[key]) for key in row} for row in measured])
     assert "| 120 | after | " in table
     assert figure.draw(measured).startswith(b"\x89PNG")
 
 
 def test_a_study_that_was_not_run_says_so():
     """In the place of its table."""
-    assert "has not been run yet" in tables.distractors([])
+    assert "has not been run yet" in study_tables.distractors([])

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.files import write_csv
 from pipeline.core.schema import read_yaml
-from pipeline.documentation import tables
+from pipeline.documentation import study_tables
 from pipeline.errors import ParamsError
 from pipeline.studies.suggestion import cases, figure
 from pipeline.studies.suggestion.settings import load_study
@@ -76,7 +76,9 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
     assert cases.run_study(workspace, part, {"ett": str(series)}) == rows
     written = (part.results / "results.csv").read_text()
     assert len(written.splitlines()) == 1 + len(rows)
-    table = tables.suggestion([{key: str(value) for key, value in row.items()} for row in rows])
+    table = study_tables.suggestion(
+        [{key: str(value) for key, value in row.items()} for row in rows]
+    )
     assert "| demo | 77 | accuracy, % | " in table
     assert "`seasonal`" in table
 
@@ -102,7 +104,7 @@ def test_accuracy_by_size_is_tabulated_and_drawn():
         {"model": "net", "seed": "2", "rows": "200", "test": "0.64"},
         {"model": "simple", "seed": "", "rows": "4000", "test": "0.8"},
     ]
-    table = tables.sizes(rows)
+    table = study_tables.sizes(rows)
     assert "| `simple` | 70.0 | 80.0 |" in table
     assert "| `net` | 62.0 ± 2.8 | – |" in table
     assert figure.draw(rows).startswith(b"\x89PNG")
