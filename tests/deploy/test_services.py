@@ -136,10 +136,10 @@ def test_the_pipeline_tracks_to_it(services, project, tmp_path, monkeypatch):
     texts = pq.read_table(project / "data" / "raw" / "test.parquet")["text"].to_pylist()
     predicted = read_predictions(project / "results" / "models" / f"{MODEL}-1" / "test.parquet")
     with served_model(tmp_path, {**users_environment(), **known}) as port:
-        status, answer = send(port, records([texts[row] for row in predicted.rows]))
+        status, answer = send(port, records([texts[row] for row in predicted.rows[:8]]))
     assert status == 200
     labels = [row["label"] for row in answer["predictions"]]
-    assert labels == [("neg", "pos")[column] for column in predicted.outputs.argmax(axis=1)]
+    assert labels == [("neg", "pos")[column] for column in predicted.outputs[:8].argmax(axis=1)]
 
 
 def test_the_model_of_the_compose_file_is_a_user_of_its_mlflow():

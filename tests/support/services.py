@@ -142,8 +142,11 @@ def served_model(folder, environment):
     port, log = free_port(), folder / "model.log"
     entry = re.search("^ENTRYPOINT (.*)$", dockerfile, re.MULTILINE)[1]
     command = json.loads(entry.replace("5001", str(port)).replace("0.0.0.0", "127.0.0.1"))
-    model = re.search(r"\bMODEL=(\S+)", dockerfile)[1]
-    with running(command, log, cwd=folder, env={**environment, "MODEL": model}) as process:
+    own = {
+        "MODEL": re.search(r"\bMODEL=(\S+)", dockerfile)[1],
+        "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": str(PATIENCE),
+    }
+    with running(command, log, cwd=folder, env={**environment, **own}) as process:
         wait(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/ping").close(), process, log)
         yield port
 
