@@ -81,7 +81,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     pipeline = read_yaml(workspace.pipeline)
     assert isinstance(pipeline, dict)
     return {
-        "demo": "\n\n".join(tables.demo(one) for one in kept if one.dataset == "demo"),
+        "demo": "\n\n".join(tables.models(one.metrics) for one in kept if one.dataset == "demo"),
         "overview": tables.overview(kept),
         "answer": tables.answer(kept, read_json(workspace.length_study.summary)),
         "datasets": tables.datasets(kept),

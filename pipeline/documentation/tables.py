@@ -156,12 +156,6 @@ def _from_to(values: Sequence[Any], shown: Callable[[Any], str]) -> str:
     return "–".join(dict.fromkeys([shown(values[0]), shown(values[-1])]))
 
 
-def demo(kept: Kept) -> str:
-    """What the README shows of one dataset: its models, and each against the last state."""
-    sentences = [pair["sentence"] for pair in kept.comparison["pairs"] if pair["second"] == STATES]
-    return "\n\n".join([models(kept.metrics), *map(_quoted, sentences)])
-
-
 # ── all datasets ─────────────────────────────────────────────────────────────────────────
 
 
@@ -210,7 +204,10 @@ def answer(kept: Sequence[Kept], study: Document) -> str:
         if (found["length"], found["position"]) == (study["changes"]["to"], "anywhere")
     ]
     length = study["changes"]["to"].replace("-", "–")
-    points.append(f"- **The length study, {length} words**: {' '.join(longest)}")
+    points.append(
+        f"- **The length study, {length} words, one budget of epochs**: {' '.join(longest)} "
+        "That is how soon a model learns; it doesn't tell whether the others forget."
+    )
     for one in kept:
         for model, card in one.faithfulness.get("trust", {}).items():
             if card["average"]:

@@ -100,7 +100,7 @@ def test_the_answer_quotes_headline_lengths_longest_texts_and_trust():
     study = {"changes": {"to": "230-270"}, "advantages": advantages}
     adding, longest, trusted = tables.answer([kept], study).splitlines()
     assert adding == "- **adding**: It is better. It gains with length."
-    assert longest == "- **The length study, 230–270 words**: 230-270, anywhere."
+    assert "230–270 words, one budget of epochs**: 230-270, anywhere. That is how" in longest
     assert (
         "`bilstm_attention`, adding. As a pointer to what matters on average: In part." in trusted
     )
