@@ -132,8 +132,9 @@ def _rows(table: Path) -> list[dict[str, str]]:
 def keep_results(workspace: Workspace) -> Path:
     """Copy the workspace's results to docs/results/DATASET; returns that folder.
 
-    With them go the test predictions, from which the figures follow, and the picture of the
-    attention of the best model that has any, by its first seed.
+    With them go the test predictions, from which the figures follow, and, of the demo, the picture
+    of the attention of the best model that has any, by its first seed. It shows texts, and only
+    the demo's are ours to publish.
 
     Raises:
         ArtifactError: one of them is missing.
@@ -157,7 +158,7 @@ def keep_results(workspace: Workspace) -> Path:
         workspace.params,
         workspace.lock,
     ]
-    if comparison["attention"]:
+    if comparison["attention"] and settings.entry.source.kind == "demo":
         model = comparison["attention"]["model"]
         first = comparison["models"][model]["seeds"][0]
         sources.append(workspace.explanations / f"{model}-{first}" / "attention.png")

@@ -42,10 +42,11 @@ class Kept:
     def provenance(self) -> str:
         """Command, parameters, machine and date, in one line."""
         machine = self.record["machine"]
+        threads = f"{machine['threads']} thread{'s' if machine['threads'] != 1 else ''}"
         return (
             f"`{self.command}` with [these parameters](results/{self.dataset}/params.yaml), "
             f"{self.record['date']}: {machine['processor']}, {machine['cores']} cores, "
-            f"{machine['threads']} threads, {machine['system']}, Python {machine['python']}, "
+            f"{threads}, {machine['system']}, Python {machine['python']}, "
             f"TensorFlow {machine['libraries']['tensorflow']}."
         )
 
