@@ -33,6 +33,7 @@ from pipeline.serving.inputs import Reader, Texts, Windows
 
 PACKAGE = Path(__file__).parents[1]
 LIBRARIES = (
+    "charset-normalizer",
     "keras",
     "mlflow",
     "numba",

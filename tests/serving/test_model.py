@@ -82,7 +82,7 @@ def test_every_library_that_a_served_model_loads_is_among_its_requirements():
         for node in ast.walk(ast.parse(path.read_text()))
         for name in _imported(node)
     }
-    known = {"ruamel" if name == "ruamel.yaml" else name for name in model.LIBRARIES}
+    known = {name.partition(".")[0].replace("-", "_") for name in model.LIBRARIES}
     assert imported - sys.stdlib_module_names - {"pipeline"} <= known
 
 
