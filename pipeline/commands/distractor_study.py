@@ -1,7 +1,7 @@
 """`distractor-study`: train every pooling on short texts among more and more neutral sentences."""
 
 from pipeline.commands import Subparsers
-from pipeline.commands.suggestion_study import add_source, run_cases
+from pipeline.commands.suggestion_study import add_study, run_cases
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -9,9 +9,7 @@ from pipeline.workspace import Workspace
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     about = "train every pooling on short texts among more and more neutral sentences"
-    parser = commands.add_parser("distractor-study", description=about)
-    add_source(parser)
-    parser.set_defaults(run=run)
+    add_study(commands, "distractor-study", about, run)
 
 
 def run(workspace: Workspace, source: list[str]) -> None:

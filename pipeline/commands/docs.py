@@ -118,8 +118,9 @@ def _benchmark(
 def _distractors(workspace: Workspace, table: Callable[[list[dict[str, str]]], str]) -> str:
     """What `distractor-study` measured, with its plot; a sentence if it has not been run."""
     results = workspace.distractor_study.results
+    drawn = (results / "accuracy_by_length.png").exists()
     picture = "\n\n![Accuracy against length](../studies/distractor/results/accuracy_by_length.png)"
-    return table(_rows(results / "intervals.csv")) + picture * results.exists()
+    return table(_rows(results / "intervals.csv")) + picture * drawn
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """`size-study`: train every pooling on more and more texts of one dataset."""
 
 from pipeline.commands import Subparsers
-from pipeline.commands.suggestion_study import add_source, run_cases
+from pipeline.commands.suggestion_study import add_study, run_cases
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -9,9 +9,7 @@ from pipeline.workspace import Workspace
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     about = "train every pooling on more and more texts of one dataset"
-    parser = commands.add_parser("size-study", description=about)
-    add_source(parser)
-    parser.set_defaults(run=run)
+    add_study(commands, "size-study", about, run)
 
 
 def run(workspace: Workspace, source: list[str]) -> None:

@@ -1,6 +1,6 @@
 """`suggestion-study`: train on data of several kinds and sizes as `data add` suggests."""
 
-import argparse
+from collections.abc import Callable
 from typing import Any
 
 from pipeline import progress
@@ -13,13 +13,13 @@ from pipeline.workspace import Workspace
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     about = "train with suggested parameters on data of several kinds and sizes"
-    parser = commands.add_parser("suggestion-study", description=about)
-    add_source(parser)
+    add_study(commands, "suggestion-study", about, run)
+
+
+def add_study(commands: Subparsers, name: str, about: str, run: Callable[..., None]) -> None:
+    """Add the command of a study of cases, with its argument for local copies of datasets."""
+    parser = commands.add_parser(name, description=about)
     parser.set_defaults(run=run)
-
-
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """Add the argument for local copies of datasets."""
     parser.add_argument(
         "--source",
         action="append",

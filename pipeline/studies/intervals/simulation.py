@@ -5,7 +5,6 @@ luck, the row's difficulty, how the row suits the model, and noise. So a model's
 accuracy has a closed form, and the truth about a difference is known.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -17,9 +16,9 @@ from pydantic import Field
 from scipy.stats import norm
 
 from pipeline import progress
-from pipeline.core import schema
 from pipeline.core.schema import Rows, Section, Seed
 from pipeline.evaluation.significance import Bootstrap, paired_difference
+from pipeline.studies.parameters import read_study
 
 ROW, SUITS = 6.0, 1.5  # variances of difficulty and of suiting, where the noise has 1
 
@@ -70,9 +69,7 @@ def load_study(path: Path) -> Study:
     Raises:
         ParamsError: it is missing, is not YAML, or is not valid.
     """
-    document = schema.read_yaml(path)
-    values = document if isinstance(document, Mapping) else {}
-    return schema.validate(Study, values, where="/".join(path.parts[-3:]))
+    return read_study(Study, path)
 
 
 def run_study(study: Study) -> list[dict[str, Any]]:

@@ -1,14 +1,13 @@
 """`params.yaml` of a study that trains on cases of data."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import pydantic
 from pydantic import Field
 
-from pipeline.core import schema
 from pipeline.core.schema import Rows, Section, Seed, Steps
+from pipeline.studies.parameters import read_study
 
 PLACES = ("before", "around", "after")  # where distractors stand, seen from their text
 
@@ -109,6 +108,4 @@ def load_study(path: Path) -> Study:
     Raises:
         ParamsError: it is missing, is not YAML, or is not valid.
     """
-    document = schema.read_yaml(path)
-    values = document if isinstance(document, Mapping) else {}
-    return schema.validate(Study, values, where="/".join(path.parts[-3:]))
+    return read_study(Study, path)
