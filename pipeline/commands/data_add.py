@@ -47,7 +47,9 @@ def add_parser(actions: Subparsers) -> None:
         ("series", "column that tells several series apart"),
         ("features", "columns that the network reads"),
     ):
-        parser.add_argument(f"--{flag}", metavar="COLUMN", nargs="+", default=(), help=about)
+        parser.add_argument(
+            f"--{flag}", metavar="COLUMN", nargs="+", action="extend", default=[], help=about
+        )
     parser.set_defaults(run=run)
 
 

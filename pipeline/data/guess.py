@@ -2,6 +2,7 @@
 
 import difflib
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,11 +12,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from pipeline.data import guess_series, guess_text
-from pipeline.data.look import Look, listed, look_at
-from pipeline.data.schema import MANY_CLASSES
+from pipeline.data.look import Look, listed, listed_kinds, look_at
+from pipeline.data.times import find_formats
 from pipeline.errors import DataError
-
-CLASSES = ("text", "whole numbers", "numbers", "booleans")  # kinds of a label
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,8 @@ def guess_source(path: Path, wishes: Wishes | None = None, *, names: Sequence[st
 def _guess(look: Look, wishes: Wishes) -> tuple[str, dict[str, Any], int, list[str]]:
     """The kind, the rest of `source`, the rows, and notes."""
     of_text, of_numbers = _sides(wishes)
+    if not wishes.flags:
+        _refuse_times_as_columns(look)
     time = guess_series.find_time(look)
     if of_text or (not of_numbers and guess_text.find_texts(look, timed=bool(time))):
         source, notes = guess_text.text_source(look, text=wishes.text, label=wishes.label)
@@ -171,10 +172,9 @@ def _check(wishes: Wishes, look: Look) -> None:
             found = look.columns[name]
             fits = {
                 "text": found.kind == "text",
-                "label": found.kind in CLASSES
-                and 2 <= found.distinct <= min(MANY_CLASSES, look.seen / 2),
+                "label": guess_text.may_be_label(look, found),
                 "features": found.numeric or found.kind == "lists of numbers",
-                "target": found.numeric or (listed_numbers and found.kind in CLASSES),
+                "target": found.numeric or (listed_numbers and found.kind in guess_text.CLASSES),
                 "time": found.kind in {"times", "times of day", "whole numbers"},
             }
             if not fits.get(flag, True):
@@ -190,6 +190,24 @@ def _check(wishes: Wishes, look: Look) -> None:
         )
 
 
+def _refuse_times_as_columns(look: Look) -> None:
+    """Refuse a table that has a column for each time.
+
+    Raises:
+        DataError: most columns are numbers, and named by a day, a month or a year.
+    """
+    dated = [
+        one.name
+        for one in look.columns.values()
+        if one.numeric and (re.fullmatch(r"[12]\d{3}", one.name) or find_formats([one.name]))
+    ]
+    if len(dated) > 2 and len(dated) > len(look.columns) / 2:
+        raise DataError(
+            f"{look.file} has a column for each time: {listed(dated)}.",
+            fix="write a row for each time instead, in pandas with `melt` or `.T`.",
+        )
+
+
 def _repeated(look: Look) -> str:
     return f"Not read, for several columns have this name: {listed(look.repeated)}."
 
@@ -200,15 +218,25 @@ def _nothing(look: Look) -> DataError:
             f"{look.file} has nothing to learn from. {_repeated(look)}",
             fix="rename all but one of them.",
         )
-    seen = [f"{one.name!r} ({one.kind})" for one in look.columns.values()]
-    listed = "; ".join(seen[:12]) + ("; …" if len(seen) > 12 else "")
-    if any(one.numeric for one in look.columns.values()):
+    columns = list(look.columns.values())
+    shown = listed_kinds(columns)
+    if names := [one.name for one in columns if one.kind == "lists"]:
         return DataError(
-            f"{look.file} has neither texts nor a time column: {listed}.",
+            f"{look.file} has no texts: {shown}.",
+            fix=f"if {names[0]!r} holds lists of words, join each into one text.",
+        )
+    if names := [one.name for one in columns if "thousands" in one.kind]:
+        return DataError(
+            f"{look.file} has no numbers that can be read: {shown}.",
+            fix=f"remove the commas that separate thousands in {listed(names)}.",
+        )
+    if any(one.numeric for one in columns):
+        return DataError(
+            f"{look.file} has neither texts nor a time column: {shown}.",
             fix="if its rows are consecutive steps of a series, name the column to predict: "
             "--target COLUMN",
         )
     return DataError(
-        f"{look.file} has no columns to learn from: {listed}.",
+        f"{look.file} has no columns to learn from: {shown}.",
         fix="provide a text and a class in each row, numbers over time, or lists of numbers.",
     )

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.data import columns
 from pipeline.data.class_names import several_labels
 from pipeline.data.columns import Column
-from pipeline.data.look import Look, listed, unclear
+from pipeline.data.look import Look, listed, listed_kinds, unclear
 from pipeline.data.schema import MANY_CLASSES
 from pipeline.errors import DataError
 
@@ -35,7 +35,8 @@ SUBJECTS = frozenset({
     "region", "device",
 })
 # fmt: on
-ABSENT = frozenset({"nan", "null", "n/a", "na", "#n/a", "undefined", "missing", "?"})
+ABSENT = frozenset({"nan", "null", "n/a", "na", "#n/a", "undefined", "missing", "?", "-"})
+CLASSES = ("text", "whole numbers", "numbers", "booleans")  # kinds of a label
 ONE_LABEL = "Spotlight learns one label a row."
 EVIDENCE = ("evidence", "spans", "rationale", "rationales")
 MOST_STEPS = 20  # of a rating that isn't whole
@@ -66,8 +67,18 @@ def text_source(
     }
     classes = look.columns[label]
     names = sorted(classes.counts, key=float if classes.numeric else None)
-    shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+    shown = ", ".join(map(_written, names[:6])) + (", …" if len(names) > 6 else "")
     notes = [f"The text is {listed(text)}, the label {label!r}: {len(names):,} classes, {shown}."]
+    if alike := _spelled_alike(names):
+        notes.append(
+            f"The classes {listed(alike)} differ only in case or blanks: if they are one, write "
+            "them alike."
+        )
+    rare = [name for name in names if classes.counts[name] == 1]
+    if rare and look.seen == look.rows:
+        notes.append(
+            f"The class {rare[0]!r} has one row: it takes two of each, so add rows or remove it."
+        )
     if absent := [name for name in names if name.lower() in ABSENT]:
         notes.append(
             f"The class {absent[0]!r} may stand for a missing label: if so, remove its rows."
@@ -79,6 +90,19 @@ def text_source(
     if others and not evidence:
         notes.append(f"To read {others[0]!r} too, list both in `text_column`.")
     return source, notes
+
+
+def _written(name: str) -> str:
+    """A class's name; in quotes where blanks at an end would not be seen."""
+    return name if name == name.strip() else repr(name)
+
+
+def _spelled_alike(names: Sequence[str]) -> list[str]:
+    """The first names that are the same but for case and blanks; empty if there are none."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return next((group for group in groups.values() if len(group) > 1), [])
 
 
 def find_texts(look: Look, *, timed: bool) -> list[Column]:
@@ -113,7 +137,8 @@ def _the_text(look: Look, label: str | None) -> Column:
     if not ranked:
         raise unclear(look, "no column of texts", look.columns.values(), "--text")
     if len(ranked) > 1 and ranked[1].length > ranked[0].length / 2:
-        raise unclear(look, "several columns that may be the text", ranked, "--text")
+        what = "several columns that may be the text (those that you name are joined)"
+        raise unclear(look, what, ranked, "--text")
     return ranked[0]
 
 
@@ -141,8 +166,20 @@ def the_label(look: Look, *, aside: Set[str]) -> Column:
     if likely and all(_same_classes(likely[0], one) for one in likely[1:]):
         # The names of the classes tell more than their numbers.
         return next((one for one in likely if one.kind == "text"), likely[0])
+    if not any(may_be_label(look, one) for one in left):
+        raise DataError(
+            f"{look.file} has no column of classes: {listed_kinds(left)}.",
+            fix="add a column that names the class of each row; numbers become classes such as "
+            "low and high.",
+        )
     what = f"{'several columns' if likely else 'no column'} that may be the label"
     raise unclear(look, what, likely or fitting or left, "--label")
+
+
+def may_be_label(look: Look, column: Column) -> bool:
+    """Whether a column can be the label if the user says so."""
+    most = min(MANY_CLASSES, look.seen / 2)
+    return column.kind in CLASSES and 2 <= column.distinct <= most
 
 
 def _only_texts(look: Look) -> DataError:

@@ -118,6 +118,12 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "")
 
 
+def listed_kinds(columns: Iterable[Column]) -> str:
+    """Some columns, in quotes, with what they hold."""
+    seen = [f"{one.name!r} ({one.kind})" for one in columns]
+    return "; ".join(seen[:12]) + ("; …" if len(seen) > 12 else "")
+
+
 # ── reading ──────────────────────────────────────────────────────────────────────────────
 
 

@@ -85,6 +85,14 @@ def files_by_split(
             names say which split they are.
     """
     files = [path] if path.is_file() else _listing(path)
+    saved = [name for name in ("dataset_dict.json", "state.json") if (path / name).is_file()]
+    if saved:
+        train = '["train"]' if saved[0] == "dataset_dict.json" else ""
+        raise DataError(
+            f"The folder {path} was written by the `save_to_disk` of `datasets`.",
+            fix="write each split as parquet, in Python: "
+            f"datasets.load_from_disk({str(path)!r}){train}.to_parquet('train.parquet')",
+        )
     if not files or not all(map(file_format, files)):
         if path.is_file():
             fault = f"{path} has {f'the suffix {path.suffix}' if path.suffix else 'no suffix'}"

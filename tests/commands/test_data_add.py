@@ -53,6 +53,21 @@ def test_the_entry_is_printed_as_it_can_be_pasted(names, project, capsys):
     assert (project / source.path).read_text(encoding="utf-8") == reviews(header)
 
 
+def test_a_flag_that_is_given_twice_names_both_columns(project, capsys):
+    """As one flag with two columns does; none is dropped."""
+    Path("own.csv").write_text(reviews("review,stars,title"))
+    called = ["data", "add", "own.csv", "mine", "--label", "stars", "--text", "review"]
+    assert command_line.main([*called, "--text", "title"]) == 3
+    assert "--text: the column 'title'" in capsys.readouterr().err
+    text = "title,review,stars\n" + "".join(f"a lamp {n},oil {n},{n % 2}\n" for n in range(40))
+    Path("two.csv").write_text(text)
+    assert (
+        command_line.main(["data", "add", "two.csv", "b", "--text", "title", "--text", "review"])
+        == 0
+    )
+    assert "text_column: [title, review]" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("comma", [".", ","])
 def test_a_series_gets_its_season_and_parameters_that_the_schema_knows(comma, project, capsys):
     """Read from the whole target, also with decimal commas."""

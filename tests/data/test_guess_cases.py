@@ -154,7 +154,7 @@ def test_dates_are_no_texts(tmp_path: Path) -> None:
     [
         ("text,mood,tone", ("{n}", "{half}", "{third}"), ["several columns", "mood", "--label"]),
         ("sentence1,sentence2,label", ("{n}", "{n}", "{half}"), ["several", "--text sentence1"]),
-        ("text,user", ("{n}", "{id}"), ["no column that may be the label", "--label"]),
+        ("text,user", ("{n}", "{id}"), ["no column of classes", "user"]),
         ("text,toxic,rude", ("{n}", "{half}", "{flag}"), ["0 and 1", "one label", "--label"]),
         ("text,genre", ("{n}", "{joined}"), ["several labels", "'genre'", "one label"]),
         ("text,genre", ("{n}", "a|b{id}"), ["several labels", "'genre'", "one label"]),
