@@ -69,12 +69,17 @@ def repro_cells(
                 progress.say(f"{done} of {total}: {cell} {how} {time.monotonic() - begun:.0f} s")
     if failed:
         log = logs / f"{failed[0]}.log"
-        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LINES:]
-        raise PipelineError(
-            f"{len(failed)} of {total} cells failed: {', '.join(failed)}. The end of {log}:\n"
-            + "\n".join(last),
-            fix="fix that error and run the command again; finished cells are not repeated.",
-        )
+        output = log.read_text(encoding="utf-8", errors="replace")
+        raise failed_cells(failed, total, of=str(log), output=output)
+
+
+def failed_cells(cells: Sequence[str], total: int, *, of: str, output: str) -> PipelineError:
+    """The error that names the cells that failed, with the end of the first one's output."""
+    last = "\n".join(output.splitlines()[-_LINES:])
+    return PipelineError(
+        f"{len(cells)} of {total} cells failed: {', '.join(cells)}. The end of {of}:\n{last}",
+        fix="fix that error and run the command again; finished cells are not repeated.",
+    )
 
 
 def stale_cells(folder: Path, stage: str) -> list[str]:

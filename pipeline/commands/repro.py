@@ -27,6 +27,9 @@ def add_parser(commands: Subparsers) -> None:
     about = "run the pipeline, update MLflow, and show the comparison"
     parser = commands.add_parser("repro", description=about)
     add_jobs(parser)
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help="train on a Ray cluster, such as ray://head:10001"
+    )
     parser.add_argument("dvc", nargs="*", help="passed on to `dvc repro`", metavar="ARG")
     parser.set_defaults(run=run)
 
@@ -44,12 +47,13 @@ def _count(written: str) -> int:
     return int(written)
 
 
-def run(workspace: Workspace, jobs: int, dvc: list[str]) -> None:
+def run(workspace: Workspace, jobs: int, cluster: str | None, dvc: list[str]) -> None:
     """Run the pipeline on the current `params.yaml`, and show the result.
 
     Args:
         workspace: the project's files.
         jobs: trainings at a time.
+        cluster: address of the cluster that trains; None: this machine does.
         dvc: arguments passed on to `dvc repro`.
 
     Raises:
@@ -70,17 +74,17 @@ def run(workspace: Workspace, jobs: int, dvc: list[str]) -> None:
     if changed := changed_source(workspace, settings):
         progress.say(f"changed since last read: {', '.join(changed)}\n")
         dvc_repro(workspace.root, "--force", "--single-item", "download")
-    if jobs > 1:
+    cells: dict[str, Any] = {"before": ["check", "pretrain"], "threads": settings.threads}
+    if cluster:
+        from pipeline.cluster import repro_on_cluster
+
+        repro_on_cluster(workspace.root, "train", address=cluster, **cells)
+        dvc = ["--pull", *dvc]
+    elif jobs > 1:
         from pipeline.cells import repro_cells
 
-        repro_cells(
-            workspace.root,
-            "train",
-            jobs=jobs,
-            before=["check", "pretrain"],
-            threads=settings.threads,
-            logs=workspace.scratch / "jobs",
-        )
+        logs = workspace.scratch / "jobs"
+        repro_cells(workspace.root, "train", jobs=jobs, logs=logs, **cells)
     tracked = _tracked(workspace)
     dvc_repro(workspace.root, *dvc)
     if _tracked(workspace) in {None, tracked}:

@@ -1,12 +1,15 @@
-"""A cell that another node trains, under a pipeline whose stages need no library."""
+"""Cells that other nodes train, under a pipeline whose stages need no library."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pipeline import cluster
+from pipeline.repository import PipelineError
 from tests.support.paths import PROJECT
 
 PIPELINE = """
@@ -48,16 +51,14 @@ def run(tmp_path, monkeypatch):
     (project / "recipe.txt").write_text("plain\n")
     remote = tmp_path / "remote"
     ran("git init -q && dvc init -q && dvc config core.analytics false")
-    ran(f"dvc remote add -q -d shared '{remote}' && git add -A && git commit -qm begin")
+    ran(f"dvc remote add -q -d shared '{remote}' && dvc repro -q first")
+    ran("git add -A && git commit -qm begin")
     return ran
 
 
 def test_another_nodes_result_is_not_computed_again(run):
     """With what is not committed here; the cells that it has not run still are."""
-    run(
-        "echo changed > recipe.txt && dvc repro -q first && git add dvc.lock"
-        " && dvc push -q && dvc push -q --run-cache"
-    )
+    run("echo changed > recipe.txt && dvc push -q && dvc push -q --run-cache")
     run("dvc stage list --name-only | grep '^train@' > cells.txt")
     run(f"sh '{PROJECT}/deploy/cell.sh'", SLURM_ARRAY_TASK_ID="2")
     run("dvc fetch -q --run-cache")
@@ -65,3 +66,94 @@ def test_another_nodes_result_is_not_computed_again(run):
     assert "Stage 'train@a-2' is cached" in said
     assert "Running stage 'train@a-1'" in said
     assert run("cat a-2.txt") == "begun\nchanged\n"
+
+
+# ── a cluster ────────────────────────────────────────────────────────────────────────────
+
+CELLS = ["train@a-1", "train@a-2"]
+
+
+class OneNode:
+    """As much of Ray as is used, on one node that does a task when it is asked for the result.
+
+    Attributes:
+        lost: cells whose nodes are gone.
+    """
+
+    cloudpickle = SimpleNamespace(register_pickle_by_value=lambda module: None)
+
+    exceptions = SimpleNamespace(RayError=ConnectionResetError)
+
+    def __init__(self, lost=()):
+        self.lost = lost
+
+    def init(self, address, **_):
+        if address != "ray://head:10001":
+            raise ConnectionError("nobody answers")
+
+    def put(self, value):
+        return value
+
+    def remote(self, **options):
+        assert options["num_cpus"] == 2
+        return lambda function: SimpleNamespace(remote=lambda *given: (function, *given))
+
+    def wait(self, tasks):
+        return tasks[:1], tasks[1:]
+
+    def get(self, task):
+        function, *given = task
+        if given[1] in self.lost:
+            raise ConnectionResetError("the node died")
+        return function(*given)
+
+    def shutdown(self):
+        pass
+
+
+def on_cluster(monkeypatch, ray, address="ray://head:10001"):
+    """Run the project of the current folder on it."""
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    cluster.repro_on_cluster(Path.cwd(), "train", address=address, before=["first"], threads=2)
+
+
+def test_a_cluster_trains_what_is_stale_and_the_head_nothing(run, tmp_path, monkeypatch, capsys):
+    """In clones that have what is not committed here."""
+    monkeypatch.chdir(tmp_path / "a project")
+    run("echo changed > recipe.txt")
+    on_cluster(monkeypatch, OneNode())
+    shown = capsys.readouterr().out
+    assert [f"{n} of 2: {cell} ended" in shown for n, cell in enumerate(CELLS, 1)] == [True, True]
+    said = run("dvc repro --pull")
+    assert all(f"Stage '{cell}' is cached" in said for cell in CELLS)
+    assert run("cat a-1.txt a-2.txt") == "begun\nchanged\n" * 2
+
+
+def test_a_cell_that_fails_or_loses_its_nodes_is_named_and_stops_no_other(
+    run, tmp_path, monkeypatch
+):
+    """With the end of what the first one said; the others' results are here."""
+    monkeypatch.chdir(tmp_path / "a project")
+    with pytest.raises(PipelineError, match=r"1 of 2 cells failed: train@a-1.*\n.*the node died"):
+        on_cluster(monkeypatch, OneNode(lost=CELLS[:1]))
+    assert "Stage 'train@a-2' is cached" in run("dvc repro --pull")
+    run("sed -i 's/cat first.txt recipe.txt/cat nowhere.txt/' dvc.yaml")
+    with pytest.raises(PipelineError, match=r"2 of 2 cells failed(.|\n)*nowhere.txt"):
+        on_cluster(monkeypatch, OneNode())
+
+
+@pytest.mark.parametrize(
+    ("lacking", "said"),
+    [
+        (("true", None, ""), "needs Ray"),
+        (("dvc remote remove shared", OneNode(), ""), "dvc push failed"),
+        (("true", OneNode(), "ray://nowhere:1"), "no Ray cluster at 'ray://nowhere:1'"),
+    ],
+)
+def test_what_a_cluster_lacks_is_told(lacking, said, run, tmp_path, monkeypatch):
+    """Before anything is trained."""
+    prepare, ray, address = lacking
+    monkeypatch.chdir(tmp_path / "a project")
+    run(prepare)
+    with pytest.raises(PipelineError, match=said):
+        on_cluster(monkeypatch, ray, address)

@@ -1,0 +1,185 @@
+"""`--cluster`: the stale cells of a matrix on the nodes of a Ray cluster, through DVC's remote.
+
+A node needs the libraries, git and the remote, but not this folder: it gets the commit, and what is
+not committed, with each task. What it trains goes into the remote's run cache.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import progress
+from pipeline.cells import failed_cells, stale_cells
+from pipeline.repository import PipelineError, dvc_repro, git, git_bytes
+
+TRIES = 3  # of a cell whose node is lost, after the first
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The project as it is here, for a node.
+
+    Attributes:
+        bundle: the commit and its history, as `git bundle` writes it.
+        patch: what is not committed of tracked files.
+        config: `.dvc/config.local`, in which the remote's credentials may be.
+        part: where the pipeline is, relative to the repository.
+    """
+
+    bundle: bytes
+    patch: bytes
+    config: bytes
+    part: str
+
+
+def repro_on_cluster(
+    folder: Path, stage: str, *, address: str, before: Sequence[str], threads: int
+) -> None:
+    """Train the stale cells of a matrix on a cluster, and bring their results into DVC's cache.
+
+    A node that is lost costs no more than its cells' work: they begin anew on another.
+
+    Args:
+        folder: with the pipeline.
+        stage: whose cells, as in `dvc.yaml`.
+        address: of the cluster's head, such as `ray://head:10001`, or `local`.
+        before: stages that come first, and run here.
+        threads: of each cell.
+
+    Raises:
+        PipelineError: Ray or the remote is missing, an earlier stage failed, or cells did.
+    """
+    ray = _ray()
+    dvc_repro(folder, *before)
+    waiting = stale_cells(folder, stage)
+    if not waiting:
+        return
+    share = "name a remote that every node can reach: dvc remote add -d shared URL"
+    _dvc(folder, "push", fix=share)
+    _dvc(folder, "push", "--run-cache", fix=share)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise PipelineError(
+            f"There is no Ray cluster at {address!r}: {error}",
+            fix="start one with `ray start --head`, and give its address.",
+        ) from None
+    failed: dict[str, str] = {}
+    try:
+        # By value, since a node has no `pipeline` of this project's before it has cloned it.
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        remote = ray.remote(num_cpus=threads, max_retries=TRIES, scheduling_strategy="SPREAD")
+        train = remote(train_cell)
+        snapshot = ray.put(take_snapshot(folder))
+        running = {train.remote(snapshot, cell): cell for cell in waiting}
+        begun = time.monotonic()
+        while running:
+            (task,), _ = ray.wait(list(running))
+            cell = running.pop(task)
+            if (output := _result(ray, task)) is not None:
+                failed[cell] = output
+            how = "ended" if output is None else "failed"
+            progress.say(
+                f"{len(waiting) - len(running)} of {len(waiting)}: {cell} {how} after "
+                f"{time.monotonic() - begun:.0f} s"
+            )
+    finally:
+        ray.shutdown()
+    _dvc(folder, "fetch", "--run-cache", fix=share)
+    if failed:
+        first, output = next(iter(failed.items()))
+        raise failed_cells(list(failed), len(waiting), of=f"what {first} said", output=output)
+
+
+def take_snapshot(folder: Path) -> Snapshot:
+    """The commit that is checked out, and what is changed besides.
+
+    Raises:
+        PipelineError: the folder is not in a git repository with a commit.
+    """
+    bundle = git_bytes(folder, "bundle", "create", "--quiet", "-", "HEAD")
+    if bundle is None:
+        raise PipelineError(
+            f"{folder} has no git commit that a node could check out.",
+            fix="git init && git add -A && git commit -m Begin",
+        )
+    local = folder / ".dvc" / "config.local"
+    return Snapshot(
+        bundle=bundle,
+        patch=git_bytes(folder, "diff", "--binary", "HEAD") or b"",
+        config=local.read_bytes() if local.exists() else b"",
+        part=(git(folder, "rev-parse", "--show-prefix") or "").strip(),
+    )
+
+
+def train_cell(snapshot: Snapshot, cell: str) -> str | None:
+    """On a node: train one cell in a clone, and push its result to the remote's run cache.
+
+    Returns:
+        None, or the end of the output of the command that failed.
+    """
+    # The stages call the first `python` on PATH.
+    scripts, others = str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)
+    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{others}"}
+    with tempfile.TemporaryDirectory(prefix="spotlight-") as scratch:
+        bundle, clone = Path(scratch, "project.bundle"), Path(scratch, "clone")
+        bundle.write_bytes(snapshot.bundle)
+
+        def run(*command: str, given: bytes = b"") -> None:
+            here = clone / snapshot.part if command[0] == sys.executable else scratch
+            subprocess.run(
+                command, cwd=here, env=environment, input=given,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True,
+            )  # fmt: skip
+
+        try:
+            run("git", "clone", "-q", str(bundle), str(clone))
+            run("git", "-C", str(clone), "apply", "--allow-empty", given=snapshot.patch)
+            if snapshot.config:
+                Path(clone, snapshot.part, ".dvc", "config.local").write_bytes(snapshot.config)
+            run(sys.executable, "-m", "dvc", "pull", "--allow-missing")
+            run(sys.executable, "-m", "dvc", "repro", "--single-item", cell)
+            run(sys.executable, "-m", "dvc", "push", "--run-cache")
+        except subprocess.CalledProcessError as error:
+            return str(error.output.decode("utf-8", "replace"))
+    return None
+
+
+def _result(ray: Any, task: Any) -> str | None:
+    """What a cell returned; Ray's error if none of its nodes lived to return anything."""
+    try:
+        output: str | None = ray.get(task)
+    except ray.exceptions.RayError as error:
+        return str(error)
+    return output
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise PipelineError(
+            "--cluster needs Ray, which is not installed.",
+            fix="install it here and on every node: "
+            ".venv/bin/python -m uv pip install --group cluster",
+        ) from None
+    return ray
+
+
+def _dvc(folder: Path, *arguments: str, fix: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise PipelineError(f"dvc {' '.join(arguments)} failed:\n{done.stdout.strip()}", fix=fix)
