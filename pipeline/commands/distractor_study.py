@@ -25,7 +25,8 @@ def run(workspace: Workspace, source: list[str]) -> None:
     part = workspace.distractor_study
     run_cases(workspace, part, source, document="docs/results.md")
     with quiet_imports():
-        from pipeline.studies.distractor import figure, intervals
+        from pipeline.studies.distractor import figure
+        from pipeline.studies.suggestion import intervals
 
     rows = intervals.measure(part, load_params(workspace.params).evaluate)
     write_csv(part.results / "intervals.csv", rows)

@@ -76,22 +76,26 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     kept = list(_kept(workspace))
     trials = workspace.recipe_search.results / "trials.csv"
     suggested = workspace.suggestion_study.results / "results.csv"
-    sizes = workspace.size_study.results / "results.csv"
     intervals = workspace.interval_study.results / "results.csv"
+    lengths = read_json(workspace.length_study.summary)
     pipeline = read_yaml(workspace.pipeline)
     assert isinstance(pipeline, dict)
     return {
         "demo": "\n\n".join(tables.models(one.metrics) for one in kept if one.dataset == "demo"),
         "overview": tables.overview(kept),
-        "answer": tables.answer(kept, read_json(workspace.length_study.summary)),
+        "answer": tables.answer(kept, lengths),
         "datasets": tables.datasets(kept),
         "explanations": tables.explanations(kept),
         "orders": tables.orders(kept),
-        "length-study": study_tables.length_study(read_json(workspace.length_study.summary)),
+        "length-study": study_tables.length_study(lengths),
+        "learning": study_tables.learning(lengths),
+        "remedies": study_tables.remedies(lengths),
         "suggestion": study_tables.suggestion(_rows(suggested)),
-        "sizes": study_tables.sizes(_rows(sizes)),
+        "sizes": _measured(workspace.size_study, "accuracy_by_rows", study_tables.sizes),
         "intervals": study_tables.intervals(_rows(intervals)),
-        "distractors": _distractors(workspace, study_tables.distractors),
+        "distractors": _measured(
+            workspace.distractor_study, "accuracy_by_length", study_tables.distractors
+        ),
         "recipe": study_tables.recipe(_rows(trials)),
         **{name: _benchmark(workspace, name, table.markdown) for name in ("bench", "growth")},
         "parameters": parameters.document(),
@@ -115,12 +119,13 @@ def _benchmark(
     return markdown(read_json(folder / "bench.json")) + picture * (folder / "bench.png").exists()
 
 
-def _distractors(workspace: Workspace, table: Callable[[list[dict[str, str]]], str]) -> str:
-    """What `distractor-study` measured, with its plot; a sentence if it has not been run."""
-    results = workspace.distractor_study.results
-    drawn = (results / "accuracy_by_length.png").exists()
-    picture = "\n\n![Accuracy against length](../studies/distractor/results/accuracy_by_length.png)"
-    return table(_rows(results / "intervals.csv")) + picture * drawn
+def _measured(part: Workspace, picture: str, table: Callable[[list[dict[str, str]]], str]) -> str:
+    """The intervals that a study measured, with their plot; a sentence if it has not been run."""
+    rows = _rows(part.results / "intervals.csv")
+    if not rows:
+        return "It has not been run yet: no results are in git."
+    title = picture.replace("_", " ").capitalize()
+    return f"{table(rows)}\n\n![{title}](../{part.part}/results/{picture}.png)"
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

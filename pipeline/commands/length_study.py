@@ -34,9 +34,13 @@ def add_parser(commands: Subparsers) -> None:
         )
     train.add_argument("--model", required=True, help="one of its `models`")
     train.add_argument("--seed", required=True, type=int, help="one of its `seeds`")
+    about = "measure a model's gradients in training"
+    flow = stages.add_parser("flow", help=about, description=about)
+    flow.add_argument("--model", required=True, help="one of `flow.models`")
     about = "measure, compare and plot"
     summary = stages.add_parser("summary", help=about, description=about)
-    for name, stage in {"corpus": corpus, "train": train, "summary": summary}.items():
+    every = {"corpus": corpus, "train": train, "flow": flow, "summary": summary}
+    for name, stage in every.items():
         stage.set_defaults(run=run_stage, stage=name)
 
 
@@ -64,7 +68,8 @@ def run(workspace: Workspace, jobs: int) -> None:
     study = workspace.length_study
     wanted = load_study(study.params)
     progress.say(
-        f"{len(wanted.runs)} runs: {', '.join(wanted.lengths)} words × {', '.join(wanted.models)} "
+        f"{len(wanted.runs)} runs: {', '.join(wanted.lengths)} words × {', '.join(wanted.models)}, "
+        f"and {len(wanted.remedies.models) + len(wanted.more_data.models)} with a remedy, "
         f"× seeds {', '.join(map(str, wanted.seeds))} ({study.part}/params.yaml)\n"
     )
     begun = time.monotonic()
@@ -72,14 +77,15 @@ def run(workspace: Workspace, jobs: int) -> None:
     if jobs > 1:
         from pipeline.cells import repro_cells
 
-        repro_cells(
-            study.base,
-            "train",
-            jobs=jobs,
-            before=["corpus"],
-            threads=wanted.threads,
-            logs=study.scratch / "jobs",
-        )
+        for stage in ("train", "remedy", "more_data", "flow"):
+            repro_cells(
+                study.base,
+                stage,
+                jobs=jobs,
+                before=["corpus"],
+                threads=wanted.threads,
+                logs=study.scratch / "jobs",
+            )
     dvc_repro(study.base)
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
     progress.say(f"\nDVC took {minutes} min {seconds} s.")

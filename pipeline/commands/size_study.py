@@ -13,16 +13,19 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(workspace: Workspace, source: list[str]) -> None:
-    """Run what has no result yet, and draw accuracy against the number of texts.
+    """Run what has no result yet, measure intervals, and draw accuracy against the number of texts.
 
     Raises:
         ParamsError: `source` or a parameter file is wrong.
     """
-    from pipeline.core.files import write_bytes
+    from pipeline.core.files import write_bytes, write_csv
+    from pipeline.core.params import load_params
 
     part = workspace.size_study
-    rows = run_cases(workspace, part, source, document="docs/results.md")
+    run_cases(workspace, part, source, document="docs/results.md")
     with quiet_imports():
-        from pipeline.studies.suggestion import figure
+        from pipeline.studies.suggestion import figure, intervals
 
+    rows = intervals.measure(part, load_params(workspace.params).evaluate)
+    write_csv(part.results / "intervals.csv", rows)
     write_bytes(part.results / "accuracy_by_rows.png", figure.draw(rows))

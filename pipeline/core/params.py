@@ -162,8 +162,9 @@ initialization); null: three or four."""
     curriculum: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 0  # as of epochs
     """Epochs in which only the shorter rows are learned from, more of them in each; 0: none."""
     plateau: Share = 0.0
-    """Share by which training loss must fall below that of a constant prediction before patience \
-counts, so that a model that learns late is not stopped early; 0: patience counts from the start."""
+    """Share by which validation loss must fall below that of a constant prediction before \
+patience counts, so that a model that learns late is not stopped early; 0: it counts from the \
+start."""
 
 
 class Evaluate(Section):

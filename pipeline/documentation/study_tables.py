@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.core.predictions import NAIVE_BAYES, TFIDF
 from pipeline.documentation.tables import markdown
+from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.results import aggregate
-from pipeline.evaluation.wording import mean_and_sd
+from pipeline.evaluation.wording import listed, mean_and_sd, signed_points
 
 Document = Mapping[str, Any]
 
 
 def length_study(summary: Document) -> str:
-    """Accuracy by length and place of the evidence, with its interval."""
+    """Accuracy by length and place of the evidence, with its interval; and what that says."""
     described = summary["accuracy"]
     names = list(next(iter(described["anywhere"].values())))
-    return markdown(
+    table = markdown(
         ["words", "evidence", *(f"`{name}`" for name in names)],
         [
             [
@@ -30,6 +32,44 @@ def length_study(summary: Document) -> str:
             for position, by_model in (
                 (position, by_length[length]) for position, by_length in described.items()
             )
+        ],
+    )
+    return f"{table}\n\n> {summary['answer']}"
+
+
+def learning(summary: Document) -> str:
+    """How many runs learned, after how many epochs, and their accuracy."""
+    rows = []
+    for length, models in summary["learning"].items():
+        for model, found in models.items():
+            after = [epoch for epoch in found["learned_after"] if epoch is not None]
+            rows.append(
+                [
+                    length.replace("-", "–").replace("x", ", times "),
+                    f"`{model}`",
+                    f"{len(after)} of {len(found['learned_after'])}",
+                    ", ".join(map(str, sorted(after))) or "–",
+                    _of_runs(found["accuracy"]),
+                ]
+            )
+    return markdown(["words", "model", "runs that learned", "after epochs", "accuracy, %"], rows)
+
+
+def remedies(summary: Document) -> str:
+    """What each remedy gives the last state, and attention's lead with the same for both."""
+    return markdown(
+        ["last state with", "validation log loss", "gain", "attention's lead with the same"],
+        [
+            [
+                f"`{one['model']}`",
+                f"{one['validation_loss']:.3f}",
+                *(
+                    f"{signed_points(claim['difference'])} ({signed_points(claim['low'])} to "
+                    f"{signed_points(claim['high'])}), {claim['verdict']}"
+                    for claim in (one["gain"], one["lead"])
+                ),
+            ]
+            for one in summary["remedies"]
         ],
     )
 
@@ -81,18 +121,46 @@ def suggestion(results: Sequence[Mapping[str, str]]) -> str:
 
 
 def sizes(results: Sequence[Mapping[str, str]]) -> str:
-    """The study of sizes: each model's accuracy on test, by the number of texts to train on."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for one in results:
-        found.setdefault(one["model"], {}).setdefault(one["rows"], []).append(float(one["test"]))
+    """The study of sizes: accuracy by the number of texts, with intervals, and what it says."""
     numbers = list(dict.fromkeys(one["rows"] for one in results))
-    return markdown(
+    table = markdown(
         ["accuracy on test, %", *(f"{int(number):,} texts" for number in numbers)],
         [
-            [f"`{model}`", *(_of_runs(of_size.get(number, [])) for number in numbers)]
-            for model, of_size in found.items()
+            [f"`{model}`", *(_with_interval(one) for one in of_model)]
+            for model, of_model in _by_model(results).items()
         ],
     )
+    return "\n\n".join([table, *(f"> {_at(results, number)}" for number in numbers)])
+
+
+def _at(results: Sequence[Mapping[str, str]], number: str) -> str:
+    """The best model with so many texts, and what each pooling gains on the last state."""
+    found = [one for one in results if one["rows"] == number]
+    best = max(found, key=lambda one: float(one["accuracy"]))
+    gains = [
+        f"{one['model']} {signed_points(float(one['difference']))} "
+        f"({signed_points(float(one['difference_low']))} to "
+        f"{signed_points(float(one['difference_high']))})"
+        for one in found
+        if one["model"] not in {TFIDF, NAIVE_BAYES, "bilstm"}
+    ]
+    return (
+        f"With {int(number):,} texts {model_title(best['model'])} is the best, with "
+        f"{100 * float(best['accuracy']):.1f} %. Against the last state, in points: "
+        f"{listed(gains)}."
+    )
+
+
+def _by_model(results: Sequence[Mapping[str, str]]) -> dict[str, list[Mapping[str, str]]]:
+    found: dict[str, list[Mapping[str, str]]] = {}
+    for one in results:
+        found.setdefault(one["model"], []).append(one)
+    return found
+
+
+def _with_interval(found: Mapping[str, str]) -> str:
+    middle, low, high = (100 * float(found[f"accuracy{end}"]) for end in ("", "_low", "_high"))
+    return f"{middle:.1f} ({low:.1f} to {high:.1f})"
 
 
 def intervals(results: Sequence[Mapping[str, str]]) -> str:
@@ -122,20 +190,12 @@ def intervals(results: Sequence[Mapping[str, str]]) -> str:
 
 def distractors(results: Sequence[Mapping[str, str]]) -> str:
     """The study of distractors: accuracy by length and place, with its interval."""
-    if not results:
-        return "It has not been run yet: no results are in git."
-    of_cell: dict[tuple[str, str], dict[str, str]] = {}
-    for one in results:
-        middle, low, high = (100 * float(one[f"accuracy{end}"]) for end in ("", "_low", "_high"))
-        of_cell.setdefault((one["length"], one["place"]), {})[one["model"]] = (
-            f"{middle:.1f} ({low:.1f} to {high:.1f})"
-        )
-    names = list(dict.fromkeys(one["model"] for one in results))
+    by_model = _by_model(results)
     return markdown(
-        ["tokens", "sentences", *(f"`{name}`" for name in names)],
+        ["tokens", "sentences", *(f"`{name}`" for name in by_model)],
         [
-            [f"{int(length):,}", place, *(found.get(name, "–") for name in names)]
-            for (length, place), found in of_cell.items()
+            [f"{int(cells[0]['length']):,}", cells[0]["place"], *map(_with_interval, cells)]
+            for cells in zip(*by_model.values(), strict=True)
         ],
     )
 

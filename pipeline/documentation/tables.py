@@ -197,18 +197,13 @@ def answer(kept: Sequence[Kept], study: Document) -> str:
     """
     points = []
     for one in kept:
+        attention = one.comparison.get("attention")
+        helps = [f"Does attention help? {attention['answer']}"] if attention else []
         lengths = (one.comparison.get("by_length") or {}).get("sentences", [])
-        points.append(f"- **{one.dataset}**: {' '.join([one.comparison['headline'], *lengths])}")
-    longest = [
-        found["sentence"]
-        for found in study["advantages"]
-        if (found["length"], found["position"]) == (study["changes"]["to"], "anywhere")
-    ]
+        told = " ".join([*helps, one.comparison["headline"], *lengths])
+        points.append(f"- **{one.dataset}**: {told}")
     length = study["changes"]["to"].replace("-", "–")
-    points.append(
-        f"- **The length study, {length} words, one budget of epochs**: {' '.join(longest)} "
-        "That is how soon a model learns; it doesn't tell whether the others forget."
-    )
+    points.append(f"- **The length study, {length} words**: {study['short']}")
     for one in kept:
         for model, card in one.faithfulness.get("trust", {}).items():
             if card["average"]:

@@ -15,7 +15,7 @@ from pipeline.encoding.tokenizer import train_tokenizer
 SAMPLE = 2000  # texts whose tokens are counted
 VOCABULARY, BIGRAMS = 30_000, 60_000
 VALIDATION = 0.2
-MOST_EPOCHS = 40  # so that patience ends the training
+MOST_EPOCHS = 100  # so that patience ends the training
 # From how many rows on: rows in a batch, learning rate. An epoch then has steps enough to judge.
 BATCHES = ((12_000, (64, 0.002)), (5000, (32, 0.0015)), (0, (16, 0.001)))
 LONGEST = 1000  # tokens; more cost much time, and few texts have them

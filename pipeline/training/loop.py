@@ -86,7 +86,7 @@ def train_model(
         share=recipe.adversarial,
         clip_norm=recipe.clip_norm,
     )
-    plateau = (1 - recipe.plateau) * _constant_loss(train.targets, weights, task=task)
+    plateau = (1 - recipe.plateau) * _constant_loss(validation.targets, weights, task=task)
     state = _State(model, optimizer, average)
     if checkpoint and state.restore(checkpoint):
         progress.say(f"{name}: resuming after epoch {len(state.history)}")
@@ -186,7 +186,7 @@ def _class_weights(
 def _constant_loss(
     targets: NDArray[Any], weights: NDArray[np.float32] | None, *, task: str
 ) -> float:
-    """The training loss of the best prediction that is the same for every row."""
+    """The loss of the best prediction that is the same for every row."""
     if task == "regression":
         return float(np.var(targets))
     counts = np.bincount(targets)
@@ -216,11 +216,10 @@ def _scores(
 
 
 def _finished(state: "_State", recipe: Recipe, *, plateau: float, stopped: bool) -> bool:
-    """Whether training ends; while its loss has not been below `plateau`, patience waits."""
+    """Whether training ends; until validation loss is below `plateau`, patience waits."""
     done = len(state.history)
-    below = (number for number, one in enumerate(state.history, 1) if one["loss"] <= plateau)
-    waited = done - max(state.best_epoch, next(below, done) if recipe.plateau else 0)
-    patient = done < recipe.min_epochs or waited < recipe.patience
+    waits = recipe.plateau and all(epoch["val_loss"] > plateau for epoch in state.history)
+    patient = waits or done < recipe.min_epochs or done - state.best_epoch < recipe.patience
     return done > 0 and (stopped or done >= recipe.epochs or not patient)
 
 

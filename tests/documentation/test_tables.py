@@ -89,18 +89,14 @@ def test_the_answer_quotes_headline_lengths_longest_texts_and_trust():
     }
     kept = replace(
         KEPT,
-        comparison=COMPARISON | {"by_length": {"sentences": ["It gains with length."]}},
+        comparison=COMPARISON
+        | {"attention": {"answer": "Yes."}, "by_length": {"sentences": ["It gains with length."]}},
         faithfulness=FAITHFULNESS | {"trust": trust},
     )
-    advantages = [
-        {"length": length, "position": position, "sentence": f"{length}, {position}."}
-        for length in ("40-60", "230-270")
-        for position in ("anywhere", "end")
-    ]
-    study = {"changes": {"to": "230-270"}, "advantages": advantages}
+    study = {"changes": {"to": "230-270"}, "short": "They learn."}
     adding, longest, trusted = tables.answer([kept], study).splitlines()
-    assert adding == "- **adding**: It is better. It gains with length."
-    assert "230–270 words, one budget of epochs**: 230-270, anywhere. That is how" in longest
+    assert adding == "- **adding**: Does attention help? Yes. It is better. It gains with length."
+    assert longest == "- **The length study, 230–270 words**: They learn."
     assert (
         "`bilstm_attention`, adding. As a pointer to what matters on average: In part." in trusted
     )

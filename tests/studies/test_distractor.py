@@ -10,8 +10,8 @@ from pipeline.core.params import load_params
 from pipeline.core.schema import read_yaml
 from pipeline.documentation import study_tables
 from pipeline.errors import ParamsError
-from pipeline.studies.distractor import figure, intervals
-from pipeline.studies.suggestion import cases
+from pipeline.studies.distractor import figure
+from pipeline.studies.suggestion import cases, intervals
 from pipeline.studies.suggestion.settings import PLACES, load_study
 from pipeline.workspace import Workspace
 from tests.support.paths import PARAMS, PROJECT
@@ -99,8 +99,3 @@ def test_each_run_is_measured_at_every_place(workspace, monkeypatch):
     table = study_tables.distractors([{key: str(row[key]) for key in row} for row in measured])
     assert "| 120 | after | " in table
     assert figure.draw(measured).startswith(b"\x89PNG")
-
-
-def test_a_study_that_was_not_run_says_so():
-    """In the place of its table."""
-    assert "has not been run yet" in study_tables.distractors([])

@@ -1,20 +1,14 @@
-import os
-import subprocess
-import sys
-
-import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.core.files import read_json
 from pipeline.core.predictions import Predictions
 from pipeline.errors import ArtifactError, ParamsError
 from pipeline.evaluation.results import ModelResult
-from pipeline.studies.length import corpus, figure, settings, summary
+from pipeline.studies.length import corpus, figure, learning_figure, settings, summary
 from pipeline.studies.length.settings import ATTENTION, BASELINE, POSITIONS
 from pipeline.workspace import Workspace
-from tests.support.dependencies import unlisted_and_unused
 from tests.support.paths import PROJECT
 
 OWN = Workspace(PROJECT).length_study
@@ -37,10 +31,27 @@ def changed(tmp_path, **changes):
 
 
 def test_the_models_differ_in_their_pooling_alone():
-    """One recipe, so that what is compared is the pooling."""
+    """One recipe, so that what is compared is the pooling; one model is wider besides."""
     recipes = {model: STUDY.recipe(model) for model in STUDY.models}
     assert [recipes[model].pooling for model in (BASELINE, ATTENTION)] == ["last", "additive"]
-    assert len({recipe.model_copy(update={"pooling": "last"}) for recipe in recipes.values()}) == 1
+    same = {"pooling": "last", "widened": False}
+    assert len({recipe.model_copy(update=same) for recipe in recipes.values()}) == 1
+
+
+def test_a_remedy_is_given_to_the_last_state_and_to_attention():
+    """The same, so that what is left between them isn't the remedy's."""
+    for group in (STUDY.remedies, STUDY.more_data):
+        helped = [model for model in group.models if STUDY.recipe(model).pooling == "last"]
+        assert len(group.models) == 2 * len(helped)
+        for model in helped:
+            rival = STUDY.recipe(ATTENTION + model.removeprefix(BASELINE))
+            assert STUDY.recipe(model) == rival.model_copy(update={"pooling": "last"})
+
+
+def test_more_data_is_learned_from_in_as_many_steps():
+    """An epoch of ten times the reviews is ten."""
+    (model, _), factor = STUDY.more_data.models, settings.times(STUDY.more_data.length)
+    assert factor * STUDY.recipe(model).epochs == STUDY.recipe(BASELINE).epochs
 
 
 @pytest.mark.parametrize(
@@ -54,6 +65,8 @@ def test_the_models_differ_in_their_pooling_alone():
         ({"seeds": [1, 1]}, "named twice"),
         ({"models": ["bilstm", "bilstm_attention", "bilstm_min"]}, "bilstm_min"),
         ({"epochs": 3}, "unknown key `epochs`"),
+        ({"corpora": ["40-60", "110-140", "230-270"]}, "lacks 230-270x10"),
+        ({"remedies": {"length": "230-270", "models": ["bilstm_fed"]}}, "bilstm_fed"),
     ],
 )
 def test_a_mistake_in_the_parameters_is_one_clear_error(tmp_path, changes, said):
@@ -95,6 +108,14 @@ def test_lengths_and_places_are_what_was_asked_for(reviews):
         assert max(middles) <= high
 
 
+def test_ten_times_the_data_has_the_same_held_out_reviews(reviews):
+    """So runs on either are compared pairwise; what is learned from begins with the same ones."""
+    small = STUDY.corpus.model_copy(update={"train": 60, "validation": 30, "test": 40})
+    more = corpus.generate(small, f"{LONGEST}x10")
+    assert len(more["train"]) == 600
+    assert all(more[name] == reviews[LONGEST][name] for name in more.keys() - {"train"})
+
+
 def test_no_test_review_is_learnt_from_and_none_is_cut(reviews):
     """Nor one of validation; and the vocabulary is the training reviews'."""
     splits = reviews[LONGEST]
@@ -132,9 +153,9 @@ def simulated(accuracy, *, seeds=(1, 2, 3), rows=ROWS):
                 tuple(fit(0.9) for _ in seeds),
                 tuple(fit(accuracy(length, position, model)) for _ in seeds),
             )
-            for model in STUDY.models
+            for model in models
         ]
-        for length in STUDY.lengths
+        for length, models in STUDY.trained.items()
         for position in POSITIONS
     }
 
@@ -151,16 +172,34 @@ def falling(*, baseline, attention, others=0.9):
     longest = {BASELINE: baseline, ATTENTION: attention}
 
     def accuracy(length, position, model):
-        share = STUDY.lengths.index(length) / (len(STUDY.lengths) - 1)
+        lengths = [*STUDY.lengths, STUDY.more_data.length]
+        share = min(1, lengths.index(length) / (len(STUDY.lengths) - 1))
         return 0.9 + share * (longest.get(model, others) - 0.9)
 
     return accuracy
 
 
+def history(*losses):
+    """`history.csv` of a run with these validation losses."""
+    return pd.DataFrame({"epoch": np.arange(1, 1 + len(losses)), "val_loss": losses})
+
+
+def summarized(results, study=QUICK):
+    """The summary of results whose runs all learned in the second epoch."""
+    histories = {
+        (length, model): [history(0.69, 0.5)] * len(study.seeds)
+        for length, models in study.trained.items()
+        for model in models
+    }
+    curves = {"0": {"distance": [-5.0, 5.0], "norm": [1e-9, 1e-6]}}
+    flow = {BASELINE: curves, ATTENTION: {"0": {"distance": [-5.0, 5.0], "norm": [0.01, 0.01]}}}
+    return summary.summary_document(results, histories, flow, study)
+
+
 @pytest.fixture(scope="module")
 def held():
     """The summary of models of which the last state alone falls with length."""
-    return summary.summary_document(simulated(falling(baseline=0.7, attention=0.89)), QUICK)
+    return summarized(simulated(falling(baseline=0.7, attention=0.89)))
 
 
 def test_accuracies_and_advantages_are_those_simulated(held):
@@ -217,7 +256,7 @@ def test_the_change_with_length_is_measured(held):
 )
 def test_the_answer_says_what_was_found_whichever_way_it_falls(accuracy, verdict, said):
     """A verdict, and the figures that it rests on."""
-    found = summary.summary_document(simulated(accuracy), QUICK)
+    found = summarized(simulated(accuracy))
     assert found["verdict"] == verdict
     assert said in found["answer"]
     for model in STUDY.models:
@@ -228,7 +267,7 @@ def test_without_seeds_enough_nothing_is_claimed():
     """Two seeds a model."""
     two = QUICK.model_copy(update={"seeds": (1, 2)})
     results = simulated(falling(baseline=0.6, attention=0.9), seeds=(1, 2))
-    found = summary.summary_document(results, two)
+    found = summarized(results, two)
     assert found["verdict"] == "too few seeds for a claim"
     assert "Too few seeds" in found["answer"]
 
@@ -240,136 +279,13 @@ def test_predictions_of_other_rows_are_refused():
     place = (LONGEST, "end")
     results[place] = [results[place][0], *fewer[place][1:]]
     with pytest.raises(ArtifactError, match="are for other rows"):
-        summary.summary_document(results, QUICK)
+        summarized(results)
 
 
 def test_the_same_summary_gives_the_same_bytes(held):
     """The figure and the table for dvc plots depend on it alone."""
     assert figure.draw(held) == figure.draw(held)
+    assert learning_figure.draw(held) == learning_figure.draw(held)
     table = summary.accuracy_table(held)
     assert list(table.columns) == ["words", *STUDY.models]
     assert table["words"].tolist() == [np.mean(settings.words(length)) for length in STUDY.lengths]
-
-
-# ── its pipeline ─────────────────────────────────────────────────────────────────────────
-
-PIPELINE = YAML(typ="safe").load(OWN.pipeline.read_text())["stages"]
-
-
-@pytest.mark.parametrize("stage", ["corpus", "train", "summary"])
-def test_a_stage_depends_on_every_module_that_can_change_its_output(stage):
-    """The `deps` are the imports, as in the main pipeline."""
-    listed = [dep.removeprefix("../../") for dep in PIPELINE[stage]["deps"]]
-    code = [dep for dep in listed if dep.startswith("pipeline/")]
-    module = f"pipeline.studies.length.stages.{stage}"
-    assert unlisted_and_unused(module, code) == (set(), set())
-    # Outside of its repository DVC would hash a folder with Python's caches in it.
-    assert all((PROJECT / dep).is_file() for dep in code)
-    assert "locks/run.txt" in listed
-
-
-def test_every_parameter_of_the_file_is_some_stages():
-    """Listed by a stage that reads it, or in the stages' names."""
-    text = OWN.pipeline.read_text()
-    for key in YAML(typ="safe").load(OWN.params.read_text()):
-        assert key in text, key
-
-
-def test_a_failing_stage_leaves_its_earlier_output():
-    """DVC deletes outputs before a stage runs, unless they persist."""
-    for stage in PIPELINE.values():
-        for output in stage["outs"]:
-            (options,) = output.values()
-            assert options["persist"]
-
-
-# ── all of it, small ─────────────────────────────────────────────────────────────────────
-
-SMALL = {
-    "lengths": ["40-50", "60-70"],
-    "models": [BASELINE, ATTENTION],
-    "seeds": [1],
-    "corpus": {"train": 64, "validation": 20, "test": 20, "seed": 1, "noise": 0, "vocabulary": 90},
-    "training": {
-        "embedding": 4,
-        "units": 3,
-        "dropout": 0.0,
-        "batch_size": 32,
-        "learning_rate": 0.01,
-        "epochs": 1,
-        "min_epochs": 1,
-        "patience": 1,
-    },
-}
-SCRIPT = """
-from pipeline.studies.length.settings import load_study
-from pipeline.studies.length.stages import corpus, summary, train
-from pipeline.workspace import Workspace
-workspace = Workspace.current()
-wanted = load_study(workspace.length_study.params)
-for length in wanted.lengths:
-    corpus.run(workspace, length)
-for run in wanted.runs:
-    train.run(workspace, *run)
-summary.run(workspace)
-"""
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A study that its stages have run. Their number of threads is a process's own."""
-    root = tmp_path_factory.mktemp("study")
-    study = Workspace(root).length_study
-    study.base.mkdir(parents=True)
-    changed(study.base, **SMALL)
-    (root / "locks").mkdir()
-    (root / "locks" / "run.txt").touch()
-    (study.models / "taken-out-1").mkdir(parents=True)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return study
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_the_stages_leave_a_summary_and_no_run_that_was_not_asked_for(finished):
-    """Each run with its predictions at every position; the figure; no scratch."""
-    runs = {f"{length}-{model}-1" for length in SMALL["lengths"] for model in SMALL["models"]}
-    assert {path.name for path in finished.models.iterdir()} == runs
-    for run in runs:
-        tests = {path.stem for path in (finished.models / run).glob("*.parquet")}
-        assert tests == {"validation", *map(settings.test_name, POSITIONS)}
-    assert not list((finished.scratch / "checkpoints").glob("*"))
-    found = read_json(finished.summary)
-    assert found["verdict"] == "too few seeds for a claim"
-    assert (finished.results / "accuracy_by_length.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_mlflow_holds_every_run_once(finished, monkeypatch):
-    """In an experiment of its own; a second time there is nothing to do."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    from pipeline.studies.length.tracking import track_study
-
-    wanted = settings.load_study(finished.params)
-    first = track_study(finished, wanted)
-    results = {f"{length}-{model}" for length in SMALL["lengths"] for model in SMALL["models"]}
-    assert set(first.states) == results | {f"{result}-1" for result in results} | {"summary"}
-    assert set(first.states.values()) == {"created"}
-    assert set(track_study(finished, wanted).states.values()) == {"unchanged"}
-
-    client = mlflow.MlflowClient(tracking_uri=first.store)
-    experiment = client.get_experiment_by_name("length-study").experiment_id
-    runs = {run.info.run_name: run for run in client.search_runs([experiment])}
-    assert runs[f"demo · 60-70-{BASELINE} · seed 1"].data.params["length"] == "60-70"
-    curve = client.get_metric_history(runs["summary"].info.run_id, f"accuracy anywhere/{ATTENTION}")
-    assert [point.step for point in curve] == [45, 65]

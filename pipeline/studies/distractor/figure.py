@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.evaluation.figure_style import ModelStyles, percent, png, titled_panels
+from pipeline.studies.suggestion.figure import lines_with_intervals
 from pipeline.studies.suggestion.settings import PLACES
 
 _TITLES = {
@@ -31,7 +30,8 @@ def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     )
     styles = ModelStyles(dict.fromkeys(row["model"] for row in rows))
     for place, axes in zip(PLACES, panels, strict=True):
-        _panel(axes, [row for row in rows if row["place"] == place], styles)
+        of_place = [row for row in rows if row["place"] == place]
+        lines_with_intervals(axes, of_place, styles, over="length")
         axes.set_title(_TITLES[place])
         axes.set_xlabel("tokens")
         axes.sharey(panels[0])
@@ -39,24 +39,3 @@ def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     percent(panels[0].yaxis)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
-
-
-def _panel(axes: Axes, rows: Sequence[Mapping[str, Any]], styles: ModelStyles) -> None:
-    for number, model in enumerate(styles.models):
-        found = [row for row in rows if row["model"] == model]
-        lengths, middle, low, high = (
-            np.array([float(row[key]) for row in found])
-            for key in ("length", "accuracy", "accuracy_low", "accuracy_high")
-        )
-        axes.errorbar(
-            lengths * (1 + 0.02 * (number - (len(styles.models) - 1) / 2)),  # beside each other
-            middle,
-            yerr=[np.maximum(middle - low, 0), np.maximum(high - middle, 0)],
-            label=model,
-            elinewidth=1,
-            **styles.marked(model),
-        )
-    ticks = sorted({int(row["length"]) for row in rows})
-    axes.set_xscale("log")
-    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    axes.minorticks_off()

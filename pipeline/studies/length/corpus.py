@@ -9,30 +9,44 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.schema import Position
 from pipeline.core.sequences import Sequences
 from pipeline.data import demo
 from pipeline.data.demo import CLASSES, Review
 from pipeline.encoding.text import encode_texts, split_report
 from pipeline.encoding.tokenizer import train_tokenizer
-from pipeline.studies.length.settings import POSITIONS, Corpus, test_name, words
+from pipeline.studies.length.settings import POSITIONS, Corpus, test_name, times, words
 
 
 def generate(settings: Corpus, length: str) -> dict[str, list[Review]]:
     """Write `train` and `validation`, evidence anywhere, and a `test` for every position."""
-    options: dict[str, Any] = {"noise": settings.noise, "words": words(length)}
-    seed = 3 * settings.seed
     splits = {
-        test_name(position): demo.generate(
-            rows=settings.test, seed=seed, position=position, **options
-        )
-        for position in POSITIONS
+        test_name(position): test_reviews(settings, length, position) for position in POSITIONS
     }
     for number, (name, rows) in enumerate(
-        {"validation": settings.validation, "train": settings.train}.items(), start=1
+        {"validation": settings.validation, "train": settings.train * times(length)}.items(),
+        start=1,
     ):
         taken = {review.text for reviews in splits.values() for review in reviews}
-        splits[name] = demo.generate(rows=rows, seed=seed + number, exclude=taken, **options)
+        splits[name] = demo.generate(
+            rows=rows,
+            seed=3 * settings.seed + number,
+            noise=settings.noise,
+            words=words(length),
+            exclude=taken,
+        )
     return splits
+
+
+def test_reviews(settings: Corpus, length: str, position: Position) -> list[Review]:
+    """The test reviews that have their evidence at `position`."""
+    return demo.generate(
+        rows=settings.test,
+        seed=3 * settings.seed,
+        noise=settings.noise,
+        words=words(length),
+        position=position,
+    )
 
 
 def encode(

@@ -27,7 +27,8 @@ ATTENTION, BASELINE = "bilstm_attention", "bilstm"  # what the claim compares
 # Where the evidence of the test reviews stands; of those that are learned from, anywhere.
 POSITIONS: tuple[Position, ...] = get_args(Position)
 
-Length = Annotated[str, Field(pattern=r"^\d+-\d+$")]
+Length = Annotated[str, Field(pattern=r"^\d+-\d+(x\d+)?$")]
+Epoch = Annotated[int, Field(strict=True, ge=0, le=1000)]
 
 
 class Corpus(Section):
@@ -49,14 +50,36 @@ class Evaluate(Section):
     seed: Seed
 
 
+class Group(Section):
+    """Models that are trained on one corpus alone."""
+
+    length: Length
+    models: tuple[Name, ...]
+
+
+class Flow(Section):
+    """The models of which the loss's gradient is measured, and after which epochs."""
+
+    length: Length
+    models: tuple[Name, ...]
+    seed: Seed
+    rows: Rows
+    epochs: Annotated[tuple[Epoch, ...], Field(min_length=1)]
+
+
 class Study(Section):
     """All of the file.
 
-    `lengths` are ranges of words, such as "40-60", from the shortest to the longest.
+    `lengths` are ranges of words, such as "40-60", from the shortest to the longest. `corpora` are
+    these, and "230-270x10" for ten times as many reviews to learn from.
     """
 
     lengths: Annotated[tuple[Length, ...], Field(min_length=2)]
+    corpora: tuple[Length, ...]
     models: tuple[Name, ...]
+    remedies: Group
+    more_data: Group
+    flow: Flow
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     threads: Threads
     corpus: Corpus
@@ -79,6 +102,12 @@ class Study(Section):
             raise ValueError("something is named twice")
         return values
 
+    @pydantic.model_validator(mode="after")
+    def _generated(self) -> "Study":
+        if missing := self.trained.keys() - set(self.corpora):
+            raise ValueError(f"`corpora` lacks {', '.join(sorted(missing))}")
+        return self
+
     @pydantic.field_validator("models")
     @classmethod
     def _the_claims(cls, models: tuple[str, ...]) -> tuple[str, ...]:
@@ -87,12 +116,20 @@ class Study(Section):
         return models
 
     @property
+    def trained(self) -> dict[str, list[str]]:
+        """Every corpus, and the models that are trained on it."""
+        found = {length: list(self.models) for length in self.lengths}
+        for group in (self.remedies, self.more_data):
+            found.setdefault(group.length, []).extend(group.models)
+        return found
+
+    @property
     def runs(self) -> list[tuple[str, str, int]]:
-        """Every (length, model, seed) in DVC's order."""
+        """Every (length, model, seed)."""
         return [
             (length, model, seed)
-            for length in self.lengths
-            for model in self.models
+            for length, models in self.trained.items()
+            for model in models
             for seed in self.seeds
         ]
 
@@ -116,15 +153,20 @@ def load_study(path: Path) -> Study:
     document = schema.read_yaml(path)
     values = document if isinstance(document, Mapping) else {}
     study = schema.validate(Study, values, where="studies/length/params.yaml")
-    for model in study.models:
+    for _, model, _ in study.runs:
         study.recipe(model)
     return study
 
 
 def words(length: str) -> tuple[int, int]:
     """Fewest and most words: "40-60" → 40, 60."""
-    fewest, _, most = length.partition("-")
+    fewest, _, most = length.partition("x")[0].partition("-")
     return int(fewest), int(most)
+
+
+def times(length: str) -> int:
+    """By what the number of reviews to learn from is multiplied: "40-60" → 1, "40-60x10" → 10."""
+    return int(length.partition("x")[2] or 1)
 
 
 def test_name(position: str) -> str:

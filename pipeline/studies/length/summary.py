@@ -13,8 +13,11 @@ from pipeline.evaluation import pairwise
 from pipeline.evaluation.metrics import rounded
 from pipeline.evaluation.pairwise import Claim
 from pipeline.evaluation.results import ModelResult, check_same_rows, scores
-from pipeline.evaluation.significance import Bootstrap, Difference, holm, paired_difference
+from pipeline.evaluation.significance import Bootstrap, Difference, paired_difference
 from pipeline.evaluation.wording import signed_points
+from pipeline.studies.length import learning
+from pipeline.studies.length.claims import claims, interval, named
+from pipeline.studies.length.learning import Histories
 from pipeline.studies.length.settings import ATTENTION, BASELINE, POSITIONS, Study, words
 
 Results = Mapping[tuple[str, Position], Sequence[ModelResult]]  # (length, position) → the models
@@ -25,18 +28,22 @@ CLAIM = (
 )
 
 
-def summary_document(results: Results, study: Study) -> dict[str, Any]:
+def summary_document(
+    results: Results, histories: Histories, flow: Mapping[str, Any], study: Study
+) -> dict[str, Any]:
     """The content of `results/summary.json`.
 
     Args:
-        results: (length, position) → the models, with their predictions there as `test`.
+        results: (corpus, position) → the models, with their predictions there as `test`.
+        histories: (corpus, model) → `history.csv` of each seed.
+        flow: model → its curves of `flow.by_distance`.
         study: the study's parameters.
 
     Raises:
         ArtifactError: models predicted different rows.
     """
-    for models in results.values():
-        check_same_rows(models)
+    for position in POSITIONS:
+        check_same_rows([one for length in study.trained for one in results[length, position]])
     bootstrap = Bootstrap(**study.evaluate.model_dump())
     advantages = [
         advantage
@@ -45,16 +52,25 @@ def summary_document(results: Results, study: Study) -> dict[str, Any]:
         for advantage in _advantages(results, rival, position, study, bootstrap)
     ]
     changes = _changes(results, study, bootstrap)
-    verdict, answer = _answer(advantages, changes, study)
+    anywhere = {length: results[length, "anywhere"] for length in study.trained}
+    learned = learning.learning(anywhere, histories, study)
+    remedies = learning.remedies(anywhere, histories, study, bootstrap)
+    verdict, short, answer = _answer(advantages, changes, study)
+    causes = [
+        learning.learned_sentence(learned[study.lengths[-1]], study.recipe(BASELINE).epochs),
+        learning.remedies_sentence(remedies),
+    ]
     document: dict[str, Any] = rounded(
         {
             "claim": CLAIM,
             "verdict": verdict,
-            "answer": answer,
+            "answer": " ".join([*answer, *causes, learning.flow_sentence(flow)]),
+            "short": " ".join([*short, *causes]),
             "method": {
                 **asdict(bootstrap),
                 "minimum_seeds": pairwise.MINIMUM_SEEDS,
                 "seeds": study.seeds,
+                "epochs": study.recipe(BASELINE).epochs,
                 "rows": {
                     "train": study.corpus.train,
                     "validation": study.corpus.validation,
@@ -67,6 +83,7 @@ def summary_document(results: Results, study: Study) -> dict[str, Any]:
                     length: {
                         result.name: _accuracy(result, bootstrap)
                         for result in results[length, position]
+                        if result.name in study.models
                     }
                     for length in study.lengths
                 }
@@ -74,6 +91,9 @@ def summary_document(results: Results, study: Study) -> dict[str, Any]:
             },
             "advantages": advantages,
             "changes": changes,
+            "learning": learned,
+            "remedies": remedies,
+            "flow": flow,
         }
     )
     return document
@@ -97,10 +117,6 @@ def _right(result: ModelResult) -> NDArray[np.float64]:
     return scores(result.test, "binary")
 
 
-def _named(models: Sequence[ModelResult], name: str) -> ModelResult:
-    return next(result for result in models if result.name == name)
-
-
 def _from_zero(values: NDArray[np.float64], bootstrap: Bootstrap) -> Difference:
     """The mean over seeds and rows with its interval: a difference from constant 0."""
     return paired_difference(values, np.zeros((1, values.shape[1])), bootstrap)
@@ -119,33 +135,14 @@ def _advantages(
     results: Results, rival: str, position: Position, study: Study, bootstrap: Bootstrap
 ) -> list[dict[str, Any]]:
     """Attention's accuracy less a rival's at each length; Holm's correction over the lengths."""
-    compared = [
-        (_named(results[length, position], ATTENTION), _named(results[length, position], rival))
+    pairs = [
+        (named(results[length, position], ATTENTION), named(results[length, position], rival))
         for length in study.lengths
     ]
-    differences = [
-        paired_difference(_right(first), _right(second), bootstrap) for first, second in compared
+    return [
+        {"against": rival, "position": position, "length": length, **claim}
+        for length, claim in zip(study.lengths, claims(pairs, bootstrap), strict=True)
     ]
-    adjusted = holm([difference.p_value for difference in differences])
-    described = []
-    for length, (first, second), difference, p_value in zip(
-        study.lengths, compared, differences, adjusted, strict=True
-    ):
-        claim = Claim(
-            first, second, difference, p_value, len(compared), bootstrap.confidence, "binary"
-        )
-        described.append(
-            {
-                "against": rival,
-                "position": position,
-                "length": length,
-                **_described(difference),
-                "p_value_holm": p_value,
-                "verdict": claim.verdict,
-                "sentence": claim.sentence,
-            }
-        )
-    return described
 
 
 def _changes(results: Results, study: Study, bootstrap: Bootstrap) -> dict[str, Any]:
@@ -155,15 +152,15 @@ def _changes(results: Results, study: Study, bootstrap: Bootstrap) -> dict[str, 
     """
     shortest, longest = study.lengths[0], study.lengths[-1]
     change = {
-        result.name: _right(_named(results[longest, "anywhere"], result.name)) - _right(result)
+        result.name: _right(named(results[longest, "anywhere"], result.name)) - _right(result)
         for result in results[shortest, "anywhere"]
     }
     advantages = []
     for rival in study.rivals:
         growth = paired_difference(change[ATTENTION], change[rival], bootstrap)
-        first, second = (_named(results[shortest, "anywhere"], name) for name in (ATTENTION, rival))
+        first, second = (named(results[shortest, "anywhere"], name) for name in (ATTENTION, rival))
         claim = Claim(first, second, growth, growth.p_value, 1, bootstrap.confidence, "binary")
-        advantages.append({"against": rival, **_described(growth), "verdict": claim.verdict})
+        advantages.append({"against": rival, **interval(growth), "verdict": claim.verdict})
     return {
         "from": shortest,
         "to": longest,
@@ -176,28 +173,13 @@ def _changes(results: Results, study: Study, bootstrap: Bootstrap) -> dict[str, 
     }
 
 
-def _described(difference: Difference) -> dict[str, float]:
-    return {
-        "difference": difference.estimate,
-        "low": difference.low,
-        "high": difference.high,
-        "p_value": difference.p_value,
-    }
-
-
 # ── the answer in words ──────────────────────────────────────────────────────────────────
-
-
-LIMIT = (
-    "The study compares accuracies within one budget of epochs. It cannot tell a model that has "
-    "not learned yet from one that forgets."
-)
 
 
 def _answer(
     advantages: Sequence[Mapping[str, Any]], changes: Mapping[str, Any], study: Study
-) -> tuple[str, str]:
-    """The verdict on the claim, and the findings in words."""
+) -> tuple[str, list[str], list[str]]:
+    """The verdict on the claim; then the findings in sentences, in short and in full."""
     longest = {
         (one["against"], one["position"]): one
         for one in advantages
@@ -221,16 +203,16 @@ def _answer(
         f"{signed_points(growth['difference'])} ({100 * study.evaluate.confidence:g} % interval "
         f"{signed_points(growth['low'])} to {signed_points(growth['high'])})."
     )
-    sentences = [
+    first, *others = (longest[rival, "anywhere"]["sentence"] for rival in study.rivals)
+    full = [
         head,
         f"At {_range(changes['to'])} words:",
-        longest[BASELINE, "anywhere"]["sentence"],
+        first,
         f"That is {', '.join(by_position)}.",
         change,
-        *(longest[rival, "anywhere"]["sentence"] for rival in study.rivals[1:]),
-        LIMIT,
+        *others,
     ]
-    return verdict, " ".join(sentences)
+    return verdict, [first], full
 
 
 def _verdict(longest: str, growth: str) -> tuple[str, str]:
@@ -242,18 +224,18 @@ def _verdict(longest: str, growth: str) -> tuple[str, str]:
             )
         case (pairwise.BETTER, pairwise.BETTER):
             return "holds", (
-                "Within this budget of epochs: on the longest reviews attention is better than the "
-                "last state, and its advantage grows with length."
+                "On the longest reviews attention is better than the last state, and its advantage "
+                "grows with length."
             )
         case (pairwise.BETTER, pairwise.WORSE):
             return "holds in part", (
-                "Within this budget of epochs: on the longest reviews attention is better than the "
-                "last state, but by less than on the shortest."
+                "On the longest reviews attention is better than the last state, but by less than "
+                "on the shortest."
             )
         case (pairwise.BETTER, _):
             return "holds in part", (
-                "Within this budget of epochs: on the longest reviews attention is better than the "
-                "last state, but not measurably more so than on the shortest."
+                "On the longest reviews attention is better than the last state, but not "
+                "measurably more so than on the shortest."
             )
         case (pairwise.WORSE, _):
             return "contradicted", (

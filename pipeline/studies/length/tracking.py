@@ -30,7 +30,7 @@ def track_study(study: Workspace, wanted: Study) -> Summary:
         TrackingError: MLflow can't be reached or used. What was recorded stays, and the next
             call completes it.
     """
-    found = {length: _trained(study, wanted, length) for length in wanted.lengths}
+    found = {length: _trained(study, wanted, length) for length in wanted.trained}
     place = store.locate(study.home)
     client = store.connect(place)
     states: dict[str, State] = {}
@@ -50,7 +50,9 @@ def track_study(study: Workspace, wanted: Study) -> Summary:
 
 def _trained(study: Workspace, wanted: Study, length: str) -> list[Record]:
     """The models of one length, each followed by its runs."""
-    runs = [(f"{length}-{model}", seed) for model in wanted.models for seed in wanted.seeds]
+    runs = [
+        (f"{length}-{model}", seed) for model in wanted.trained[length] for seed in wanted.seeds
+    ]
     note = (
         f"Trained on reviews of {length} words with the evidence anywhere, as in `test`. In "
         "`test_start`, `test_middle` and `test_end` the same reviews have it there."

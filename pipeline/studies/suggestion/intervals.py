@@ -1,4 +1,4 @@
-"""Accuracy at every length and place, and its difference from the last state's, with intervals."""
+"""Accuracy of every case, and its difference from the last state's, with intervals."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.files import column_names, read_table
+from pipeline.core.files import column_names, read_json, read_table
 from pipeline.core.params import Evaluate
 from pipeline.core.predictions import read_predictions
 from pipeline.evaluation.results import read_baseline_names, scores
@@ -19,7 +19,9 @@ Row = dict[str, Any]
 
 
 def measure(part: Workspace, evaluate: Evaluate) -> list[Row]:
-    """A row for each length, place and model; at the place "any", all places together.
+    """A row for each case of texts and model; with distractors, one for each of their places, too.
+
+    At the place "any" are all places together.
 
     Args:
         part: the study's files, with the predictions of every run.
@@ -35,15 +37,19 @@ def measure(part: Workspace, evaluate: Evaluate) -> list[Row]:
 def _of_case(part: Workspace, study: Study, case: Case, evaluate: Evaluate) -> Iterator[Row]:
     own = Workspace(part.scratch / case.name)
     path = own.raw / "test.parquet"
-    at = read_table(path, ["place"])["place"].to_numpy()
-    rows = np.arange(len(at)) % (len(at) // len(PLACES))  # the text, the same at every place
-    films = rows
-    if "group" in column_names(path):
-        films = read_table(path, ["group"])["group"].to_numpy()
-    bootstrap = Bootstrap(evaluate.confidence, evaluate.resamples, evaluate.seed, groups=films)
+    columns = read_table(path, [one for one in ("place", "group") if one in column_names(path)])
     right = _right(own, study)
-    for place in ("any", *PLACES):
-        chosen = np.flatnonzero(at == place) if place != "any" else np.arange(len(at))
+    rows = np.arange(next(iter(right.values())).shape[1])
+    at = columns["place"].to_numpy() if case.length else np.full(len(rows), "any")
+    places = PLACES if case.length else ()
+    # Without films: the text, which is the same at every place.
+    films = rows % (len(rows) // max(len(places), 1))
+    if "group" in columns.column_names:
+        films = columns["group"].to_numpy()
+    bootstrap = Bootstrap(evaluate.confidence, evaluate.resamples, evaluate.seed, groups=films)
+    trained = read_json(own.encoded / "encoding.json")["splits"]["train"]["rows"]
+    for place in ("any", *places):
+        chosen = np.flatnonzero(at == place) if place != "any" else rows
         drawn = bootstrap.on(chosen)
         for model, scored in right.items():
             values = scored[:, chosen]
@@ -53,7 +59,8 @@ def _of_case(part: Workspace, study: Study, case: Case, evaluate: Evaluate) -> I
                 found["difference"] = paired_difference(values, right[STATES][:, chosen], drawn)
             yield {
                 "dataset": case.dataset,
-                "length": case.length,
+                "rows": trained,
+                "length": case.length or "",
                 "place": place,
                 "model": model,
                 "runs": len(values),
