@@ -92,6 +92,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "sizes": study_tables.sizes(_rows(sizes)),
         "intervals": study_tables.intervals(_rows(intervals)),
         "distractors": _distractors(workspace, study_tables.distractors),
+        "roar": _roar(workspace, study_tables.roar),
         "recipe": study_tables.recipe(_rows(trials)),
         **{name: _benchmark(workspace, name, table.markdown) for name in ("bench", "growth")},
         "parameters": parameters.document(),
@@ -121,6 +122,17 @@ def _distractors(workspace: Workspace, table: Callable[[list[dict[str, str]]], s
     drawn = (results / "accuracy_by_length.png").exists()
     picture = "\n\n![Accuracy against length](../studies/distractor/results/accuracy_by_length.png)"
     return table(_rows(results / "intervals.csv")) + picture * drawn
+
+
+def _roar(workspace: Workspace, table: Callable[[Mapping[str, Any]], str]) -> str:
+    """What `roar` measured, with its plot; a sentence if it has not been run."""
+    from pipeline.core.files import read_json
+
+    part = workspace.roar_study
+    if not part.summary.exists():
+        return table({})
+    picture = f"../{part.part}/results/accuracy_by_ratio.png"
+    return f"{table(read_json(part.summary))}\n\n![Accuracy against the words masked]({picture})"
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.documentation.tables import markdown
 from pipeline.evaluation.results import aggregate
-from pipeline.evaluation.wording import mean_and_sd
+from pipeline.evaluation.wording import mean_and_sd, real_minus
 
 Document = Mapping[str, Any]
 
@@ -138,6 +138,27 @@ def distractors(results: Sequence[Mapping[str, str]]) -> str:
             for (length, place), found in of_cell.items()
         ],
     )
+
+
+def roar(summary: Document) -> str:
+    """Recursive ROAR: each method's accuracy by the ratio that is masked, its RACU, verdicts."""
+    if not summary:
+        return "It has not been run yet: no results are in git."
+    table = markdown(
+        ["words masked by", *(f"{100 * ratio:g} %" for ratio in summary["ratios"]), "RACU"],
+        [
+            [found["title"], *map(_of_runs, found["accuracy"]), _racu(found["racu"])]
+            for found in summary["methods"].values()
+        ],
+    )
+    return "\n".join([table, *(f"\n> {sentence}" for sentence in summary["sentences"])])
+
+
+def _racu(found: Document | None) -> str:
+    if not found:
+        return "–"
+    middle, low, high = (real_minus(f"{found[key]:.2f}") for key in ("estimate", "low", "high"))
+    return f"{middle} ({low} to {high})"
 
 
 def _of_runs(values: Sequence[float]) -> str:
