@@ -13,8 +13,10 @@ from pipeline.encoding.tokenizer import UNKNOWN_ID
 from pipeline.errors import ParamsError
 from pipeline.evaluation.pairwise import NOT_TOLD_APART, TOO_FEW_SEEDS
 from pipeline.evaluation.significance import Bootstrap
+from pipeline.explanation.gradients import Attributions
+from pipeline.models.network import Network
 from pipeline.studies.roar import runs, summary
-from pipeline.studies.roar.masking import mask
+from pipeline.studies.roar.masking import mask, score
 from pipeline.studies.roar.racu import area, area_between, racu
 from pipeline.studies.roar.settings import RANDOM, load_study
 from pipeline.workspace import Workspace
@@ -68,6 +70,24 @@ def test_what_is_masked_stays_masked():
     again = mask(once, np.array([0.1, 0.0, 0.2, 0.3, 0.9, 0.5, 0.5]), 0.6, ties=TIES)
     assert again.values.tolist() == [5, 1, 7, 1, 1, 1, 1]
     assert set(mask(again, SCORES, 1.0, ties=TIES).values) == {UNKNOWN_ID}
+
+
+@pytest.mark.parametrize(
+    ("method", "said", "points"),
+    [("gradient_input", 1, 0), ("gradient_norm", 2, 0), ("integrated_gradients", 3, 8)],
+)
+def test_a_method_gives_its_own_scores(monkeypatch, method, said, points):
+    """Only integrated gradients pay for the points on the way."""
+    asked = []
+
+    def attribute(_rows, _network, *, points):
+        asked.append(points)
+        return Attributions(*(np.full(7, value) for value in (1.0, 2.0, 3.0)), error=0.0)
+
+    monkeypatch.setattr("pipeline.explanation.gradients.attribute", attribute)
+    monkeypatch.setattr("pipeline.explanation.gradients.reader", lambda _: None)
+    assert (score(method, Network(None, None), ROWS, points=8) == said).all()
+    assert asked == [points]
 
 
 @pytest.mark.slow
