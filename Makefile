@@ -70,6 +70,10 @@ interval-study: setup ## simulate how often the intervals hold the truth
 distractor-study: setup ## put short reviews among neutral sentences, plot accuracy against length
 	@$(PIPELINE) distractor-study $(ARGS)
 
+.PHONY: roar
+roar: setup ## retrain without the words that explanations rank highest
+	@$(PIPELINE) roar $(ARGS)
+
 .PHONY: bench
 bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime (ten minutes)
 	@sh locks/bench.sh

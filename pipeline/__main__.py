@@ -29,6 +29,7 @@ from pipeline.commands import (
     promote,
     repro,
     reproduce,
+    roar,
     search,
     serve,
     size_study,
@@ -57,6 +58,7 @@ COMMANDS = (
     size_study,
     interval_study,
     distractor_study,
+    roar,
     bench,
     docs,
     reproduce,
@@ -84,6 +86,7 @@ GROUPS = {
         "size-study",
         "interval-study",
         "distractor-study",
+        "roar",
         "bench",
     ),
 }

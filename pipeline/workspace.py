@@ -63,6 +63,11 @@ class Workspace:
         return Workspace(self.root, "studies/distractor")
 
     @property
+    def roar_study(self) -> "Workspace":
+        """The study of `make roar`."""
+        return Workspace(self.root, "studies/roar")
+
+    @property
     def base(self) -> Path:
         return self.root / self.part
 

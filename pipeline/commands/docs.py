@@ -96,6 +96,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "distractors": _measured(
             workspace.distractor_study, "accuracy_by_length", study_tables.distractors
         ),
+        "roar": _roar(workspace.roar_study, study_tables.roar),
         "recipe": study_tables.recipe(_rows(trials)),
         **{name: _benchmark(workspace, name, table.markdown) for name in ("bench", "growth")},
         "parameters": parameters.document(),
@@ -122,10 +123,24 @@ def _benchmark(
 def _measured(part: Workspace, picture: str, table: Callable[[list[dict[str, str]]], str]) -> str:
     """The intervals that a study measured, with their plot; a sentence if it has not been run."""
     rows = _rows(part.results / "intervals.csv")
-    if not rows:
-        return "It has not been run yet: no results are in git."
+    return _plotted(part, picture, table(rows)) if rows else _NOT_RUN
+
+
+def _roar(part: Workspace, table: Callable[[Mapping[str, Any]], str]) -> str:
+    """What `roar` measured, with its plot; a sentence if it has not been run."""
+    from pipeline.core.files import read_json
+
+    if not part.summary.exists():
+        return _NOT_RUN
+    return _plotted(part, "accuracy_by_ratio", table(read_json(part.summary)))
+
+
+_NOT_RUN = "It has not been run yet: no results are in git."
+
+
+def _plotted(part: Workspace, picture: str, table: str) -> str:
     title = picture.replace("_", " ").capitalize()
-    return f"{table(rows)}\n\n![{title}](../{part.part}/results/{picture}.png)"
+    return f"{table}\n\n![{title}](../{part.part}/results/{picture}.png)"
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

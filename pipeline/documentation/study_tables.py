@@ -7,7 +7,7 @@ from pipeline.core.predictions import NAIVE_BAYES, TFIDF
 from pipeline.documentation.tables import markdown
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.results import aggregate
-from pipeline.evaluation.wording import listed, mean_and_sd, signed_points
+from pipeline.evaluation.wording import listed, mean_and_sd, real_minus, signed_points
 
 Document = Mapping[str, Any]
 
@@ -198,6 +198,25 @@ def distractors(results: Sequence[Mapping[str, str]]) -> str:
             for cells in zip(*by_model.values(), strict=True)
         ],
     )
+
+
+def roar(summary: Document) -> str:
+    """Recursive ROAR: each method's accuracy by the ratio that is masked, its RACU, verdicts."""
+    table = markdown(
+        ["words masked by", *(f"{100 * ratio:g} %" for ratio in summary["ratios"]), "RACU"],
+        [
+            [found["title"], *map(_of_runs, found["accuracy"]), _racu(found["racu"])]
+            for found in summary["methods"].values()
+        ],
+    )
+    return "\n".join([table, *(f"\n> {sentence}" for sentence in summary["sentences"])])
+
+
+def _racu(found: Document | None) -> str:
+    if not found:
+        return "–"
+    middle, low, high = (real_minus(f"{found[key]:.2f}") for key in ("estimate", "low", "high"))
+    return f"{middle} ({low} to {high})"
 
 
 def _of_runs(values: Sequence[float]) -> str:
