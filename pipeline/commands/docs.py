@@ -93,7 +93,10 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "intervals": study_tables.intervals(_rows(intervals)),
         "distractors": _distractors(workspace, study_tables.distractors),
         "recipe": study_tables.recipe(_rows(trials)),
-        **{name: _benchmark(workspace, name, table.markdown) for name in ("bench", "growth")},
+        **{
+            name: _benchmark(workspace, name, table.markdown)
+            for name in ("bench", "growth", "single")
+        },
         "parameters": parameters.document(),
         "licenses": licenses.table(workspace.root / "pyproject.toml"),
         "tree": tree.table(workspace.root / "pipeline"),

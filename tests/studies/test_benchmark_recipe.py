@@ -103,9 +103,9 @@ def rows():
 
 
 def test_two_commits_train_in_turn_each_with_its_own_command(project, rows, monkeypatch):
-    """The first epoch of either doesn't count; the others are divided by their batches."""
-    # before and after an epoch: the first of both, then twice one of each
-    seconds = iter([0, 9, 0, 9, *(9, 9.3, 9, 9.6) * 2])
+    """First epochs don't count; of each other one, that of few batches is subtracted."""
+    # before and after an epoch: four first ones; then, twice, a short and a long one of each
+    seconds = iter([*(0, 9) * 4, *(9, 10, 9, 10.3, 9, 10.5, 9, 11.1) * 2])
     monkeypatch.setattr(recipe, "_cpu_seconds", lambda _: next(seconds))
     said = []
     found = recipe.measure(project, rows, OPTIONS, said.append)
@@ -131,7 +131,7 @@ def test_an_epoch_has_as_many_rows_as_its_batches(rows, tmp_path):
     """And pairs of words, as `encode` writes them."""
     workspace = Workspace(tmp_path)
     pairs = np.array([[2, 3]], np.int32)
-    recipe._encode(workspace, rows, OPTIONS, pairs=pairs)
+    recipe._encode(workspace, rows, OPTIONS, batches=3, pairs=pairs)
     assert len(read_sequences(workspace.encoded / "train.parquet")) == 12
     assert read_array(workspace.encoded / "bigrams.npy").tolist() == [[2, 3]]
     assert read_json(workspace.encoded / "encoding.json")["bigrams"] == 1

@@ -31,6 +31,7 @@ from pipeline.studies.benchmark.settings import Options
 from pipeline.workspace import Workspace
 
 _MODEL = "bilstm_attention"
+_FEW = 4  # batches of the epochs that tell what an epoch takes besides its steps
 _HELD = 64  # rows of validation, and of test
 
 
@@ -39,8 +40,9 @@ def measure(
 ) -> dict[str, Any]:
     """Train with both codes in turn, epoch by epoch, on the rows of some batches.
 
-    Either waits while the other trains. The first epoch, in which functions are compiled, doesn't
-    count. An epoch includes its validation, on few rows, and its checkpoint.
+    Each waits while another trains. The first epoch, in which functions are compiled, doesn't
+    count. Of an epoch, what one of few batches takes is subtracted: it has a validation and a
+    checkpoint, too.
 
     Args:
         workspace: whose code is measured; the other commit's is unpacked in its scratch folder.
@@ -60,17 +62,20 @@ def measure(
         _unpack(workspace.root, options.against, folder / "code")
         entries = {name: _params(code)["datasets"]["imdb"] for name, code in codes.items()}
         pairs = frequent_bigrams(rows, entries["this"]["encode"]["bigrams"])
-        trainings = {}
-        for number, (name, code) in enumerate(codes.items()):
-            place = Workspace(folder / str(number))
-            _encode(place, rows, options, pairs=pairs)
-            _prepare(place, code, options)
-            trainings[name] = stack.enter_context(_Training(code, place.root))
-            trainings[name].epoch()
+        trainings: dict[str, list[_Training]] = {name: [] for name in codes}
+        for name, code in codes.items():
+            for batches in (_FEW, _FEW + options.batches):
+                place = Workspace(folder / f"{name}-{batches}")
+                _encode(place, rows, options, batches=batches, pairs=pairs)
+                _prepare(place, code, options)
+                training = stack.enter_context(_Training(code, place.root))
+                training.epoch()
+                trainings[name].append(training)
         found: dict[str, list[float]] = {name: [] for name in codes}
         for repeat in range(1, options.repeats + 1):
-            for name, training in trainings.items():
-                found[name].append(1000 * training.epoch() / options.batches)
+            for name, (few, many) in trainings.items():
+                seconds = -few.epoch() + many.epoch()
+                found[name].append(1000 * seconds / options.batches)
                 say(f"  repeat {repeat}/{options.repeats}  {name:<10} {found[name][-1]:6.0f} ms")
     rates = {name: [1 / each for each in values] for name, values in found.items()}
     return {
@@ -97,14 +102,19 @@ def _params(code: Path) -> Any:
 
 
 def _encode(
-    workspace: Workspace, rows: Sequences, options: Options, *, pairs: NDArray[np.int32]
+    workspace: Workspace,
+    rows: Sequences,
+    options: Options,
+    *,
+    batches: int,
+    pairs: NDArray[np.int32],
 ) -> None:
     """Write what the stage `encode` would: of the training rows, those of some batches.
 
     Word vectors are left out: where a network's weights start changes no time.
     """
     rng = np.random.default_rng(options.seed)
-    order = arithmetic.sample(rows, options.batch_size, options.batches, rng)
+    order = arithmetic.sample(rows, options.batch_size, batches, rng)
     held = rows.take(np.arange(min(_HELD, len(rows))))
     splits = {"train": rows.take(np.concatenate(order)), "validation": held, "test": held}
     workspace.encoded.mkdir(parents=True)

@@ -36,8 +36,9 @@ def _machine(document: Mapping[str, Any]) -> str:
     machine = document["machine"]
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     sizes = document["sizes"]
+    threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
     return (
-        f"Measured on {document['date']} with {machine['processor']}, {machine['threads']} threads "
+        f"Measured on {document['date']} with {machine['processor']}, {threads} "
         f"on {machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}, "
         f"{libraries}; {document['corpus']}. Embedding {sizes['embedding']}, {sizes['units']} "
         f"units each way, {sizes['vocabulary']:,} words, at most {sizes['max_len']} tokens a row."
@@ -245,7 +246,7 @@ def _losses(found: Mapping[str, Any]) -> Iterator[str]:
 def _recipe(found: Mapping[str, Any]) -> Iterator[str]:
     measured = found["cpu_milliseconds"]
     yield (
-        f"Training steps of IMDB's recipe, {len(measured['this'])} repeats in turn over "
+        f"A training step of IMDB's recipe, {len(measured['this'])} repeats in turn over "
         f"{found['batches']} batches (median, and lowest to highest):"
     )
     yield ""
