@@ -10,7 +10,7 @@ from pipeline.workspace import Workspace
 
 # Those of a plain `make bench`, and those that take longer.
 DEFAULT = ("throughput", "inference", "length", "rows", "starting")
-PARTS = (*DEFAULT, "growth", "losses", "accuracy")
+PARTS = (*DEFAULT, "single", "growth", "losses", "recipe", "accuracy")
 IMPLEMENTATIONS = (
     "spotlight", "keras", "keras_by_length", "pytorch", "pytorch_sparse", "pytorch_ids",
 )  # fmt: skip
@@ -66,6 +66,12 @@ def add_parser(commands: Subparsers) -> None:
         parser.add_argument(
             f"--{name}", type=kind, nargs="+", default=numbers, metavar="N", help=meaning
         )
+    parser.add_argument(
+        "--against",
+        default="HEAD",
+        metavar="COMMIT",
+        help="commit whose code the part `recipe` compares with that of this folder",
+    )
     paths: dict[str, tuple[Path | None, str]] = {
         "data": (None, "a copy of IMDB as on the hub; ../shared/data/imdb if not given"),
         "out": (Path(".spotlight/bench"), "folder for the table, the plot and the measurements"),

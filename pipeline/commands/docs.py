@@ -98,7 +98,10 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         ),
         "roar": _roar(workspace.roar_study, study_tables.roar),
         "recipe": study_tables.recipe(_rows(trials)),
-        **{name: _benchmark(workspace, name, table.markdown) for name in ("bench", "growth")},
+        **{
+            name: _benchmark(workspace, name, table.markdown)
+            for name in ("bench", "growth", "single")
+        },
         "parameters": parameters.document(),
         "licenses": licenses.table(workspace.root / "pyproject.toml"),
         "tree": tree.table(workspace.root / "pipeline"),

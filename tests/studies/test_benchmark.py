@@ -21,6 +21,7 @@ from pipeline.studies.benchmark import (
     losses,
     machine,
     processes,
+    single,
     table,
 )
 from pipeline.studies.benchmark.implementations import IMPLEMENTATIONS, WEIGHTS
@@ -225,7 +226,10 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks" / "run.txt").touch()
     monkeypatch.setattr(growth, "RESAMPLED", (50,))
-    options = "--implementations spotlight keras --parts throughput inference length rows growth "
+    monkeypatch.setattr(single, "_CALLS", 1)
+    options = (
+        "--implementations spotlight keras --parts throughput inference single length rows growth "
+    )
     options += "losses --out out --plot plot.png "
     asked = ["bench", *options.split(), *SMALL.split()]
     assert command_line.main(asked) == 0
@@ -246,6 +250,9 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
         assert implementation["peak_memory_mb"] == 100
     assert set(found["cpu_ratios"]) == set(found["ratios"]) == {"keras"}
     assert document["inference"]["implementations"]["keras"]["largest_difference"] < 1e-5
+    of_one = document["single"]
+    assert list(of_one) == ["empty", "calls", "recurrence", "prediction", "onnx"]
+    assert min(of_one.values()) > 0
     assert [each["rows"] for each in document["rows"]] == [40]
     assert [each["length"] for each in document["length"]] == [3, 6]
     assert [each["rows"] for each in document["growth"]["bootstrap"]] == [50]
@@ -260,6 +267,7 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
         "stock Keras",
         "Spotlight",
         "validation loss",
+        "an empty function",
         "fits in 4 GB",
         "in CPU time",
         "n-grams",

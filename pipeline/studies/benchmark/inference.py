@@ -26,7 +26,7 @@ def measure(
         say: prints progress.
     """
     many = _spread_over_lengths(rows, MANY)
-    single = [rows.take(np.array([index])) for index in _spread_over_lengths(rows, SINGLE)]
+    single = one_by_one(rows)
     together = rows.take(many)
     rates: Rates = {implementation: [] for implementation in implementations}
     by_cpu: Rates = {implementation: [] for implementation in implementations}
@@ -72,6 +72,11 @@ def measure(
         "ratios": arithmetic.ratios(rates, of=implementations[0]),
         "cpu_ratios": arithmetic.ratios(by_cpu, of=implementations[0]),
     }
+
+
+def one_by_one(rows: Sequences) -> list[Sequences]:
+    """Some rows of all lengths, each alone."""
+    return [rows.take(np.array([index])) for index in _spread_over_lengths(rows, SINGLE)]
 
 
 def _milliseconds(seconds: Iterable[float]) -> float:

@@ -14,6 +14,7 @@ from pipeline.studies.benchmark import (
     growth,
     inference,
     losses,
+    recipe,
     scaling,
     starting,
     table,
@@ -73,6 +74,10 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
             case "inference":
                 implementations = _installed(PREDICTING)
                 measured = inference.measure(rows, options, implementations, progress.say)
+            case "single":
+                reviews = inference.one_by_one(rows)
+                comparable = _installed(["onnx"])
+                measured = comparable and alone("single", "measure", reviews, options)[0].result
             case "length":
                 measured = scaling.by_length(options, progress.say)
             case "rows":
@@ -83,6 +88,8 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
                 measured = starting.measure(workspace.root)
             case "losses":
                 measured = losses.measure(rows, options, progress.say)
+            case "recipe":
+                measured = recipe.measure(workspace, rows, options, progress.say)
             case "accuracy":
                 measured = accuracy.measure(workspace, options, progress.say)
         document[part] = measured
@@ -92,11 +99,13 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
 _ABOUT = {
     "throughput": "training, one implementation after the other",
     "inference": "prediction speed, with the same weights on the same reviews",
+    "single": "where the time of one review's prediction goes",
     "length": "time and memory of a training step, by the length of rows",
     "rows": "time and memory of encode and train, by the number of rows",
     "growth": "the bootstrap and the baselines, by the number of rows",
     "starting": "start of the command line, and `dvc repro` with nothing to do",
     "losses": "whole training runs from the same weights",
+    "recipe": "CPU time of a step of IMDB's recipe, with this code and another commit's",
     "accuracy": "whole training runs of different recipes",
 }
 

@@ -53,6 +53,7 @@ class Options:
         batches: of an epoch in one repeat; 0 is all of them.
         scales: multiples of IMDB's size, for memory against rows.
         growth: rows that the baselines are fitted on.
+        against: the commit that the part `recipe` compares with.
         plot: another file to write the plot to.
     """
 
@@ -75,6 +76,7 @@ class Options:
     epochs: int
     seeds: tuple[int, ...]
     seed: int
+    against: str
     out: Path
     plot: Path | None
 

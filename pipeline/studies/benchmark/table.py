@@ -16,11 +16,13 @@ def markdown(document: Mapping[str, Any]) -> str:
     parts: dict[str, Callable[[Any], Iterator[str]]] = {
         "throughput": _throughput,
         "inference": _inference,
+        "single": _single,
         "rows": _rows,
         "length": _length,
         "growth": _growth,
         "starting": _starting,
         "losses": _losses,
+        "recipe": _recipe,
         "accuracy": _accuracy,
     }
     lines = [_machine(document)]
@@ -34,8 +36,9 @@ def _machine(document: Mapping[str, Any]) -> str:
     machine = document["machine"]
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     sizes = document["sizes"]
+    threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
     return (
-        f"Measured on {document['date']} with {machine['processor']}, {machine['threads']} threads "
+        f"Measured on {document['date']} with {machine['processor']}, {threads} "
         f"on {machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}, "
         f"{libraries}; {document['corpus']}. Embedding {sizes['embedding']}, {sizes['units']} "
         f"units each way, {sizes['vocabulary']:,} words, at most {sizes['max_len']} tokens a row."
@@ -136,6 +139,20 @@ def _ratios(found: Mapping[str, Any], implementation: str) -> Iterator[str]:
         yield _spread(ratio, ".2f", " ×") if ratio else ""
 
 
+def _single(found: Mapping[str, float]) -> Iterator[str]:
+    parts = {
+        "empty": "an empty function of TensorFlow's",
+        "calls": "with two calls from its graph into Python, one for each direction",
+        "recurrence": "with the recurrence in them",
+        "prediction": "with words, matrix products and attention: a prediction",
+        "onnx": "ONNX Runtime's prediction",
+    }
+    yield from _table(
+        ["one review", "CPU time"],
+        [[parts[name], f"{each:.2f} ms"] for name, each in found.items()],
+    )
+
+
 def _rows(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield from _table(
         ["rows", "IMDB ×", "encode", "peak memory", "train: peak memory", "an epoch"],
@@ -224,6 +241,26 @@ def _losses(found: Mapping[str, Any]) -> Iterator[str]:
             f"Welch's t-test of each epoch: p {_listed(found['p_values'])}; "
             f"after Holm's correction {_listed(found['p_values_holm'])}."
         )
+
+
+def _recipe(found: Mapping[str, Any]) -> Iterator[str]:
+    measured = found["cpu_milliseconds"]
+    yield (
+        f"A training step of IMDB's recipe, {len(measured['this'])} repeats in turn over "
+        f"{found['batches']} batches (median, and lowest to highest):"
+    )
+    yield ""
+    yield from _table(
+        ["code", "CPU time a step", "this is as fast"],
+        [
+            [
+                f"commit {name}" if name != "this" else name,
+                f"{median(each):,.0f} ms ({min(each):,.0f} to {max(each):,.0f})",
+                "" if name == "this" else _spread(found["cpu_ratio"], ".2f", " ×"),
+            ]
+            for name, each in measured.items()
+        ],
+    )
 
 
 def _accuracy(found: Mapping[str, Any]) -> Iterator[str]:
