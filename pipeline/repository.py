@@ -37,7 +37,7 @@ def git_bytes(root: Path, *arguments: str) -> bytes | None:
 
 
 def locked_hash(lock: str, path: str) -> str | None:
-    """DVC's hash of an output, `….dir` for a folder; None if DVC recorded none.
+    """DVC's hash of an output, `….dir` for a folder; None if there is none that can be read.
 
     Args:
         lock: the content of a `dvc.lock`.
@@ -47,11 +47,11 @@ def locked_hash(lock: str, path: str) -> str | None:
     from ruamel.yaml.error import YAMLError
 
     try:
-        stages = (YAML(typ="safe").load(lock) or {}).get("stages", {})
-    except YAMLError:
-        return None
-    outs = (out for stage in stages.values() for out in stage.get("outs", []))
-    return next((out.get("md5") for out in outs if out["path"] == path), None)
+        stages = YAML(typ="safe").load(lock)["stages"].values()
+        outs = [out for stage in stages for out in stage.get("outs", [])]
+        return next((out.get("md5") for out in outs if out["path"] == path), None)
+    except (YAMLError, ValueError, RecursionError, AttributeError, KeyError, TypeError):
+        return None  # DVC itself refuses a damaged lock file
 
 
 def keep_index_private(folder: Path) -> None:

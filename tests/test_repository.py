@@ -7,7 +7,7 @@ import pytest
 from dvc.lock import make_lock
 from dvc.repo import Repo
 
-from pipeline.repository import drop_unreadable_lock, init_dvc
+from pipeline.repository import drop_unreadable_lock, init_dvc, locked_hash
 from tests.support.paths import PROJECT
 from tests.support.project import dvc
 
@@ -84,3 +84,20 @@ def test_dvcs_index_is_in_the_project_and_its_owners_alone(tmp_path, part):
     assert index.parent.stat().st_mode & 0o022 == 0
     with contextlib.chdir(tmp_path), contextlib.closing(Repo()) as repo:
         assert (tmp_path / repo.site_cache_dir).is_relative_to(index)
+
+
+@pytest.mark.parametrize(
+    ("lock", "expected"),
+    [
+        ("stages: {a: {outs: [{path: b, md5: c}]}}", "c"),
+        ("stages: {a: {cmd: d}}", None),
+        ("", None),
+        ("[1]", None),
+        ("stages: [a]", None),
+        ("<<<<<<< HEAD\nstages:", None),
+        ("stages: " + "[" * 5000, None),
+    ],
+)
+def test_a_damaged_dvc_lock_has_no_hash(lock, expected):
+    """DVC itself says that it is damaged."""
+    assert locked_hash(lock, "b") == expected
