@@ -91,8 +91,11 @@ def killed(project, stage, after, sent):
 
 
 def alive(group):
-    """The command lines of a group's processes, if some are still there after half a minute."""
-    for _ in range(300):
+    """The command lines of a group's processes, if some are still there after two minutes.
+
+    Python hears Ctrl-C between two calls, and on a busy machine TensorFlow's first step is long.
+    """
+    for _ in range(1200):
         left = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError):
