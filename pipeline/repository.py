@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline import progress
 from pipeline.errors import SpotlightError
+from pipeline.termination import end_processes
 
 TIMEOUT = 30  # seconds, for each git command
 
@@ -142,11 +143,18 @@ def dvc_repro(folder: Path, *arguments: str, env: Mapping[str, str] | None = Non
         PipelineError: a stage failed.
     """
     drop_unreadable_lock(folder)
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", *arguments], cwd=folder, env=env, check=False
-    )
-    if done.returncode:
+    command = [sys.executable, "-m", "dvc", "repro", *arguments]
+    with subprocess.Popen(command, cwd=folder, env=env) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            # DVC and its stage got it, too. `subprocess.run` would kill DVC, perhaps while it
+            # writes, and leave the stage running.
+            end_processes(None)
+            process.wait()
+            raise
+    if code:
         raise PipelineError(
-            f"dvc repro failed with exit code {done.returncode}; the stage's own error is above.",
+            f"dvc repro failed with exit code {code}; the stage's own error is above.",
             fix="fix that error and run the command again; finished stages are not repeated.",
         )

@@ -2,12 +2,13 @@ import contextlib
 import json
 import multiprocessing
 import shutil
+import signal
 
 import pytest
 from dvc.lock import make_lock
 from dvc.repo import Repo
 
-from pipeline.repository import drop_unreadable_lock, init_dvc, locked_hash
+from pipeline.repository import drop_unreadable_lock, dvc_repro, init_dvc, locked_hash
 from tests.support.paths import PROJECT
 from tests.support.project import dvc
 
@@ -84,6 +85,29 @@ def test_dvcs_index_is_in_the_project_and_its_owners_alone(tmp_path, part):
     assert index.parent.stat().st_mode & 0o022 == 0
     with contextlib.chdir(tmp_path), contextlib.closing(Repo()) as repo:
         assert (tmp_path / repo.site_cache_dir).is_relative_to(index)
+
+
+# Stands for DVC, whose stage takes a moment to end.
+SLOW = """
+import os, signal, time
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.kill(os.getppid(), signal.SIGINT)
+time.sleep(0.5)
+open("ended", "x").close()
+"""
+
+
+def test_ctrl_c_waits_for_dvc(tmp_path):
+    """A kill could leave its files half-written, and its stage running."""
+    (tmp_path / "dvc.py").write_text(SLOW)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            dvc_repro(tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (tmp_path / "ended").exists()
 
 
 @pytest.mark.parametrize(
