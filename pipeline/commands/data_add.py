@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import progress
 from pipeline.commands import Subparsers
 from pipeline.errors import DataError
-from pipeline.repository import drop_unreadable_lock
+from pipeline.repository import mend_after_kill
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wi
     with new_folder(folder) as own:
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, own / source.name)
-    drop_unreadable_lock(workspace.root)
+    mend_after_kill(workspace.root)
     added = subprocess.run(
         [sys.executable, "-m", "dvc", "add", "--quiet", path],
         cwd=workspace.root,
