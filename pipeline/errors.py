@@ -65,6 +65,8 @@ _REMEDIES = {
     errno.ENOTDIR: "a folder is expected there: move the file away, then run it again.",
     errno.ENOENT: "restore that file or correct its path, then run it again.",
     errno.ENAMETOOLONG: "choose a shorter name, or move the project to a shorter path.",
+    errno.EFBIG: "allow larger files with `ulimit -f unlimited`, then run it again.",
+    errno.ELOOP: "this link leads back to itself: remove it, or restore the file.",
     errno.EMFILE: "raise the limit with `ulimit -n 4096`, then run it again.",
     errno.ENFILE: "close other programs: the whole machine has too many files open.",
     errno.ENOMEM: "close other programs, or lower `batch_size`, then run it again.",

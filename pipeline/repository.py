@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline import progress
 from pipeline.errors import SpotlightError
+from pipeline.termination import end_processes
 
 TIMEOUT = 30  # seconds, for each git command
 
@@ -37,7 +38,7 @@ def git_bytes(root: Path, *arguments: str) -> bytes | None:
 
 
 def locked_hash(lock: str, path: str) -> str | None:
-    """DVC's hash of an output, `….dir` for a folder; None if DVC recorded none.
+    """DVC's hash of an output, `….dir` for a folder; None if there is none that can be read.
 
     Args:
         lock: the content of a `dvc.lock`.
@@ -47,11 +48,11 @@ def locked_hash(lock: str, path: str) -> str | None:
     from ruamel.yaml.error import YAMLError
 
     try:
-        stages = (YAML(typ="safe").load(lock) or {}).get("stages", {})
-    except YAMLError:
-        return None
-    outs = (out for stage in stages.values() for out in stage.get("outs", []))
-    return next((out.get("md5") for out in outs if out["path"] == path), None)
+        stages = YAML(typ="safe").load(lock)["stages"].values()
+        outs = [out for stage in stages for out in stage.get("outs", [])]
+        return next((out.get("md5") for out in outs if out["path"] == path), None)
+    except (YAMLError, ValueError, RecursionError, AttributeError, KeyError, TypeError):
+        return None  # DVC itself refuses a damaged lock file
 
 
 def keep_index_private(folder: Path) -> None:
@@ -75,15 +76,19 @@ def init_dvc(folder: Path) -> None:
         subprocess.run([*dvc, "config", "--local", "core.no_scm", "true"], cwd=folder, check=True)
 
 
-def drop_unreadable_lock(folder: Path) -> None:
-    """Remove DVC's record of who uses which file, if a kill left it half-written.
+def mend_after_kill(folder: Path) -> None:
+    """Replace what a kill left half-written, since DVC rewrites two of its files in place.
 
-    DVC rewrites it in place, and refuses every later command. While anybody holds one of DVC's
-    locks, it may be about to be whole, and stays.
+    It refuses every later command if one of them can't be read: its record of who uses which file,
+    or dvc.lock. While anybody holds one of DVC's locks, a file may be about to be whole, and stays.
+
+    Args:
+        folder: has a pipeline; DVC's own folder is there, or in a folder around it.
     """
-    scratch = folder / ".dvc" / "tmp"
-    record = scratch / "rwlock"
-    if _is_whole(record):
+    around = (one / ".dvc" / "tmp" for one in (folder, *folder.resolve().parents))
+    scratch = next((one for one in around if one.is_dir()), None)
+    lock = folder / "dvc.lock"
+    if scratch is None or (_is_whole(record := scratch / "rwlock") and _is_whole_lock(lock)):
         return
     from dvc.lock import LockError, make_lock
 
@@ -97,6 +102,15 @@ def drop_unreadable_lock(folder: Path) -> None:
             progress.say(
                 "removed .dvc/tmp/rwlock: an earlier run was killed while DVC was writing it\n"
             )
+        if not _is_whole_lock(lock):
+            committed = git_bytes(folder, "show", "HEAD:./dvc.lock")
+            lock.unlink()
+            if committed is not None:
+                lock.write_bytes(committed)
+            progress.say(
+                f"{'restored' if committed else 'removed'} dvc.lock: an earlier run was killed "
+                "while DVC was writing it. DVC's cache has what was finished.\n"
+            )
 
 
 def _is_whole(record: Path) -> bool:
@@ -106,6 +120,26 @@ def _is_whole(record: Path) -> bool:
         return True
     except (ValueError, RecursionError):
         return False
+
+
+def _is_whole_lock(lock: Path) -> bool:
+    """Whether DVC reads it; also if a merge left its marks, which are the user's to resolve."""
+    try:
+        content = lock.read_bytes()
+    except FileNotFoundError:
+        return True
+    if b"<<<<<<<" in content:
+        return True
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+    from voluptuous import Invalid
+
+    try:
+        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(content))
+    except (YAMLError, ValueError, RecursionError, Invalid):
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -141,12 +175,19 @@ def dvc_repro(folder: Path, *arguments: str, env: Mapping[str, str] | None = Non
     Raises:
         PipelineError: a stage failed.
     """
-    drop_unreadable_lock(folder)
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", *arguments], cwd=folder, env=env, check=False
-    )
-    if done.returncode:
+    mend_after_kill(folder)
+    command = [sys.executable, "-m", "dvc", "repro", *arguments]
+    with subprocess.Popen(command, cwd=folder, env=env) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            # DVC and its stage got it, too. `subprocess.run` would kill DVC, perhaps while it
+            # writes, and leave the stage running.
+            end_processes(None)
+            process.wait()
+            raise
+    if code:
         raise PipelineError(
-            f"dvc repro failed with exit code {done.returncode}; the stage's own error is above.",
+            f"dvc repro failed with exit code {code}; the stage's own error is above.",
             fix="fix that error and run the command again; finished stages are not repeated.",
         )

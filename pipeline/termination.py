@@ -1,4 +1,4 @@
-"""SIGTERM ends a command with every process that it started, so that no orphan goes on."""
+"""A command ends with every process that it started, so that no orphan goes on."""
 
 import contextlib
 import os
@@ -25,13 +25,23 @@ def ends_its_processes() -> Iterator[None]:
 
 
 def _end(number: int, _: object) -> None:
+    end_processes(signal.SIGTERM)
+    raise SystemExit(128 + number)
+
+
+def end_processes(sent: signal.Signals | None) -> None:
+    """Wait until every process that this one started has ended; one that goes on is killed.
+
+    Args:
+        sent: tells them to end; None if they know, as a terminal's Ctrl-C goes to all.
+    """
     descendants = _descendants(os.getpid())
-    _send(signal.SIGTERM, descendants)
+    if sent is not None:
+        _send(sent, descendants)
     deadline = time.monotonic() + _PATIENCE
     while any(map(_lives, descendants)) and time.monotonic() < deadline:
         time.sleep(0.05)
     _send(signal.SIGKILL, [one for one in descendants if _lives(one)])
-    raise SystemExit(128 + number)
 
 
 def _descendants(process: int) -> list[int]:

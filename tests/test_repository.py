@@ -2,12 +2,14 @@ import contextlib
 import json
 import multiprocessing
 import shutil
+import signal
+import subprocess
 
 import pytest
 from dvc.lock import make_lock
 from dvc.repo import Repo
 
-from pipeline.repository import drop_unreadable_lock, init_dvc
+from pipeline.repository import dvc_repro, init_dvc, locked_hash, mend_after_kill
 from tests.support.paths import PROJECT
 from tests.support.project import dvc
 
@@ -29,11 +31,11 @@ def test_a_lock_file_that_a_kill_left_half_written_is_dropped(tmp_path, scratch,
     """DVC itself refuses to run because of it; then it runs."""
     (scratch / "rwlock").write_text(left)
     assert "RWLock-file" in dvc(tmp_path, "repro", check=False).stderr
-    drop_unreadable_lock(tmp_path)
+    mend_after_kill(tmp_path)
     assert "removed .dvc/tmp/rwlock" in capsys.readouterr().out
     dvc(tmp_path, "repro")
     assert (tmp_path / "out").read_text() == "hello\n"
-    drop_unreadable_lock(tmp_path)
+    mend_after_kill(tmp_path)
     assert (scratch / "rwlock").exists()
     assert capsys.readouterr().out == ""
 
@@ -55,7 +57,7 @@ def test_a_lock_file_stays_while_somebody_may_be_writing_it(tmp_path, scratch, c
     holder.start()
     try:
         assert held.wait(60)
-        drop_unreadable_lock(tmp_path)
+        mend_after_kill(tmp_path)
     finally:
         done.set()
         holder.join()
@@ -67,7 +69,7 @@ def test_a_whole_lock_file_is_left_alone(tmp_path, scratch):
     """With whatever it holds."""
     content = json.dumps({"read": {}, "write": {"/a": {"pid": 1, "cmd": "x"}}})
     (scratch / "rwlock").write_text(content)
-    drop_unreadable_lock(tmp_path)
+    mend_after_kill(tmp_path)
     assert (scratch / "rwlock").read_text() == content
 
 
@@ -84,3 +86,73 @@ def test_dvcs_index_is_in_the_project_and_its_owners_alone(tmp_path, part):
     assert index.parent.stat().st_mode & 0o022 == 0
     with contextlib.chdir(tmp_path), contextlib.closing(Repo()) as repo:
         assert (tmp_path / repo.site_cache_dir).is_relative_to(index)
+
+
+@pytest.mark.parametrize("left", ["", "schema: '2.0'\nstages:\n  a:\n    outs:\n    - pa", "{"])
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_dvc_lock_that_a_kill_left_half_written_is_mended(
+    tmp_path, scratch, capsys, left, committed
+):
+    """From git, or begun anew; DVC itself refuses to run because of it."""
+    dvc(tmp_path, "repro")
+    lock = tmp_path / "dvc.lock"
+    whole = lock.read_bytes()
+    if committed:
+        for command in (["init", "-q"], ["add", "dvc.lock"], ["commit", "-q", "-m", "begin"]):
+            git = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c", *command]
+            subprocess.run(git, cwd=tmp_path, check=True)
+    lock.write_text(left)
+    assert "dvc.lock" in dvc(tmp_path, "repro", check=False).stderr
+    mend_after_kill(tmp_path)
+    said = "restored dvc.lock" if committed else "removed dvc.lock"
+    assert said in capsys.readouterr().out
+    dvc(tmp_path, "repro")
+    assert lock.read_bytes() == whole
+
+
+def test_a_dvc_lock_with_the_marks_of_a_merge_is_left_to_the_user(tmp_path, scratch):
+    """Who may want either side."""
+    lock = tmp_path / "dvc.lock"
+    lock.write_text("<<<<<<< HEAD\n")
+    mend_after_kill(tmp_path)
+    assert lock.read_text() == "<<<<<<< HEAD\n"
+
+
+# Stands for DVC, whose stage takes a moment to end.
+SLOW = """
+import os, signal, time
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.kill(os.getppid(), signal.SIGINT)
+time.sleep(0.5)
+open("ended", "x").close()
+"""
+
+
+def test_ctrl_c_waits_for_dvc(tmp_path):
+    """A kill could leave its files half-written, and its stage running."""
+    (tmp_path / "dvc.py").write_text(SLOW)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            dvc_repro(tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (tmp_path / "ended").exists()
+
+
+@pytest.mark.parametrize(
+    ("lock", "expected"),
+    [
+        ("stages: {a: {outs: [{path: b, md5: c}]}}", "c"),
+        ("stages: {a: {cmd: d}}", None),
+        ("", None),
+        ("[1]", None),
+        ("stages: [a]", None),
+        ("<<<<<<< HEAD\nstages:", None),
+        ("stages: " + "[" * 5000, None),
+    ],
+)
+def test_a_damaged_dvc_lock_has_no_hash(lock, expected):
+    """DVC itself says that it is damaged."""
+    assert locked_hash(lock, "b") == expected

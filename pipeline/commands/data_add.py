@@ -1,5 +1,6 @@
 """`data add`: add data of your own, and print its entry for params.yaml."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import progress
 from pipeline.commands import Subparsers
 from pipeline.errors import DataError
-from pipeline.repository import drop_unreadable_lock
+from pipeline.repository import mend_after_kill
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wi
         wishes: flag → the columns that it names.
 
     Raises:
-        DataError: the name can't be used, the file holds nothing to learn from, or it isn't clear
-            which columns to take.
+        DataError: the name can't be used, the file holds nothing to learn from, it isn't clear
+            which columns to take, or the folder has links out of it.
     """
     from pipeline.core.files import new_folder
     from pipeline.data import guess, readers
@@ -87,12 +88,13 @@ def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wi
             f"A dataset '{name}' already exists in {folder.relative_to(workspace.root)}.",
             fix="edit its file there (the next `dvc repro` sees it), or choose another NAME.",
         )
+    _check_entries(source)
     guessed = guess.guess_source(source, guess.Wishes(**wishes), names=columns)
     path = f"data/own/{name}/{source.name}"
     with new_folder(folder) as own:
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, own / source.name)
-    drop_unreadable_lock(workspace.root)
+    mend_after_kill(workspace.root)
     added = subprocess.run(
         [sys.executable, "-m", "dvc", "add", "--quiet", path],
         cwd=workspace.root,
@@ -120,6 +122,29 @@ def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wi
             ]
         )
     )
+
+
+def _check_entries(source: Path) -> None:
+    """Refuse what a copy of a folder would follow out of it, or could not copy.
+
+    Raises:
+        DataError: it holds a link to anything but one of its own files, or something that is
+            neither a file nor a folder.
+    """
+    root = source.resolve()
+    for entry in (source, *sorted(source.rglob("*"))):
+        target = Path(os.path.realpath(entry))  # without an error in a loop of links
+        linked = entry.is_symlink() and entry != source
+        if linked and not (target.is_relative_to(root) and target.is_file()):
+            raise DataError(
+                f"{entry} is a link to {entry.readlink()}, which is none of the folder's files.",
+                fix="put a copy there in place of the link, or remove it.",
+            )
+        if not linked and not (target.is_file() or target.is_dir()):
+            raise DataError(
+                f"{entry} is neither a file nor a folder, but a pipe, a socket or a device.",
+                fix="remove it, or name a file with the data.",
+            )
 
 
 def _suggestion(guessed: "Guess") -> "Suggestion":

@@ -159,10 +159,13 @@ def _track(workspace: Workspace) -> None:
 
 
 def _committed(workspace: Workspace) -> Mapping[str, Any] | None:
-    """The metrics of the checked-out commit; None without git or metrics."""
+    """The metrics of the checked-out commit; None without git or readable metrics."""
     shown = git(workspace.root, "show", "HEAD:./results/metrics.json")
-    committed: Mapping[str, Any] | None = None if shown is None else json.loads(shown)
-    return committed
+    try:
+        committed = json.loads(shown or "null")
+    except (ValueError, RecursionError):  # a merge's marks, committed
+        return None
+    return committed if isinstance(committed, dict) and "dataset" in committed else None
 
 
 def _table(metrics: Mapping[str, Any], use: str, *, width: int) -> Iterator[str]:

@@ -120,7 +120,8 @@ def set_up(known: "RecordedRun", workspace: Workspace, tree: Path) -> None:
                 _dvc(tree, "remote", "modify", "--local", name, "url", url)
         pulled = _dvc(tree, "pull", "data/raw")
         if pulled.returncode:
-            place = "nor on its remote" if config["remote"] else "and this project has no remote"
+            asked = config["core"].get("remote")
+            place = f"nor on the remote {asked!r}" if asked else "and no remote is the default one"
             said = " ".join(pulled.stderr.split()) or "nothing"
             raise DataError(
                 f"The run's data, {known.data}, is not in DVC's cache ({cache}) {place}. "

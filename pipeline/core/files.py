@@ -152,7 +152,8 @@ def _check_seal(path: Path, content: bytes) -> None:
         )
         name = path.relative_to(folder).as_posix()
         if is_other:
-            raise _changed(folder, f"{shown(folder)} holds {named}", stage)
+            its_own = stage.replace(named.rpartition("/")[2], own.name)  # train@MODEL-SEED
+            raise _changed(folder, f"{shown(folder)} holds {named}", its_own)
         if f"{hashlib.sha256(content).hexdigest()}  {name}" not in sums:
             raise _changed(folder, f"{shown(path)} was changed", stage)
         return
@@ -240,8 +241,10 @@ def read_json(path: Path, kind: type = dict) -> Any:
     """
     try:
         content = json.loads(read_bytes(path))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _damaged(path, error) from None
+    except RecursionError:
+        raise _damaged(path, "it is nested too deeply") from None
     if not isinstance(content, kind):
         raise _damaged(path, f"it holds a {type(content).__name__}, not a {kind.__name__}")
     if isinstance(content, dict) and "seal" in content:

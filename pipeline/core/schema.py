@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.core.texts import unprintable
 from pipeline.errors import ParamsError
@@ -94,10 +94,23 @@ def read_yaml(path: Path) -> object:
             fix="run the command from the project's folder, or restore the file: "
             f"git checkout -- {path.name}",
         ) from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ParamsError(
+            f"{path.name} is nested too deeply, hundreds of levels: a bracket is never closed, "
+            "perhaps.",
+            fix=f"close it, or restore the file: git checkout -- {path.name}",
+        ) from None
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        reason = ", ".join(filter(None, [error.context, error.problem]))
+        raise ParamsError(
+            f"{path.name} is not valid YAML, at line {line}: {reason}.",
+            fix="fix that line, or the one before it.",
+        ) from None
+    except (YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ParamsError(
-            f"{path.name} is not valid YAML: {reason}", fix="fix that line."
+            f"{path.name} is not valid YAML: {reason}", fix="correct that, and save it in UTF-8."
         ) from None
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.files import no_formula
+from pipeline.core.files import doing, no_formula, shown, temporary_folder
 from pipeline.serving.answers import Answered, Sink, as_json, record
 
 
@@ -89,8 +88,8 @@ def page(path: Path, titles: Mapping[str, str], features: Sequence[str]) -> Iter
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path`, which takes its place if the block succeeds."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
-        temporary = Path(scratch) / path.name
+    with doing(f"writing {shown(path)}"), temporary_folder(path) as scratch:
+        temporary = scratch / path.name
         yield temporary
         temporary.replace(path)
 

@@ -1,5 +1,6 @@
 """`data add`, as it is called: what it copies, what it prints, what it asks."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -113,3 +114,35 @@ def test_a_mistake_is_told(arguments, words, project, capsys):
     assert command_line.main(["data", "add", *arguments]) == 3
     assert words in capsys.readouterr().err
     assert not (project / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda odd: odd.symlink_to("/etc"), "odd is a link to /etc"),
+        (lambda odd: odd.symlink_to("../secret.csv"), "odd is a link to ../secret.csv"),
+        (lambda odd: odd.symlink_to("nowhere"), "odd is a link to nowhere"),
+        (lambda odd: odd.symlink_to("."), "odd is a link to ."),
+        (lambda odd: odd.symlink_to("odd"), "odd is a link to odd"),
+        (os.mkfifo, "odd is neither a file nor a folder"),
+    ],
+)
+def test_nothing_is_followed_out_of_a_folder(make, words, project, capsys):
+    """It is refused by name, and nothing is copied."""
+    Path("secret.csv").write_text(reviews())
+    Path("own").mkdir()
+    Path("own/own.csv").write_text(reviews())
+    make(Path("own/odd"))
+    assert command_line.main(["data", "add", "own", "mine"]) == 3
+    assert words in capsys.readouterr().err
+    assert not (project / "data").exists()
+
+
+def test_links_within_a_folder_and_to_the_data_are_read(project):
+    """As the files that they name."""
+    Path("own").mkdir()
+    Path("own/own.csv").write_text(reviews())
+    Path("own/more.csv").symlink_to("own.csv")
+    Path("link").symlink_to("own")
+    assert command_line.main(["data", "add", "link", "mine"]) == 0
+    assert (project / "data/own/mine/link/more.csv").read_text() == reviews()

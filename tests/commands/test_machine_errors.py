@@ -53,6 +53,8 @@ def test_a_folder_in_place_of_the_parameters_stops_every_stage_with_a_word(proje
         (errno.EACCES, "chmod"),
         (errno.ENAMETOOLONG, "shorter name"),
         (errno.EMFILE, "ulimit -n"),
+        (errno.EFBIG, "ulimit -f"),
+        (errno.ELOOP, "leads back to itself"),
         (errno.EIO, "run the command again"),
     ],
 )

@@ -83,6 +83,16 @@ def test_results_that_differ_from_the_committed_ones_come_with_what_to_do(tmp_pa
     assert "git restore" in said
 
 
+def test_committed_metrics_that_can_not_be_read_are_compared_with_nothing(tmp_path, monkeypatch):
+    """Such as a merge's marks."""
+    workspace = Workspace(tmp_path)
+    found = {}
+    for shown in (None, "<<<<<<< HEAD\n{}", "[1]", "[" * 100_000, '{"dataset": "demo"}'):
+        monkeypatch.setattr(repro, "git", lambda *_, shown=shown: shown)
+        found[shown] = repro._committed(workspace)
+    assert [shown for shown, metrics in found.items() if metrics] == ['{"dataset": "demo"}']
+
+
 def test_only_a_complete_marker_says_when_mlflow_was_updated(tmp_path):
     """So what the stage has just recorded is not recorded again, and what it could not is."""
     workspace = Workspace(tmp_path)

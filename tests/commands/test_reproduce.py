@@ -127,7 +127,7 @@ def test_data_that_is_gone_is_an_error(asked, tree, tmp_path):
     codes |= {"checkout": 1, "pull": 1}
     with pytest.raises(
         DataError,
-        match=r"abc.dir, is not in .*cache\) and .* no remote. DVC says: ERROR: gone",
+        match=r"abc.dir, is not in .*cache\) and no remote .*\. DVC says: ERROR: gone",
     ):
         reproduce.set_up(KNOWN, Workspace(tmp_path), tree)
     assert "pull data/raw" in calls
@@ -144,6 +144,19 @@ def test_data_that_only_the_remote_has_is_pulled(asked, tree, tmp_path):
     reproduce.set_up(KNOWN, Workspace(tmp_path), tree)
     moved = f"remote modify --local here url {os.path.relpath(tmp_path / 'remote', tree)}"
     assert calls[-2:] == [moved, "pull data/raw"]
+
+
+def test_the_remote_that_lacks_the_data_is_named(asked, tree, tmp_path):
+    """Of several, the one that DVC asks."""
+    _, codes = asked
+    codes |= {"checkout": 1, "pull": 1}
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text(
+        "[core]\n    remote = second\n"
+        "['remote \"first\"']\n    url = s3://a\n['remote \"second\"']\n    url = s3://b\n"
+    )
+    with pytest.raises(DataError, match="nor on the remote 'second'"):
+        reproduce.set_up(KNOWN, Workspace(tmp_path), tree)
 
 
 def test_a_patch_that_does_not_apply_is_an_error(tmp_path, monkeypatch):

@@ -148,7 +148,7 @@ def test_a_missing_or_damaged_file_says_how_to_make_it(tmp_path, read):
     [
         (read_json, "[1]", "it holds a list, not a dict"),
         (read_json, "null", "it holds a NoneType"),
-        (read_json, "[" * 100_000 + "]" * 100_000, "recursion"),
+        (read_json, "[" * 100_000 + "]" * 100_000, "it is nested too deeply"),
         (read_csv, "", "No columns"),
         (read_csv, "epoch,loss\n", "it has no row"),
     ],

@@ -39,10 +39,10 @@ READERS = {
 }
 
 
-def fill(path, seed=0):
+def fill(path, seed=0, *, stage="made@it"):
     """A folder of every kind of file that a stage reads."""
     numbers = np.random.default_rng(seed).random((4, 2)).astype(np.float32)
-    with sealed_folder(path, stage="made@it") as folder:
+    with sealed_folder(path, stage=stage) as folder:
         write_sequences(folder / "train.parquet", rows(12, seed=seed))
         predictions = Predictions(np.arange(4), np.arange(4) % 2, numbers)
         write_predictions(folder / "test.parquet", predictions)
@@ -123,10 +123,11 @@ def test_a_file_of_another_run_is_refused(sealed, tmp_path, name):
 def test_a_folder_in_anothers_place_is_refused(tmp_path):
     """With its sums; but a copy elsewhere may have any name."""
     own, other = tmp_path / "models" / "bilstm-1", tmp_path / "models" / "bilstm-2"
-    fill(other)
+    fill(other, stage="train@bilstm-2")
     shutil.copytree(other, own)
-    with pytest.raises(ArtifactError, match="bilstm-1 holds models/bilstm-2"):
+    with pytest.raises(ArtifactError, match="bilstm-1 holds models/bilstm-2") as caught:
         read_json(own / "card.json")
+    assert "make it again: dvc repro --force --single-item train@bilstm-1" in caught.value.fix
     shutil.copytree(other, tmp_path / "kept" / "best")
     assert read_json(tmp_path / "kept" / "best" / "card.json") == {"seed": 0}
 

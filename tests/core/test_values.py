@@ -130,6 +130,26 @@ def test_what_the_yaml_reader_stumbles_over_is_a_readable_error(tmp_path, text):
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: " + "{b: " * 5000, "params.yaml is nested too deeply"),
+        ("a: 1\nb: 2\na: 3", 'at line 3: while constructing a mapping, found duplicate key "a"'),
+        ("a: {b: 1\nc: 2", "at line 2: while parsing a flow mapping, expected ',' or '}'"),
+        ("a: 2026-13-45", "month must be in 1..12"),
+    ],
+)
+def test_what_is_no_yaml_is_named_with_its_line_and_reason(tmp_path, text, words):
+    """As a person reads it, without Python's own words."""
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError) as caught:
+        params.load_params(path)
+    assert words in str(caught.value)
+    assert "recursion" not in str(caught.value)
+    assert "unicode string" not in str(caught.value)
+
+
 def test_a_long_value_is_shortened():
     """A paragraph, not a page."""
     said = refusal("training", json.loads("[" * 500 + "]" * 500))
