@@ -76,6 +76,7 @@ def test_a_run_has_learned_when_validation_is_better_than_chance():
     assert found[LONGEST][ATTENTION]["learned_after"] == [2] * 3
     assert found[MORE]["bilstm_more_data"]["learned_after"] == [20] * 3
     sentence = learning.learned_sentence(found[LONGEST], 50)
+    assert "reach 50.0 to 50.0 % and 90.0 to 90.0 %" in sentence
     assert (
         "0 of 3 runs of bilstm and 3 of 3 runs of bilstm_attention (after 2, 2 and 2) learned"
         in sentence
@@ -85,9 +86,9 @@ def test_a_run_has_learned_when_validation_is_better_than_chance():
 @pytest.mark.parametrize(
     ("accuracy", "said"),
     [
-        ({"bilstm": 0.5}, "the last state can remember"),
+        ({"bilstm": 0.5}, "a last state that learns can remember over this length, at most "),
         ({"bilstm": 0.5, "bilstm_chrono": 0.7}, "attention stays ahead"),
-        ({"bilstm": 0.5, "bilstm_chrono": 0.5}, "it helps is not shown"),
+        ({"bilstm": 0.5, "bilstm_chrono": 0.5}, "+0.0 points for the last state"),
     ],
 )
 def test_what_a_remedy_says_of_memory(accuracy, said):

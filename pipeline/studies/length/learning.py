@@ -111,14 +111,18 @@ def remedies(
 
 
 def learned_sentence(learned: Mapping[str, Mapping[str, Any]], epochs: int) -> str:
-    """How many runs of the last state and of attention learned from one corpus, and how soon."""
-    parts = []
+    """How many runs of the last state and of attention learned, how soon, and from what to what."""
+    parts, ranges = [], []
     for model in (BASELINE, ATTENTION):
-        after = learned[model]["learned_after"]
+        after, accuracy = learned[model]["learned_after"], learned[model]["accuracy"]
         known = [epoch for epoch in after if epoch is not None]
         when = f" (after {listed([str(epoch) for epoch in known])})" if known else ""
         parts.append(f"{len(known)} of {len(after)} runs of {model}{when}")
-    return f"Within {epochs} epochs, {listed(parts)} learned."
+        ranges.append(f"{100 * min(accuracy):.1f} to {100 * max(accuracy):.1f} %")
+    return (
+        f"Within {epochs} epochs, {listed(parts)} learned. On test these runs reach "
+        f"{' and '.join(ranges)}."
+    )
 
 
 def remedies_sentence(found: Sequence[Mapping[str, Any]]) -> str:
@@ -127,20 +131,17 @@ def remedies_sentence(found: Sequence[Mapping[str, Any]]) -> str:
         return ""
     best = found[0]
     gain, lead = best["gain"], best["lead"]
-    if gain["verdict"] != BETTER:
-        return (
-            f"Of {len(found)} remedies, the one of least validation loss is that of "
-            f"{best['model']}, and that it helps is not shown: {gain['sentence']}"
-        )
+    low, high = signed_points(gain["low"]), signed_points(gain["high"])
     follows = (
-        "So attention stays ahead of a last state that has learned."
+        "So attention stays ahead."
         if lead["verdict"] == BETTER
-        else "So the last state can remember over this length; what it lacks is a way to learn it."
+        else "So a last state that learns can remember over this length, at most "
+        f"{signed_points(lead['high']).lstrip('+')} points worse than attention."
     )
     return (
         f"Of {len(found)} remedies, the one of least validation loss is that of {best['model']}: "
-        f"it gives the last state {signed_points(gain['difference'])} points. With the same for "
-        f"both, {lead['sentence']} {follows}"
+        f"{signed_points(gain['difference'])} points for the last state ({low} to {high}). With "
+        f"the same for both, {lead['sentence']} {follows}"
     )
 
 

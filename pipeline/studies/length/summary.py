@@ -185,6 +185,12 @@ def _answer(
         for one in advantages
         if one["length"] == changes["to"]
     }
+    shorter = [
+        f"At {_range(one['length'])}: {one['sentence']}"
+        for one in advantages
+        if (one["against"], one["position"]) == (BASELINE, "anywhere")
+        and one["length"] in study.lengths[1:-1]
+    ]
     growth = changes["advantages"][0]
     verdict, head = _verdict(longest[BASELINE, "anywhere"]["verdict"], growth["verdict"])
     by_position = [
@@ -209,10 +215,11 @@ def _answer(
         f"At {_range(changes['to'])} words:",
         first,
         f"That is {', '.join(by_position)}.",
+        *shorter,
         change,
         *others,
     ]
-    return verdict, [first], full
+    return verdict, [first, *shorter], full
 
 
 def _verdict(longest: str, growth: str) -> tuple[str, str]:
