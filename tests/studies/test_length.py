@@ -13,7 +13,12 @@ from tests.support.paths import PROJECT
 
 OWN = Workspace(PROJECT).length_study
 STUDY = settings.load_study(OWN.params)
-QUICK = STUDY.model_copy(update={"evaluate": STUDY.evaluate.model_copy(update={"resamples": 300})})
+QUICK = STUDY.model_copy(
+    update={
+        "seeds": (1, 2, 3),
+        "evaluate": STUDY.evaluate.model_copy(update={"resamples": 300}),
+    }
+)
 SHORTEST, LONGEST = STUDY.lengths[0], STUDY.lengths[-1]
 ROWS = 600
 
