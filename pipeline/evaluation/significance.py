@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 _CHUNK = 4_000_000  # counts held at a time while resampling: 32 MB
@@ -274,10 +273,18 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> McNemar:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment of a family of p-values."""
-    if not p_values:
-        return []
-    return [float(value) for value in multipletests(p_values, method="holm")[1]]
+    """Holm's step-down adjustment of a family of p-values (Holm 1979).
+
+    The i-th smallest of m, from 0, is multiplied by m - i; none is less than a smaller one, or more
+    than 1. statsmodels has it, too, but collects garbage at each call, which takes longer than all
+    the rest of a comparison.
+    """
+    given = np.asarray(p_values, np.float64)
+    order = np.argsort(given)
+    raised = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
+    adjusted = np.empty_like(given)
+    adjusted[order] = np.minimum(raised, 1.0)
+    return [float(value) for value in adjusted]
 
 
 def wilson(share: float, rows: int, confidence: float) -> tuple[float, float]:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from pipeline.evaluation import significance
 from pipeline.evaluation.significance import (
@@ -247,6 +248,14 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.02]) == [0.02]
     assert holm([]) == []
+
+
+def test_holm_is_that_of_statsmodels():
+    """To the last bit, with ties."""
+    rng = np.random.default_rng(0)
+    for count in range(1, 13):
+        drawn = np.round(rng.random(count) ** 3, 1 + count % 4)
+        assert holm(drawn.tolist()) == multipletests(drawn, method="holm")[1].tolist()
 
 
 def test_wilson_by_hand():
