@@ -198,7 +198,7 @@ def test_the_verdict_can_be_no():
     assert "its ranking holds more than a random one" in gradient
     assert "cost +12.5 points of accuracy more" in gradient
     assert best == (
-        "Integrated gradients holds most: told apart from attention, "
+        "The ranking that costs most is integrated gradients: told apart from attention, "
         "not told apart from gradient × input."
     )
     table = study_tables.roar(found | {"model": "m", "dataset": "d", "seeds": [1, 2, 3]})

@@ -132,7 +132,7 @@ def _verdict(difference: float, p_value: float, seeds: int, confidence: float) -
 def _sentences(
     areas: Mapping[str, Estimate | None], pairs: Sequence[Document], confidence: float
 ) -> list[str]:
-    """A verdict on each method's ranking, and on which holds most."""
+    """A verdict on each method's ranking, and on which costs most."""
     against_random = {pair["first"]: pair for pair in pairs if pair["second"] == RANDOM}
     said = [
         _of_method(name, areas[name], pair, confidence) for name, pair in against_random.items()
@@ -149,9 +149,9 @@ def _sentences(
     apart = [TITLES[name] for name, verdict in rivals.items() if verdict != NOT_TOLD_APART]
     compared = [f"told apart from {listed(apart)}"] * bool(apart)
     compared += [f"not told apart from {listed(near)}"] * bool(near)
-    return (
-        [*said, f"{_capital(TITLES[best])} holds most: {', '.join(compared)}."] if rivals else said
-    )
+    if rivals:
+        said.append(f"The ranking that costs most is {TITLES[best]}: {', '.join(compared)}.")
+    return said
 
 
 def _of_method(
