@@ -101,7 +101,7 @@ fuzz: setup ## feed the readers thousands of damaged files and odd parameters (a
 
 .PHONY: kills
 kills: setup ## kill a small pipeline twenty times, and compare what it ends with (an hour)
-	@KILLS=20 $(PY) -m pytest tests/test_kills.py $(ARGS)
+	@KILLS=20 $(PY) -m pytest tests/test_pipeline.py -k killed $(ARGS)
 
 .PHONY: coverage
 coverage: setup ## run the tests, and print what they leave out, branches included

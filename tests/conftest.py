@@ -18,8 +18,11 @@ os.environ |= runtime.QUIET | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# These machines are noisy: how long an example takes says nothing.
-hypothesis.settings.register_profile("spotlight", deadline=None, max_examples=50)
+# These machines are noisy: how long an example takes says nothing. And the tests say the same
+# everywhere and each time; `make fuzz` looks for new examples.
+hypothesis.settings.register_profile(
+    "spotlight", deadline=None, max_examples=50, derandomize="FUZZ" not in os.environ
+)
 hypothesis.settings.load_profile("spotlight")
 
 

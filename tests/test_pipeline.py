@@ -1,12 +1,16 @@
 """The whole pipeline, as a user runs it: real DVC, real training, real MLflow, small sizes."""
 
 import json
+import os
+import random
 import re
 import shutil
+import signal
 
 import mlflow
 import pytest
 
+from tests.support import kills
 from tests.support.project import (
     change,
     copy_compiled,
@@ -22,22 +26,37 @@ from tests.support.services import KEYS, bucket
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A project that has run once, in a path with blanks and letters beyond ASCII."""
-    root = tmp_path_factory.mktemp("eine Übung") / "Projekt für Ж"
+def new_project(root):
+    """A project under git that has not run."""
     root.mkdir()
     copy_project(root)
-    git = ("git", "-c", "user.name=A", "-c", "user.email=a@b.c")
     run(root, "git", "init", "-q")
-    run(root, "git", "add", "-A")
-    run(root, *git, "commit", "-q", "-m", "begin")
-    shown = pipeline(root, "repro").stdout
-    assert "dataset 'demo'" in shown
-    run(root, "git", "add", "-A")
-    run(root, *git, "commit", "-q", "-m", "results")
-    root.joinpath("repro.log").write_text(shown)
+    commit(root, "begin")
     return root
+
+
+def commit(root, message):
+    """Everything that git doesn't ignore."""
+    run(root, "git", "add", "-A", "--", ":!repro.log")
+    run(root, "git", "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-q", "-m", message)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project that has run once, in a path with blanks and letters beyond ASCII.
+
+    And the seconds that each of its stages took, its files, and what MLflow holds of it.
+    """
+    root = new_project(tmp_path_factory.mktemp("eine Übung") / "Projekt für Ж")
+    lasted = kills.durations(root)
+    commit(root, "results")
+    return root, lasted, kills.files(root), kills.recorded(root)
+
+
+@pytest.fixture(scope="module")
+def project(finished):
+    """The same, for tests that need only the folder."""
+    return finished[0]
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +98,7 @@ RUNS = MODELS | {"bilstm-1", "bilstm_attention-1", "comparison"}
 def test_one_command_ends_with_the_comparison_and_what_to_do_next(project):
     """A table with every model, the verdict, and the next command."""
     shown = (project / "repro.log").read_text()
+    assert "dataset 'demo'" in shown
     for model in MODELS:
         assert f"\n{model} " in shown
     assert "Too few seeds for a claim" in shown
@@ -212,10 +232,11 @@ def test_a_remote_on_s3_carries_data_models_and_results(project, storage, tmp_pa
 
 
 def test_a_model_taken_out_leaves_every_result(clone):
-    """metrics.json, the folder of models, and MLflow's comparison; nothing is trained again."""
+    """metrics.json and the folder of models; nothing is trained again."""
     change(clone, {"models": ["bilstm_attention"]})
-    shown = dvc(clone, "repro").stdout
+    shown = dvc(clone, "repro", "--dry").stdout
     assert not [stage for stage in stages_of(shown) if stage.startswith("train")]
+    dvc(clone, "repro", "evaluate")
     metrics = json.loads((clone / "results" / "metrics.json").read_text())
     assert set(metrics["models"]) == MODELS - {"bilstm"}
     assert [path.name for path in (clone / "results" / "models").iterdir()] == [
@@ -244,11 +265,29 @@ def test_in_an_unpacked_archive_dvc_works_without_git(tmp_path):
     assert "no_scm" in (tmp_path / ".dvc" / "config.local").read_text()
 
 
-def test_forced_again_every_output_has_the_same_bytes(project):
-    """`dvc repro --force` on one machine: dvc.lock and metrics.json do not change, nor MLflow."""
-    before = tracked_runs(project)
-    dvc(project, "repro", "--force")
-    assert run(project, "git", "status", "--porcelain").stdout.split() in ([], ["??", "repro.log"])
-    assert {name: run.info.run_id for name, run in tracked_runs(project).items()} == {
-        name: run.info.run_id for name, run in before.items()
-    }
+KILLS = int(os.environ.get("KILLS", "3"))  # `make kills` asks for more
+SEED = int(os.environ.get("KILLS_SEED", "1"))
+SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)  # in turn
+
+
+@pytest.mark.timeout(7200)
+def test_a_run_that_is_killed_ends_with_the_same_bytes(finished, tmp_path):
+    """As one that ran through elsewhere, in any stage, by any signal; MLflow has each run once."""
+    _, lasted, expected, tracked = finished
+    moments = random.Random(SEED)
+    left, round_ = KILLS, 0
+    while left:
+        round_ += 1
+        project = new_project(tmp_path / f"killed {round_}")
+        chosen = set(moments.sample(list(lasted), min(left, len(lasted))))
+        for stage in (stage for stage in lasted if stage in chosen):
+            sent = SIGNALS[left % len(SIGNALS)]
+            left -= kills.killed(project, stage, moments.uniform(0, lasted[stage]), sent)
+            # Python's own start, and DVC's, answer Ctrl-C with one.
+            told = (project / "repro.log").read_text()
+            assert sent == signal.SIGINT or "Traceback" not in told, told
+        pipeline(project, "repro")
+        found = kills.files(project)
+        assert found.keys() == expected.keys()
+        assert [path for path in expected if found[path] != expected[path]] == []
+        assert kills.recorded(project) == tracked

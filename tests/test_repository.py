@@ -16,11 +16,19 @@ from tests.support.project import dvc
 PIPELINE = "stages: {a: {cmd: echo hello > out, outs: [out]}}"
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A project of one stage."""
+    folder = tmp_path_factory.mktemp("begun")
+    dvc(folder, "init", "--no-scm", "-q")
+    (folder / "dvc.yaml").write_text(PIPELINE)
+    return folder
+
+
 @pytest.fixture
-def scratch(tmp_path):
-    """The folder of DVC's locks in a project of one stage."""
-    dvc(tmp_path, "init", "--no-scm", "-q")
-    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+def scratch(begun, tmp_path):
+    """The folder of DVC's locks in a copy of it."""
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
     folder = tmp_path / ".dvc" / "tmp"
     folder.mkdir(exist_ok=True)
     return folder
@@ -129,8 +137,9 @@ open("ended", "x").close()
 """
 
 
-def test_ctrl_c_waits_for_dvc(tmp_path):
+def test_ctrl_c_waits_for_dvc(tmp_path, monkeypatch):
     """A kill could leave its files half-written, and its stage running."""
+    monkeypatch.setattr("pipeline.termination._PATIENCE", 2)  # for what other tests started
     (tmp_path / "dvc.py").write_text(SLOW)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -5,16 +5,15 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from pipeline import termination
 from tests.support.paths import PROJECT
 
 # A command that starts a shell, which starts a Python; both say who they are.
 COMMAND = """
 import subprocess, sys
-from pipeline import __main__ as command_line
+from pipeline import __main__ as command_line, termination
 from pipeline.commands import stages
+termination._PATIENCE = float(sys.argv[2])
 child = sys.argv[1]
 def run(*_, **__):
     subprocess.run(["sh", "-c", f"{sys.executable} -c '{child}'; true"], check=True)
@@ -25,11 +24,10 @@ PATIENT = "import os, time; print(os.getpid(), os.getppid(), flush=True); time.s
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {PATIENT}"
 
 
-def begin(child):
+def begin(child, patience=15):
     """The command, and the numbers of its shell and of the shell's Python."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, child], cwd=PROJECT, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-c", COMMAND, child, str(patience)]
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     return process, [int(number) for number in process.stdout.readline().split()]
 
 
@@ -42,10 +40,9 @@ def test_a_command_that_is_terminated_takes_all_its_processes_with_it():
     assert not any(map(termination._lives, descendants))
 
 
-@pytest.mark.slow
 def test_a_process_that_does_not_want_to_end_is_killed():
     """After it has had the time to clean up."""
-    process, descendants = begin(STUBBORN)
+    process, descendants = begin(STUBBORN, patience=1)
     with process:
         process.terminate()
         assert process.wait(40) == 128 + signal.SIGTERM

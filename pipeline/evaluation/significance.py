@@ -239,8 +239,9 @@ def _seed_error(first: NDArray[np.float64], second: NDArray[np.float64]) -> tupl
         noise += (residuals**2).sum() / ((runs - 1) * (rows - 1)) / (rows * runs)
         total += variance
         denominator += variance**2 / (runs - 1)
-    excess = max(0.0, total - noise)
-    return (excess**0.5, total**2 / denominator) if excess > 0 else (0.0, 1.0)
+    excess = total - noise
+    # Rounding must not decide whether there is any.
+    return (excess**0.5, total**2 / denominator) if excess > 1e-9 * total else (0.0, 1.0)
 
 
 @dataclass(frozen=True)

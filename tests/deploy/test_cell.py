@@ -1,8 +1,10 @@
 """Cells that other nodes train, under a pipeline whose stages need no library."""
 
 import os
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,34 +27,45 @@ stages:
 """
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A function that runs a command in a project under git and DVC, with a remote."""
-    scripts = Path(sys.executable).parent
-    monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "A")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "a@example.org")
-    project = tmp_path / "a project"
+def shell(folder, command, **variables):
+    """Run a command as a user would; its output."""
+    roles = {f"GIT_{role}_NAME": "A" for role in ("AUTHOR", "COMMITTER")}
+    roles |= {f"GIT_{role}_EMAIL": "a@example.org" for role in ("AUTHOR", "COMMITTER")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=folder,
+        env={**os.environ, **roles, **variables, "PATH": path},
+        stdout=subprocess.PIPE,  # pytest shows the errors
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """The folder of a project under git and DVC."""
+    folder = tmp_path_factory.mktemp("begun")
+    project = folder / "a project"
     project.mkdir()
-
-    def ran(command: str, **variables: str) -> str:
-        done = subprocess.run(
-            ["sh", "-c", command],
-            cwd=project,
-            env={**os.environ, **variables},
-            stdout=subprocess.PIPE,  # pytest shows the errors
-            text=True,
-            check=True,
-        )
-        return done.stdout
-
     (project / "dvc.yaml").write_text(PIPELINE)
     (project / "recipe.txt").write_text("plain\n")
-    remote = tmp_path / "remote"
-    ran("git init -q && dvc init -q && dvc config core.analytics false")
-    ran(f"dvc remote add -q -d shared '{remote}' && dvc repro -q first")
-    ran("git add -A && git commit -qm begin")
+    shell(project, "git init -q && dvc init -q && dvc config core.analytics false")
+    shell(project, "dvc remote add -q -d shared /REMOTE && dvc repro -q first")
+    shell(project, "git add -A && git commit -qm begin")
+    return folder
+
+
+@pytest.fixture
+def run(begun, tmp_path, monkeypatch):
+    """A function that runs a command in a copy of that project, with a remote of its own."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
+    config = tmp_path / "a project" / ".dvc" / "config"
+    config.write_text(config.read_text().replace("/REMOTE", str(tmp_path / "remote")))
+    ran = partial(shell, tmp_path / "a project")
+    ran("git commit -qam remote")
     return ran
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -163,6 +163,7 @@ def test_equal_models_are_never_told_apart():
 
 
 @given(st.integers(0, 2**32 - 1))
+@example(44414252)  # the seeds' variance is that of the rows, up to rounding
 def test_interval_depends_on_neither_the_order_of_rows_nor_that_of_seeds(seed):
     """Rows and runs are exchangeable; and the same seed of the bootstrap gives the same bytes."""
     rng = np.random.default_rng(seed)

@@ -19,15 +19,21 @@ from tests.support.served import (
 
 
 @pytest.fixture(scope="package")
-def served(tmp_path_factory):
-    """The folder of a packed attention model, what was measured of it, and what it answers."""
+def packed(tmp_path_factory):
+    """The folder of a packed attention model, and what was measured of it."""
     folder = tmp_path_factory.mktemp("served")
     models, encoded = trained(folder, "additive")
     goal = folder / "model"
     model.pack(goal, folder=models, encoded=encoded, temperature=TEMPERATURE)
+    return goal, read_predictions(models / "test.parquet")
+
+
+@pytest.fixture(scope="package")
+def served(packed, tmp_path_factory):
+    """The same, and what the model answers in another process."""
     bad = {name: {"text": texts} for name, texts in BAD_TEXTS.items()}
-    found = answers(goal, tmp_path_factory.mktemp("elsewhere"), {"text": TEXTS}, bad)
-    return goal, read_predictions(models / "test.parquet"), found
+    found = answers(packed[0], tmp_path_factory.mktemp("elsewhere"), {"text": TEXTS}, bad)
+    return *packed, found
 
 
 @pytest.fixture(scope="package")

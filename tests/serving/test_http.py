@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def server(served, tmp_path_factory):
+def server(packed, tmp_path_factory):
     """The process and the port on which it answers."""
-    goal, _, _ = served
+    goal, _ = packed
     port, log = free_port(), tmp_path_factory.mktemp("log") / "server.txt"
     command = [sys.executable, "-m", "pipeline", "serve", "--model", goal, "--port", str(port)]
     with (
@@ -87,10 +87,10 @@ def test_as_many_rows_as_a_request_may_hold(server):
     np.testing.assert_allclose(shares, expected, atol=1e-5)
 
 
-def test_under_load_every_answer_is_the_measured_one(server, served):
+def test_under_load_every_answer_is_the_measured_one(server, packed):
     """Eight clients at once, and a ninth that knows what was measured; memory stays bounded."""
     process, port = server
-    measured = calibrate(served[1].outputs, TEMPERATURE).max(axis=1)
+    measured = calibrate(packed[1].outputs, TEMPERATURE).max(axis=1)
     load(port, clients=8, seconds=1)
     before = memory(port)
     took = load(port, clients=8, seconds=3)

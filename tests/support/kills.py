@@ -1,11 +1,7 @@
-"""`python -m pipeline repro`, killed again and again, ends as if nothing had been.
-
-KILLS=20 python -m pytest tests/test_kills.py -s
-"""
+"""Runs of `python -m pipeline repro` that are watched or killed, and what they leave."""
 
 import contextlib
 import os
-import random
 import re
 import signal
 import subprocess
@@ -15,23 +11,8 @@ from functools import partial
 
 import mlflow
 import psutil
-import pytest
 
-from tests.support.project import change, copy_project, pipeline, tracked_runs, users_environment
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
-
-KILLS = int(os.environ.get("KILLS", "3"))
-SEED = int(os.environ.get("KILLS_SEED", "1"))
-SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)  # in turn
-
-
-def small_project(root):
-    """One model that trains in seconds."""
-    root.mkdir()
-    copy_project(root)
-    change(root, {"models": ["bilstm_attention"], "evaluate.resamples": 100})
-    return root
+from tests.support.project import tracked_runs, users_environment
 
 
 def stages_of(project):
@@ -136,27 +117,3 @@ def recorded(project):
     models = client.search_logged_models([next(iter(runs.values())).info.experiment_id])
     champion = client.get_registered_model("spotlight-demo")
     return told, steps, [(model.name, model.status) for model in models], champion.aliases
-
-
-def test_a_run_that_is_killed_ends_with_the_same_bytes(tmp_path):
-    """In whatever stage, whatever the signal; MLflow has each run once, and complete."""
-    whole = small_project(tmp_path / "whole")
-    lasts = durations(whole)
-    expected, tracked = files(whole), recorded(whole)
-    moments = random.Random(SEED)
-    left, round_ = KILLS, 0
-    while left:
-        round_ += 1
-        project = small_project(tmp_path / f"killed {round_}")
-        chosen = set(moments.sample(list(lasts), min(left, len(lasts))))
-        for stage in (stage for stage in lasts if stage in chosen):
-            sent = SIGNALS[left % len(SIGNALS)]
-            left -= killed(project, stage, moments.uniform(0, lasts[stage]), sent)
-            # Python's own start, and DVC's, answer Ctrl-C with one.
-            told = (project / "repro.log").read_text()
-            assert sent == signal.SIGINT or "Traceback" not in told, told
-        pipeline(project, "repro")
-        found = files(project)
-        assert found.keys() == expected.keys()
-        assert [path for path in expected if found[path] != expected[path]] == []
-        assert recorded(project) == tracked
