@@ -128,7 +128,8 @@ def for_sequences(*, rows: int) -> Suggestion:
 def find_season(values: NDArray[np.float64]) -> int | None:
     """The lag after which a series' changes repeat most clearly; None if they don't.
 
-    It is the first clear peak of their autocorrelation, at three steps or more.
+    It is the first clear peak of their autocorrelation, at three steps or more; of lags beside it,
+    the one that is also a peak at its multiples, where an error of a step would grow.
 
     Args:
         values: <float64>[n], in the order of time; NaN where a value is missing.
@@ -145,7 +146,9 @@ def find_season(values: NDArray[np.float64]) -> int | None:
     peaks, _ = find_peaks(later, height=least, prominence=least)
     if not len(peaks):
         return None
-    return 2 + int(peaks[later[peaks] >= 0.7 * later[peaks].max()][0])
+    peak = 2 + int(peaks[later[peaks] >= 0.7 * later[peaks].max()][0])
+    beside = range(max(3, peak - 2), min(peak + 2, lags) + 1)
+    return max(beside, key=lambda lag: correlation[lag::lag][:4].mean())
 
 
 def _batch(rows: int) -> tuple[int, float]:

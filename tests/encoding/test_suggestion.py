@@ -37,6 +37,13 @@ def test_seasons_are_found(values, season):
     assert find_season(values) == season
 
 
+@pytest.mark.parametrize("season", [7, 12, 24])
+def test_noise_moves_no_season(season):
+    """It shifts a peak by a step or two, but not those at its multiples alike."""
+    waves = [cycle(40 * season, season) + 0.2 * noise(40 * season, seed) for seed in range(20)]
+    assert [find_season(wave) for wave in waves] == [season] * 20
+
+
 @pytest.mark.parametrize("count", [40, 80, 200, 1000])
 def test_chance_is_no_season(count):
     """Short series repeat themselves by chance; that is asked for more."""
