@@ -1,7 +1,7 @@
-"""`--cluster`: the stale cells of a matrix on the nodes of a Ray cluster, through DVC's remote.
+"""`--cluster`: cells of a matrix, or a search, on the nodes of a Ray cluster, through DVC's remote.
 
 A node needs the libraries, git and the remote, but not this folder: it gets the commit, and what is
-not committed, with each task. What it trains goes into the remote's run cache.
+not committed, with each task. The cells that it trains go into the remote's run cache.
 """
 
 import os
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from pipeline import progress
 from pipeline.cells import failed_cells, stale_cells
 from pipeline.repository import PipelineError, dvc_repro, git, git_bytes
 
-TRIES = 3  # of a cell whose node is lost, after the first
+TRIES = 3  # of a task whose node is lost, after the first
+SHARE = "name a remote that every node can reach: dvc remote add -d shared URL"
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,60 @@ def repro_on_cluster(
     Raises:
         PipelineError: Ray or the remote is missing, an earlier stage failed, or cells did.
     """
-    ray = _ray()
+    _ray()
     dvc_repro(folder, *before)
     waiting = stale_cells(folder, stage)
     if not waiting:
         return
-    share = "name a remote that every node can reach: dvc remote add -d shared URL"
-    _dvc(folder, "push", fix=share)
-    _dvc(folder, "push", "--run-cache", fix=share)
+    _dvc(folder, "push")
+    _dvc(folder, "push", "--run-cache")
+    tasks = {
+        cell: [["dvc", "repro", "--single-item", cell], ["dvc", "push", "--run-cache"]]
+        for cell in waiting
+    }
+    failed = _on_nodes(folder, tasks, address=address, threads=threads)
+    _dvc(folder, "fetch", "--run-cache")
+    if failed:
+        first, output = next(iter(failed.items()))
+        raise failed_cells(list(failed), len(waiting), of=f"what {first} said", output=output)
+
+
+def search_on_cluster(
+    folder: Path, arguments: Sequence[str], *, address: str, workers: int, threads: int
+) -> None:
+    """Run `search` on several nodes at once; a database keeps their trials.
+
+    A worker that fails stops no other.
+
+    Args:
+        folder: with the pipeline, whose data is encoded.
+        arguments: of the command, the database's address among them.
+        address: of the cluster's head, such as `ray://head:10001`, or `local`.
+        workers: how many.
+        threads: of each.
+
+    Raises:
+        PipelineError: Ray or the remote is missing, or every worker failed.
+    """
+    _ray()
+    _dvc(folder, "push")
+    tasks = {
+        f"worker {number}": [["pipeline", "search", *arguments]] for number in range(1, workers + 1)
+    }
+    failed = _on_nodes(folder, tasks, address=address, threads=threads)
+    if len(failed) == workers:
+        worker, output = next(iter(failed.items()))
+        raise PipelineError(
+            f"All workers failed. The end of what {worker} said:\n{output.strip()}",
+            fix="fix that error and run the command again; finished trials are not repeated.",
+        )
+
+
+def _on_nodes(
+    folder: Path, tasks: Mapping[str, Sequence[Sequence[str]]], *, address: str, threads: int
+) -> dict[str, str]:
+    """Run commands in clones on a cluster's nodes; returns what those that failed said, by task."""
+    ray = _ray()
     try:
         ray.init(address=address, log_to_driver=False, logging_level="error")
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -75,26 +122,23 @@ def repro_on_cluster(
         # By value, since a node has no `pipeline` of this project's before it has cloned it.
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         remote = ray.remote(num_cpus=threads, max_retries=TRIES, scheduling_strategy="SPREAD")
-        train = remote(train_cell)
+        run = remote(run_in_clone)
         snapshot = ray.put(take_snapshot(folder))
-        running = {train.remote(snapshot, cell): cell for cell in waiting}
+        running = {run.remote(snapshot, commands): name for name, commands in tasks.items()}
         begun = time.monotonic()
         while running:
             (task,), _ = ray.wait(list(running))
-            cell = running.pop(task)
+            name = running.pop(task)
             if (output := _result(ray, task)) is not None:
-                failed[cell] = output
+                failed[name] = output
             how = "ended" if output is None else "failed"
             progress.say(
-                f"{len(waiting) - len(running)} of {len(waiting)}: {cell} {how} after "
+                f"{len(tasks) - len(running)} of {len(tasks)}: {name} {how} after "
                 f"{time.monotonic() - begun:.0f} s"
             )
     finally:
         ray.shutdown()
-    _dvc(folder, "fetch", "--run-cache", fix=share)
-    if failed:
-        first, output = next(iter(failed.items()))
-        raise failed_cells(list(failed), len(waiting), of=f"what {first} said", output=output)
+    return failed
 
 
 def take_snapshot(folder: Path) -> Snapshot:
@@ -118,8 +162,8 @@ def take_snapshot(folder: Path) -> Snapshot:
     )
 
 
-def train_cell(snapshot: Snapshot, cell: str) -> str | None:
-    """On a node: train one cell in a clone, and push its result to the remote's run cache.
+def run_in_clone(snapshot: Snapshot, commands: Sequence[Sequence[str]]) -> str | None:
+    """On a node: run Python modules with their arguments in a clone that has the data.
 
     Returns:
         None, or the end of the output of the command that failed.
@@ -143,16 +187,15 @@ def train_cell(snapshot: Snapshot, cell: str) -> str | None:
             run("git", "-C", str(clone), "apply", "--allow-empty", given=snapshot.patch)
             if snapshot.config:
                 Path(clone, snapshot.part, ".dvc", "config.local").write_bytes(snapshot.config)
-            run(sys.executable, "-m", "dvc", "pull", "--allow-missing")
-            run(sys.executable, "-m", "dvc", "repro", "--single-item", cell)
-            run(sys.executable, "-m", "dvc", "push", "--run-cache")
+            for command in (["dvc", "pull", "--allow-missing"], *commands):
+                run(sys.executable, "-m", *command)
         except subprocess.CalledProcessError as error:
             return str(error.output.decode("utf-8", "replace"))
     return None
 
 
 def _result(ray: Any, task: Any) -> str | None:
-    """What a cell returned; Ray's error if none of its nodes lived to return anything."""
+    """What a task returned; Ray's error if none of its nodes lived to return anything."""
     try:
         output: str | None = ray.get(task)
     except ray.exceptions.RayError as error:
@@ -172,7 +215,7 @@ def _ray() -> Any:
     return ray
 
 
-def _dvc(folder: Path, *arguments: str, fix: str) -> None:
+def _dvc(folder: Path, *arguments: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=folder,
@@ -182,4 +225,4 @@ def _dvc(folder: Path, *arguments: str, fix: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise PipelineError(f"dvc {' '.join(arguments)} failed:\n{done.stdout.strip()}", fix=fix)
+        raise PipelineError(f"dvc {' '.join(arguments)} failed:\n{done.stdout.strip()}", fix=SHARE)

@@ -2,6 +2,7 @@
 
 from pipeline.commands import Subparsers
 from pipeline.core.runtime import quiet_imports
+from pipeline.errors import ParamsError
 from pipeline.workspace import Workspace
 
 
@@ -12,12 +13,55 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--trials", type=int, metavar="N", help="stop after N trials, finished ones included"
     )
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="a database that keeps the trials (postgresql://…): the same command on several "
+        "machines shares them",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="let nodes of a Ray cluster run the trials; needs --storage, and a DVC remote",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, metavar="N", help="how many nodes at once (2)"
+    )
     parser.set_defaults(run=run)
 
 
-def run(workspace: Workspace, trials: int | None) -> None:
-    """Continue the search until it has that many finished trials."""
+def run(
+    workspace: Workspace,
+    trials: int | None,
+    storage: str | None,
+    cluster: str | None,
+    workers: int,
+) -> None:
+    """Continue the search until it has that many trials."""
+    if cluster:
+        _on_cluster(workspace, trials, storage, cluster, workers)
     with quiet_imports():
         from pipeline.studies.recipe.trials import search_recipe
 
-    search_recipe(workspace, trials)
+    search_recipe(workspace, trials, storage)
+
+
+def _on_cluster(
+    workspace: Workspace, trials: int | None, storage: str | None, cluster: str, workers: int
+) -> None:
+    if storage is None or workers < 1:
+        raise ParamsError(
+            "--cluster needs --storage, the database that the nodes share, and --workers of at "
+            "least 1.",
+            fix="add --storage postgresql://USER:PASSWORD@HOST/NAME",
+        )
+    from pipeline.cluster import search_on_cluster
+    from pipeline.core.params import load_params
+
+    search_on_cluster(
+        workspace.root,
+        ["--storage", storage, *(["--trials", str(trials)] if trials else [])],
+        address=cluster,
+        workers=workers,
+        threads=load_params(workspace.params).threads,
+    )

@@ -109,16 +109,15 @@ class OneNode:
 
     def remote(self, **options):
         assert options["num_cpus"] == 2
-        return lambda function: SimpleNamespace(remote=lambda *given: (function, *given))
+        return lambda function: SimpleNamespace(remote=partial(partial, function))
 
     def wait(self, tasks):
         return tasks[:1], tasks[1:]
 
     def get(self, task):
-        function, *given = task
-        if given[1] in self.lost:
+        if any(cell in str(task.args[1]) for cell in self.lost):
             raise ConnectionResetError("the node died")
-        return function(*given)
+        return task()
 
     def shutdown(self):
         pass
@@ -170,3 +169,27 @@ def test_what_a_cluster_lacks_is_told(lacking, said, run, tmp_path, monkeypatch)
     run(prepare)
     with pytest.raises(PipelineError, match=said):
         on_cluster(monkeypatch, ray, address)
+
+
+SEARCH = """
+import sys
+if "--fail" in sys.argv:
+    sys.exit("no such table")
+with open({to!r}, "a") as told:
+    print(*sys.argv[1:], open("first.txt").read().strip(), file=told)
+"""
+
+
+def test_a_search_runs_in_clones_that_have_the_data(run, tmp_path, monkeypatch):
+    """On as many nodes as asked for, with the database's address; why they all failed is told."""
+    monkeypatch.chdir(tmp_path / "a project")
+    told = tmp_path / "told.txt"
+    Path("pipeline").mkdir()
+    Path("pipeline/__main__.py").write_text(SEARCH.format(to=str(told)))
+    run("git add pipeline && git commit -qm search")
+    search = partial(cluster.search_on_cluster, Path.cwd(), address="ray://head:10001", threads=2)
+    monkeypatch.setitem(sys.modules, "ray", OneNode())
+    search(["--storage", "postgresql://x"], workers=2)
+    assert told.read_text() == "search --storage postgresql://x begun\n" * 2
+    with pytest.raises(PipelineError, match=r"All workers failed(.|\n)*no such table"):
+        search(["--fail"], workers=1)

@@ -5,9 +5,12 @@ make test-services
 
 import importlib.util
 import json
+import re
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
+import mlflow
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,6 +27,7 @@ from tests.support.services import (
     COMPOSE,
     KEYS,
     bucket,
+    create_database,
     find_postgres,
     postgres,
     served_model,
@@ -140,6 +144,44 @@ def test_the_pipeline_tracks_to_it(services, project, tmp_path, monkeypatch):
     assert status == 200
     labels = [row["label"] for row in answer["predictions"]]
     assert labels == [("neg", "pos")[column] for column in predicted.outputs[:8].argmax(axis=1)]
+
+
+SEARCH = """
+dataset: demo
+models: [bilstm_attention]
+seed: 1
+trials: 3
+space: {dropout: [0.2, 0.5], averaging: [0.0, 0.9]}
+begin: {plain: {}, averaged: {averaging: 0.9}}
+"""
+
+
+def test_two_searches_share_their_trials(services, project, monkeypatch):
+    """In PostgreSQL; each trial is run by one of them, and is in MLflow once."""
+    address, database, _ = services
+    known = {**KNOWN, "MLFLOW_TRACKING_URI": address}
+    for name, value in KNOWN.items():
+        monkeypatch.setenv(name, value)
+    for stage in ("download", "encode", "pretrain"):
+        pipeline(project, stage)
+    (project / "studies" / "recipe").mkdir(parents=True)
+    (project / "studies" / "recipe" / "params.yaml").write_text(SEARCH)
+    uri = f"postgresql://mlflow:{SECRETS['POSTGRES_PASSWORD']}@127.0.0.1:{database}/mlflow"
+    create_database(uri, "trials")
+    uri = uri.removesuffix("mlflow") + "trials"
+    with ThreadPoolExecutor() as both:
+        asked = ["search", "--storage", uri]
+        done = [both.submit(pipeline, project, *asked, **known) for _ in range(2)]
+        shown = [each.result().stdout for each in done]
+    begun = [re.findall(r"^trial \d of 3", each, re.MULTILINE) for each in shown]
+    assert all(begun)
+    assert sum(map(len, begun)) == 3
+    client = mlflow.MlflowClient(tracking_uri=address)
+    found = client.search_runs(
+        [client.get_experiment_by_name("demo").experiment_id], "tags.kind = 'trial'"
+    )
+    assert len(found) == 3
+    assert {"plain", "averaged"} < {run.info.run_name for run in found}
 
 
 def test_the_model_of_the_compose_file_is_a_user_of_its_mlflow():

@@ -4,16 +4,26 @@ To keep the comparison fair, all models get the same recipe in a trial, and a tr
 their mean validation loss. The test split is never read.
 """
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import optuna
-from optuna.storages import JournalStorage
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import (
+    BaseStorage,
+    JournalStorage,
+    RDBStorage,
+    RetryHeartbeatStaleTrialCallback,
+    fail_stale_trials,
+)
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 from pydantic import Field
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.core import schema
 from pipeline.core.schema import Count, Name, Section, Seed
@@ -22,6 +32,7 @@ from pipeline.errors import ParamsError
 # Outputs of `encode` and `pretrain` that a trial switches on or off, beside the recipe's own keys.
 INPUTS = ("bigrams", "vectors")
 Choice = bool | int | float | str | None
+HEARTBEAT = 60  # seconds; a worker that has not been heard of for twice as long is gone
 
 
 class Search(Section):
@@ -69,48 +80,112 @@ def load_search(path: Path) -> Search:
     return search
 
 
-def open_study(search: Search, storage: Path, fingerprint: str) -> optuna.Study:
-    """Open the study on disk, or create it; a trial that was interrupted is queued again.
+def open_study(search: Search, storage: Path | str, fingerprint: str) -> optuna.Study:
+    """Open the study, or create it; a trial whose process is gone is queued again.
 
     Args:
         search: its settings.
-        storage: the file that keeps the trials.
+        storage: the file that keeps the trials, of one process; or the address of a database, for
+            any number of them.
         fingerprint: of data, code and fixed settings; other trials are not comparable.
+
+    Raises:
+        ParamsError: the database can't be used.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage.parent.mkdir(parents=True, exist_ok=True)
-    backend = JournalFileBackend(str(storage))
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    alone = isinstance(storage, Path)
+    sampler = optuna.samplers.TPESampler(
+        seed=search.seed if alone else None,  # else all processes would choose the same
+        n_startup_trials=len(search.begin),
+        constant_liar=not alone,
+    )
     study = optuna.create_study(
         study_name=f"{search.dataset}-{fingerprint[:12]}",
-        storage=JournalStorage(backend),
-        sampler=optuna.samplers.TPESampler(seed=search.seed, n_startup_trials=len(search.begin)),
+        storage=_file(storage) if isinstance(storage, Path) else _database(storage),
+        sampler=sampler,
         load_if_exists=True,
     )
-    # No other process runs trials of this study, so one that is still running was killed.
-    for trial in study.get_trials(states=[TrialState.RUNNING]):
-        study.tell(trial.number, state=TrialState.FAIL)
-        if trial.params:
-            study.enqueue_trial(trial.params, user_attrs={"name": name_of(trial)})
+    if alone:  # so whatever is still running was killed
+        for trial in study.get_trials(states=[TrialState.RUNNING]):
+            study.tell(trial.number, state=TrialState.FAIL)
+            if trial.params:
+                _queue(study, trial)
+    known = {trial.user_attrs.get("name") for trial in study.trials if _counts(trial)}
+    for name in search.begin:
+        if name not in known:
+            wanted = {**search.origin, **search.begin[name]}
+            study.enqueue_trial(wanted, user_attrs={"name": name})
     return study
 
 
-def next_trial(study: optuna.Study, search: Search) -> Trial:
-    """Start a queued trial, else one that `begin` names, else one that Optuna chooses.
+def _file(path: Path) -> BaseStorage:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(JournalFileBackend(str(path)))
 
-    Its `params` hold a value for every key.
+
+def _database(address: str) -> BaseStorage:
+    shown = "the address"
+    try:
+        url = make_url(address)
+        shown = url.render_as_string(hide_password=True)
+        if url.drivername == "postgresql":  # SQLAlchemy would take psycopg, MLflow takes psycopg2
+            url = url.set(drivername="postgresql+psycopg2")
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            return RDBStorage(
+                url.render_as_string(hide_password=False),
+                heartbeat_interval=HEARTBEAT,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
+            )
+    except (SQLAlchemyError, ImportError) as error:
+        raise ParamsError(
+            f"--storage: {shown} can't be used: {str(error).strip().splitlines()[0]}",
+            fix="give a database that answers, and install its driver: "
+            "postgresql://USER:PASSWORD@HOST/NAME needs psycopg2-binary.",
+        ) from None
+
+
+def _queue(study: optuna.Study, trial: FrozenTrial | Trial) -> None:
+    study.enqueue_trial(trial.params, user_attrs={"name": name_of(trial)})
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    return trial.state != TrialState.FAIL
+
+
+def run_trial(
+    study: optuna.Study,
+    search: Search,
+    train: Callable[[dict[str, Choice]], Sequence["TrialResult"]],
+) -> None:
+    """Run a queued trial, else one that Optuna chooses; its value is the mean validation loss.
+
+    Args:
+        study: where it is kept.
+        search: the space.
+        train: a value for every key -> each model's result.
     """
-    if not study.get_trials(states=[TrialState.WAITING]):
-        known = {
-            trial.user_attrs.get("name") for trial in study.trials if trial.state != TrialState.FAIL
-        }
-        name = next((name for name in search.begin if name not in known), None)
-        if name is not None:
-            wanted = {**search.origin, **search.begin[name]}
-            study.enqueue_trial(wanted, user_attrs={"name": name})
-    trial = study.ask()
-    for key, values in search.space.items():
-        trial.suggest_categorical(key, list(values))
-    return trial
+
+    def objective(trial: Trial) -> float:
+        for key, values in search.space.items():
+            trial.suggest_categorical(key, list(values))
+        try:
+            results = train(trial.params)
+        except KeyboardInterrupt:
+            _queue(study, trial)
+            raise
+        for one in results:
+            for key in ("val_loss", "val_accuracy", "best_epoch", "seconds"):
+                trial.set_user_attr(f"{one.model}/{key}", getattr(one, key))
+        return sum(one.val_loss for one in results) / len(results)
+
+    study.optimize(objective, n_trials=1)
+
+
+def begun(study: optuna.Study) -> int:
+    """How many trials are finished or under way in some process that lives."""
+    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+        fail_stale_trials(study)
+    return len(study.get_trials(states=[TrialState.COMPLETE, TrialState.RUNNING]))
 
 
 @dataclass(frozen=True)
@@ -124,20 +199,12 @@ class TrialResult:
     seconds: float
 
 
-def tell(study: optuna.Study, trial: Trial, results: Sequence[TrialResult]) -> None:
-    """Finish a trial with the models' mean validation loss."""
-    for one in results:
-        for key in ("val_loss", "val_accuracy", "best_epoch", "seconds"):
-            trial.set_user_attr(f"{one.model}/{key}", getattr(one, key))
-    study.tell(trial, sum(one.val_loss for one in results) / len(results))
-
-
 def finished(study: optuna.Study) -> list[FrozenTrial]:
     """The finished trials, in order."""
     return study.get_trials(states=[TrialState.COMPLETE])
 
 
-def name_of(trial: FrozenTrial) -> str:
+def name_of(trial: FrozenTrial | Trial) -> str:
     """Its name in `begin`, or its number."""
     return str(trial.user_attrs.get("name", f"trial {trial.number}"))
 

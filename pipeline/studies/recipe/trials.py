@@ -1,6 +1,7 @@
 """`make search`: try recipes on training and validation rows, and record each in MLflow."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import tensorflow as tf
@@ -16,12 +17,12 @@ from pipeline.studies.recipe.search import (
     Choice,
     Search,
     TrialResult,
+    begun,
     finished,
     load_search,
-    next_trial,
     open_study,
+    run_trial,
     table,
-    tell,
 )
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import train_model
@@ -29,11 +30,19 @@ from pipeline.training.run import TrainingRun
 from pipeline.workspace import Workspace
 
 
-def search_recipe(workspace: Workspace, trials: int | None = None) -> None:
-    """Continue the search until it has that many finished trials.
+def search_recipe(
+    workspace: Workspace, trials: int | None = None, storage: str | None = None
+) -> None:
+    """Continue the search until that many trials are finished, or under way elsewhere.
+
+    Args:
+        workspace: the project.
+        trials: how many; None for what the file says.
+        storage: the address of a database that keeps the trials, shared with other processes;
+            None for a file of this project.
 
     Raises:
-        ParamsError: another dataset is encoded, or `trials` is below 1.
+        ParamsError: another dataset is encoded, `trials` is below 1, or the database can't be used.
     """
     if trials is not None and trials < 1:
         raise ParamsError(f"--trials is {trials}.", fix="ask for at least one trial.")
@@ -50,7 +59,7 @@ def search_recipe(workspace: Workspace, trials: int | None = None) -> None:
     tf.get_logger().setLevel("ERROR")  # it warns of many graphs: each run has its own
     study = open_study(
         search,
-        part.scratch / "trials.log",
+        storage or part.scratch / "trials.log",
         fingerprint.configuration(
             __name__,
             [*sorted(workspace.encoded.iterdir()), *sorted(workspace.vectors.iterdir())],
@@ -62,15 +71,20 @@ def search_recipe(workspace: Workspace, trials: int | None = None) -> None:
         ),
     )
     wanted = trials or search.trials
-    while (done := len(finished(study))) < wanted:
-        trial = next_trial(study, search)
-        values = trial.params
+
+    def train(values: dict[str, Choice]) -> Sequence[TrialResult]:
         changed = {key: value for key, value in values.items() if value != search.origin[key]}
-        progress.say(f"\ntrial {done + 1} of {wanted}: {changed or 'the starting point'}")
-        results = [_train(workspace, settings, search, model, values) for model in search.models]
-        tell(study, trial, results)
+        what = changed or "the starting point"
+        progress.say(f"\ntrial {begun(study)} of {wanted}: {what}")
+        return [_train(workspace, settings, search, model, values) for model in search.models]
+
+    while begun(study) < wanted:
+        run_trial(study, search, train)
         _write(part, search, study)
         _track(workspace, search, study)
+    if not finished(study):
+        progress.say("All trials are under way in other processes, and none is finished yet.")
+        return
     _track(workspace, search, study)  # even with nothing left to do: the store may be a new one
     progress.say("")
     for row in table(search, finished(study)):
