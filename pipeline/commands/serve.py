@@ -1,7 +1,6 @@
-"""`serve`: answer over HTTP on this machine, with MLflow's own server."""
+"""`serve`: answer over HTTP on this machine, with MLflow's scoring server."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,8 @@ from pipeline.core.runtime import quiet_imports
 from pipeline.errors import SpotlightError
 from pipeline.workspace import Workspace
 
+SERVER = Path(__file__).parents[1] / "serving" / "server.py"
+
 
 class ServerError(SpotlightError):
     """MLflow's server did not start, or stopped by itself."""
@@ -21,7 +22,7 @@ class ServerError(SpotlightError):
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command and its arguments."""
-    about = "answer over HTTP with the champion, by MLflow's own server"
+    about = "answer over HTTP with the champion, by MLflow's scoring server"
     parser = commands.add_parser("serve", description=about)
     parser.add_argument(
         "--model", metavar="MODEL", help="models:/NAME@ALIAS or a run's id (default: the champion)"
@@ -53,14 +54,9 @@ def run(workspace: Workspace, model: str | None, port: int) -> None:
             f"{address} on http://127.0.0.1:{port}, until Ctrl-C. When it answers:\n\n"
             f"{curl(example, port=port)}\n"
         )
-        # One worker: it starts in a third of the time, for one reader.
-        command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
-        command += ["--model-uri", str(folder), "--host", "127.0.0.1", "--port", str(port)]
-        # MLflow starts `python` for its server: the one of this environment.
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        done = subprocess.run(
-            [*command, "--workers", "1"], env={**os.environ, "PATH": path}, check=False
-        )
+        # -P: its folder is not on the path, so that `pipeline` is the one that the model brings.
+        command = [sys.executable, "-P", str(SERVER), str(folder)]
+        done = subprocess.run([*command, "--port", str(port)], check=False)
     if done.returncode > 0:
         raise ServerError(
             f"MLflow's server ended with exit code {done.returncode}; its message is above.",

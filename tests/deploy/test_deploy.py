@@ -38,7 +38,7 @@ def test_the_image_installs_the_lock_as_another_user():
     assert pythons
     assert set(pythons) <= set(supported[1].split())
     assert "--require-hashes" in DOCKERFILE
-    assert copied == ["locks/run.txt"]
+    assert copied == ["locks/run.txt", "pipeline/serving/server.py"]
     for name in copied:
         assert (ROOT / name).is_file()
         assert f"!{name}" in sent.splitlines()

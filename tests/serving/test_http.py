@@ -1,5 +1,7 @@
-"""MLflow's own server, as `make serve` starts it, under several clients and odd requests."""
+"""MLflow's scoring server, as `make serve` starts it, under several clients and odd requests."""
 
+import http.client
+import json
 import subprocess
 import sys
 import time
@@ -48,8 +50,16 @@ ODD = {
     "a number": (records(["fine", 3]), 400, "row 1 (from 0) holds 3"),
     "no number": (b'{"dataframe_records": [{"text": NaN}]}', 400, "row 0 (from 0) holds nothing"),
     "a list": (records([["a"]]), 400, "row 0 (from 0) holds"),
-    # refused by MLflow, before the model sees it: it names the character, not the row
-    "half a pair": (b'{"dataframe_records": [{"text": "a \\ud800"}]}', 400, "surrogates"),
+    "half a pair": (
+        records(["🎬", "a \ud800"]),
+        400,
+        "Row 1 (from 0) holds '\\ud800'",
+    ),
+    "half a pair, by column": ({"inputs": {"text": ["a", "b", "\udfff"]}}, 400, "Row 2 (from 0)"),
+    "half a pair, raw": (b'{"instances": [{"text": "\xed\xa0\x80"}]}', 400, "Row 0 (from 0)"),
+    "half a pair in no row": ({"\ud800": 1}, 400, "The request holds '\\ud800'"),
+    "deep JSON": (b"[" * 100_000, 400, "nested too deeply"),
+    "5,000 digits": (b'{"inputs": ' + b"9" * 5_000 + b"}", 400, "can't be read: Exceeds the limit"),
     "another column": ({"dataframe_records": [{"words": "a"}]}, 400, "missing inputs ['text']"),
     "no row": (records([]), 400, "missing inputs ['text']"),
     "no JSON": (b"{", 400, "valid JSON"),
@@ -73,6 +83,17 @@ def test_an_odd_request_gets_an_answer_or_a_reason(server, name):
     else:
         assert len(answer["predictions"]) == 1
     assert process.poll() is None
+
+
+def test_without_a_content_type_it_asks_for_one(server):
+    """MLflow alone would fail."""
+    _, port = server
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.request("POST", "/invocations", b"{}")
+    response = connection.getresponse()
+    assert response.status == 400
+    assert "has no Content-Type" in json.load(response)["message"]
+    connection.close()
 
 
 def test_as_many_rows_as_a_request_may_hold(server):

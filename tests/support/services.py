@@ -141,6 +141,8 @@ def served_model(folder, environment):
     dockerfile = (PROJECT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
     port, log = free_port(), folder / "model.log"
     entry = re.search("^ENTRYPOINT (.*)$", dockerfile, re.MULTILINE)[1]
+    for source, target in re.findall(r"^COPY (\S+) (\S+)$", dockerfile, re.MULTILINE):
+        entry = entry.replace(target, str(PROJECT / source))
     command = json.loads(entry.replace("5001", str(port)).replace("0.0.0.0", "127.0.0.1"))
     own = {
         "MODEL": re.search(r"\bMODEL=(\S+)", dockerfile)[1],
