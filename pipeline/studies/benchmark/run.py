@@ -7,8 +7,10 @@ from typing import Any
 
 from pipeline import progress
 from pipeline.core.files import new_folder, write_bytes, write_json, write_text
+from pipeline.core.sequences import Sequences
 from pipeline.studies.benchmark import (
     accuracy,
+    answers,
     corpus,
     figure,
     growth,
@@ -67,10 +69,7 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
         progress.say(f"{part}: {_ABOUT[part]}")
         match part:
             case "throughput":
-                implementations = _installed(options.implementations)
-                measured: Any = throughput.measure(rows, options, implementations, progress.say)
-                if "pytorch" in implementations:
-                    measured["pytorch_ways"] = throughput.pytorch_ways(rows, options)
+                measured: Any = _throughput(rows, options)
             case "inference":
                 implementations = _installed(PREDICTING)
                 measured = inference.measure(rows, options, implementations, progress.say)
@@ -86,6 +85,8 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
                 measured = growth.measure(options, progress.say)
             case "starting":
                 measured = starting.measure(workspace.root)
+            case "answers":
+                measured = answers.measure(workspace.root, options.repeats)
             case "losses":
                 measured = losses.measure(rows, options, progress.say)
             case "recipe":
@@ -96,6 +97,14 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
     return document
 
 
+def _throughput(rows: Sequences, options: Options) -> dict[str, Any]:
+    implementations = _installed(options.implementations)
+    measured = throughput.measure(rows, options, implementations, progress.say)
+    if "pytorch" in implementations:
+        measured["pytorch_ways"] = throughput.pytorch_ways(rows, options)
+    return measured
+
+
 _ABOUT = {
     "throughput": "training, one implementation after the other",
     "inference": "prediction speed, with the same weights on the same reviews",
@@ -104,6 +113,7 @@ _ABOUT = {
     "rows": "time and memory of encode and train, by the number of rows",
     "growth": "the bootstrap and the baselines, by the number of rows",
     "starting": "start of the command line, and `dvc repro` with nothing to do",
+    "answers": "from the start of a process to its first answer",
     "losses": "whole training runs from the same weights",
     "recipe": "CPU time of a step of IMDB's recipe, with this code and another commit's",
     "accuracy": "whole training runs of different recipes",

@@ -21,6 +21,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         "length": _length,
         "growth": _growth,
         "starting": _starting,
+        "answers": _answers,
         "losses": _losses,
         "recipe": _recipe,
         "accuracy": _accuracy,
@@ -37,10 +38,15 @@ def _machine(document: Mapping[str, Any]) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     sizes = document["sizes"]
     threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
-    return (
+    about = (
         f"Measured on {document['date']} with {machine['processor']}, {threads} "
         f"on {machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}, "
-        f"{libraries}; {document['corpus']}. Embedding {sizes['embedding']}, {sizes['units']} "
+        f"{libraries}"
+    )
+    if "answers" in document:  # of the project's own models
+        return f"{about}; load average {document['answers']['load_average']:.1f} at first."
+    return (
+        f"{about}; {document['corpus']}. Embedding {sizes['embedding']}, {sizes['units']} "
         f"units each way, {sizes['vocabulary']:,} words, at most {sizes['max_len']} tokens a row."
     )
 
@@ -217,6 +223,19 @@ def _starting(found: Mapping[str, Any]) -> Iterator[str]:
         f"`python -m pipeline --help`: {_spread(found['help_seconds'], '.2f')} s. "
         "`dvc repro` with nothing to do: "
         + (f"{_spread(repro, '.1f')} s." if repro else "not measured, it had something to do.")
+    )
+
+
+def _answers(found: Mapping[str, Any]) -> Iterator[str]:
+    waited = {
+        "predict": '`python -m pipeline predict "…"`: the answer',
+        "page": "`python -m pipeline demo`: the page",
+        "demo": "the same: two models' first answer on it",
+        "serve": "`python -m pipeline serve`: the first answer over HTTP",
+    }
+    yield from _table(
+        ["from the start of a process to", "seconds, median (lowest to highest)"],
+        [[title, _spread(found[name], ".1f")] for name, title in waited.items()],
     )
 
 
