@@ -1,13 +1,15 @@
 import http.client
 import json
+import re
 import threading
 
 import pytest
+from playwright.sync_api import expect
 
 from pipeline.demo.server import Demo, DemoServer, Sample
 from pipeline.serving.inputs import CHARACTERS
 from pipeline.serving.model import LoadedParts, collect_parts
-from tests.support.browser import CHROMIUM, browser
+from tests.support.browser import CHROMIUM, browser_page
 from tests.support.served import MAX_LEN, TEMPERATURE, TEXTS, trained
 
 HOSTILE = "<script>document.title = 'run'</script> & <b>bold</b>"
@@ -98,59 +100,50 @@ def test_other_sites_and_other_paths_get_nothing(server):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome is installed")
 @pytest.mark.parametrize("width", [390, 1280])
-def test_in_a_browser(server, tmp_path, width):
+def test_in_a_browser(server, width):
     """Choose a sample, leave out a word, undo; it fits the screen, and asks this machine alone."""
-    answered = """
-      const answered = () => new Promise(done => {
-        const status = document.querySelector("[role=status]");
-        const look = () => status.textContent === "…" ? setTimeout(look, 10) : done();
-        setTimeout(look, 10);
-      });
-      const shares = () => [...document.querySelectorAll("article")].map(card => card.shares.pos);
-    """
-    with browser(tmp_path) as tab:
-        tab.open(server.url, width=width)
-        before, words = tab.run(f"""{answered}
-          const select = document.getElementById("sample");
-          select.selectedIndex = 1;
-          select.dispatchEvent(new Event("change"));
-          await answered();
-          const words = [...document.querySelectorAll("article")].map(
-            card => [...card.querySelectorAll(".word")].map(word => word.textContent));
-          return [shares(), words];""")
+    requested, complaints = [], []
+    with browser_page(width=width) as page:
+        page.on("request", lambda request: requested.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(server.url)
+        plain, attentive = page.locator("article").all()
+        text, said = page.get_by_label("Text", exact=True), page.get_by_role("status")
+        undo, share = page.get_by_role("button", name="Undo"), attentive.locator("tr:nth-child(2)")
+
+        page.get_by_label("A text of the test set").select_option(index=1)
+        expect(share).to_contain_text("%")
+        before = share.inner_text()
+        words = [card.locator(".word").all_inner_texts() for card in (plain, attentive)]
         assert words[0] == ["Warm,", "funny,", "and", "over"]  # the rest is not read
         assert words[1] == ["Warm", ",", "funny", ",", "and", "over"]
-        after, text, said, moved = tab.run(f"""{answered}
-          document.querySelectorAll("article")[1].querySelectorAll(".word")[2].click();
-          await answered();
-          return [shares(), document.getElementById("text").value,
-            document.querySelector("[role=status]").textContent,
-            document.querySelectorAll("article tr td:last-child")[3].textContent];""")
-        assert text == "Warm, , \n and over too soon!"
-        assert said == "without “funny”"
-        change = after[1] - before[1]
-        assert abs(change) > 1e-3
-        assert moved == f"{'−' if change < 0 else '+'}{abs(100 * change):.1f} points"
-        undone, left = tab.run(f"""{answered}
-          const undo = document.getElementById("undo");
-          undo.click();
-          await answered();
-          return [shares(), undo.disabled];""")
-        assert undone == pytest.approx(before)
-        assert left
-        title, elements = tab.run(f"""{answered}
-          document.getElementById("text").value = {json.dumps(HOSTILE)};
-          document.querySelector("form").requestSubmit();
-          await answered();
-          return [document.title, document.querySelectorAll("article b, article i").length];""")
-        assert (title, elements) == ("Ask the models", 1)  # the heaviest word's own
-        assert tab.run("return document.documentElement.scrollWidth <= innerWidth")
-        tab.run('await fetch("https://example.com/").catch(() => null);')
-        asked = [url for url in tab.requested if not url.startswith(("data:", "about:"))]
-        assert len(asked) >= 5
-        assert all(url.startswith(server.url) for url in asked)
-        # The only complaint: that last request was refused before it was made.
-        assert tab.complaints
-        for complaint in map(json.dumps, tab.complaints):
-            assert "example.com" in complaint
-            assert "Content Security Policy" in complaint
+
+        attentive.locator(".word").nth(2).click()
+        expect(said).to_have_text("without “funny”")
+        assert text.input_value() == "Warm, , \n and over too soon!"
+        shares = [float(re.search(r"([\d.]+) %", row)[1]) for row in (before, share.inner_text())]
+        assert abs(shares[1] - shares[0]) > 0.1
+        moved = float(re.search(r"([+−][\d.]+) points", share.inner_text())[1].replace("−", "-"))
+        assert moved == pytest.approx(shares[1] - shares[0], abs=0.11)  # each is rounded
+
+        undo.click()
+        expect(said).to_have_text("undone")
+        assert share.inner_text().split()[:3] == before.split()[:3]
+        expect(undo).to_be_disabled()
+
+        text.fill(HOSTILE)
+        page.get_by_role("button", name="Ask").click()
+        expect(attentive.locator(".text")).to_contain_text("document.title")
+        expect(page).to_have_title("Ask the models")
+        assert page.locator("article .text :is(b, i, script)").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+        page.evaluate('fetch("https://example.com/").catch(() => null)')
+    assert len(requested) >= 5
+    assert all(url.startswith((server.url, "data:")) for url in requested)
+    # The only complaint: that last request was refused before it was made.
+    assert complaints
+    for complaint in complaints:
+        assert "example.com" in complaint
+        assert "Content Security Policy" in complaint
