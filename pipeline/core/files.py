@@ -6,10 +6,11 @@ import glob
 import hashlib
 import io
 import json
+import mmap
 import os
 import secrets
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ from pipeline.errors import ArtifactError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PART = 1000  # rows of a table that are read at a time
 
 # ── writing, atomically ──────────────────────────────────────────────────────────────────
 
@@ -133,8 +136,12 @@ def sealed_folder(path: Path, *, stage: str) -> Iterator[Path]:
         write_text(folder / SEAL, "\n".join([head, *sums, ""]))
 
 
-def _check_seal(path: Path, content: bytes) -> None:
+def _check_seal(path: Path, content: bytes | None = None) -> None:
     """Compare a file's content with what was written, if its folder is sealed.
+
+    Args:
+        path: the file.
+        content: of the file; None reads it, without holding it in memory.
 
     Raises:
         ArtifactError: it is another, or the folder is in another's place.
@@ -154,7 +161,8 @@ def _check_seal(path: Path, content: bytes) -> None:
         if is_other:
             its_own = stage.replace(named.rpartition("/")[2], own.name)  # train@MODEL-SEED
             raise _changed(folder, f"{shown(folder)} holds {named}", its_own)
-        if f"{hashlib.sha256(content).hexdigest()}  {name}" not in sums:
+        found = sha256(path) if content is None else hashlib.sha256(content).hexdigest()
+        if f"{found}  {name}" not in sums:
             raise _changed(folder, f"{shown(path)} was changed", stage)
         return
 
@@ -230,7 +238,7 @@ def read_text(path: Path) -> str:
     try:
         return read_bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 def read_json(path: Path, kind: type = dict) -> Any:
@@ -242,11 +250,11 @@ def read_json(path: Path, kind: type = dict) -> Any:
     try:
         content = json.loads(read_bytes(path))
     except ValueError as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
     except RecursionError:
-        raise _damaged(path, "it is nested too deeply") from None
+        raise damaged(path, "it is nested too deeply") from None
     if not isinstance(content, kind):
-        raise _damaged(path, f"it holds a {type(content).__name__}, not a {kind.__name__}")
+        raise damaged(path, f"it holds a {type(content).__name__}, not a {kind.__name__}")
     if isinstance(content, dict) and "seal" in content:
         _check_own_seal(path, content)
     return content
@@ -275,9 +283,9 @@ def read_csv(path: Path) -> "pd.DataFrame":
     try:
         table = pd.read_csv(io.BytesIO(read_bytes(path)))
     except ValueError as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
     if table.empty:
-        raise _damaged(path, "it has no row")
+        raise damaged(path, "it has no row")
     return table
 
 
@@ -289,6 +297,17 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """
     with _parquet(path) as file:
         return pq.read_table(file, columns=columns)
+
+
+def read_parts(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """Read a parquet file, up to a thousand rows at a time: it may be larger than memory.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    with _parquet(path) as file:
+        for batch in pq.ParquetFile(file).iter_batches(PART, columns=columns):
+            yield pa.Table.from_batches([batch])
 
 
 def column_names(path: Path) -> list[str]:
@@ -303,18 +322,56 @@ def column_names(path: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def _parquet(path: Path) -> Iterator[pa.BufferReader]:
-    content = read_bytes(path)
+def _parquet(path: Path) -> Iterator[IO[bytes]]:
+    with _opened(path) as file:
+        try:
+            yield file
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(path, error) from None
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that may be larger than memory.
+
+    Raises:
+        ArtifactError: it is missing, or not what its stage wrote.
+    """
     try:
-        yield pa.BufferReader(content)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from None
+        with doing(f"reading {shown(path)}"):
+            file = path.open("rb")
+    except (FileNotFoundError, NotADirectoryError):
+        raise _missing(path) from None
+    with file:
+        _check_seal(path)
+        yield file
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write an array atomically in NumPy's format."""
     with new_file(path) as file:
         np.save(file, array)
+
+
+@contextlib.contextmanager
+def growing_array(path: Path) -> Iterator[Callable[[NDArray[Any]], None]]:
+    """Yield a function that appends rows to an array's file: the bytes of `write_array`.
+
+    The rows of all calls have one shape and type; there must be a call.
+    """
+    with new_file(path) as file:
+        header: dict[str, Any] = {}
+
+        def append(part: NDArray[Any]) -> None:
+            if not header:
+                header.update(np.lib.format.header_data_from_array_1_0(part), shape=(0,))
+                np.lib.format.write_array_header_1_0(file, header)
+            header["shape"] = (header["shape"][0] + len(part), *part.shape[1:])
+            file.write(np.ascontiguousarray(part).data)
+
+        yield append
+        file.seek(0)
+        np.lib.format.write_array_header_1_0(file, header)  # it leaves room for more digits
 
 
 def write_arrays(path: Path, arrays: list[NDArray[Any]]) -> None:
@@ -344,13 +401,33 @@ def read_array(path: Path) -> NDArray[Any]:
         return array
 
 
+def map_array(path: Path) -> NDArray[Any]:
+    """Map what `write_array` or `growing_array` wrote into memory: it is read where it is used.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    with _opened(path):
+        try:
+            array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except Exception as error:  # of NumPy: no list is complete
+            raise damaged(path, error) from None
+    return array
+
+
+def let_go(array: NDArray[Any]) -> None:
+    """Let go of a mapped array's pages: what was read of it no longer takes memory."""
+    if isinstance(array.base, mmap.mmap):
+        array.base.madvise(mmap.MADV_DONTNEED)
+
+
 @contextlib.contextmanager
 def _numpy(path: Path) -> Iterator[io.BytesIO]:
     content = read_bytes(path)
     try:
         yield io.BytesIO(content)
     except Exception as error:  # of zip, zlib or NumPy: no list is complete
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 def sha256(path: Path) -> str:
@@ -371,7 +448,8 @@ def _changed(restored: Path, what: str, stage: str) -> ArtifactError:
     )
 
 
-def _damaged(path: Path, error: Exception | str) -> ArtifactError:
+def damaged(path: Path, error: Exception | str) -> ArtifactError:
+    """The error for a file that isn't what it should be."""
     return ArtifactError(
         f"{shown(path)} is damaged: {error}",
         fix=f"delete it and create it again: rm -r {shown(path)} && dvc repro",

@@ -1,6 +1,11 @@
-"""Rows of varying length, token ids or numbers over time, and their file."""
+"""Rows of varying length, token ids or numbers over time, and their files.
 
-from collections.abc import Sequence
+`NAME.parquet` has a row's number, target and length. Its steps are in `NAME.values.npy`, and where
+a text's tokens stand in `NAME.spans.npy`: arrays that are mapped into memory, and may be larger.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.core.files import read_table
+from pipeline.core.files import damaged, growing_array, let_go, map_array, read_table
 
 # Keys of `encoding.json` that describe a network's inputs; `model.json` and MLflow repeat them.
 NETWORK_INPUTS = (
@@ -41,7 +46,9 @@ class Sequences:
         targets: <int64>[n] classes, or, for regression, <float32>[n].
         starts: <int64>[n + 1]; row i is `values[starts[i]:starts[i + 1]]`.
         values: <int32>[total] token ids, or <float32>[total, features].
-        spans: <int32>[total, 2], each token's characters in the raw text; None for series.
+        spans: <int32>[total, 2], each token's characters in the raw text; None for series, and
+            where nobody asked for them.
+        totals: <int64>[n], each text's tokens before truncation; None for series.
     """
 
     rows: NDArray[np.int64]
@@ -49,6 +56,7 @@ class Sequences:
     starts: NDArray[np.int64]
     values: NDArray[Any]
     spans: NDArray[np.int32] | None = None
+    totals: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -58,90 +66,110 @@ class Sequences:
         """<int64>[n], steps per row."""
         return np.diff(self.starts)
 
+    def read(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """A copy of the values of the rows at `indices`, one row after the other."""
+        return _copied(self.values, self._steps(indices))
+
     def take(self, indices: NDArray[np.int64]) -> "Sequences":
-        """The rows at `indices`, in that order."""
-        lengths = self.lengths[indices]
-        starts = starts_of(lengths)
-        # the positions in `values` of every row that is taken
-        steps = np.arange(starts[-1]) + np.repeat(self.starts[indices] - starts[:-1], lengths)
+        """The rows at `indices`, in that order, in memory."""
+        steps = self._steps(indices)
         return Sequences(
             rows=self.rows[indices],
             targets=self.targets[indices],
-            starts=starts,
-            values=self.values[steps],
-            spans=None if self.spans is None else self.spans[steps],
+            starts=starts_of(self.lengths[indices]),
+            values=_copied(self.values, steps),
+            spans=None if self.spans is None else _copied(self.spans, steps),
+            totals=None if self.totals is None else self.totals[indices],
         )
+
+    def parts(self, rows: int = 5000) -> Iterator["Sequences"]:
+        """All rows in their order, a few in memory at a time."""
+        for start in range(0, len(self), rows):
+            yield self.take(np.arange(start, min(start + rows, len(self))))
+
+    def _steps(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The positions in `values` of all steps of the rows at `indices`."""
+        lengths = self.lengths[indices]
+        starts = starts_of(lengths)
+        return np.arange(starts[-1]) + np.repeat(self.starts[indices] - starts[:-1], lengths)
 
     @classmethod
     def concatenate(cls, parts: list["Sequences"]) -> "Sequences":
         """Concatenate the rows of several parts."""
-        lengths = np.concatenate([part.lengths for part in parts])
         spans = [part.spans for part in parts if part.spans is not None]
+        totals = [part.totals for part in parts if part.totals is not None]
         return cls(
             rows=np.concatenate([part.rows for part in parts]),
             targets=np.concatenate([part.targets for part in parts]),
-            starts=starts_of(lengths),
+            starts=starts_of(np.concatenate([part.lengths for part in parts])),
             values=np.concatenate([part.values for part in parts]),
             spans=np.concatenate(spans) if spans else None,
+            totals=np.concatenate(totals) if totals else None,
         )
 
 
-def write_sequences(
-    path: Path, sequences: Sequences, *, totals: NDArray[np.int64] | None = None
-) -> None:
-    """Write sequences as parquet, one row each: row, target, values, spans.
+def _copied(array: NDArray[Any], steps: NDArray[np.int64]) -> NDArray[Any]:
+    """A copy of some steps; of a mapped file, nothing else stays in memory."""
+    copy = array[steps]
+    let_go(array)
+    return copy
+
+
+def write_sequences(path: Path, sequences: Sequences) -> None:
+    """Write sequences as `write_parts` does."""
+    write_parts(path, [sequences])
+
+
+def write_parts(path: Path, parts: Iterable[Sequences]) -> None:
+    """Write sequences as they come: parquet with row, target, length and total; arrays beside it.
 
     Args:
-        path: the file.
-        sequences: the rows.
-        totals: <int64>[n], each row's steps before truncation, for a column `total`.
+        path: of the parquet file.
+        parts: at least one; of each, only the numbers of rows and lengths stay in memory.
     """
-    offsets = pa.array(sequences.starts, pa.int64())
-    values = pa.array(sequences.values.reshape(-1))
-    if sequences.values.ndim == 2:
-        values = pa.FixedSizeListArray.from_arrays(values, sequences.values.shape[1])
-    columns = {
-        "row": pa.array(sequences.rows),
-        "target": pa.array(sequences.targets),
-        "values": pa.LargeListArray.from_arrays(offsets, values),
-    }
-    if sequences.spans is not None:
-        pairs = pa.FixedSizeListArray.from_arrays(pa.array(sequences.spans.reshape(-1)), 2)
-        columns["spans"] = pa.LargeListArray.from_arrays(offsets, pairs)
-    if totals is not None:
-        columns["total"] = pa.array(totals)
-    pq.write_table(pa.table(columns), path, compression="zstd")
+    columns: dict[str, list[NDArray[Any]]] = {}
+    with contextlib.ExitStack() as files:
+        appending: dict[str, Callable[[NDArray[Any]], None]] = {}
+        for part in parts:
+            for name, array in (("values", part.values), ("spans", part.spans)):
+                if array is None:
+                    continue
+                if name not in appending:
+                    appending[name] = files.enter_context(growing_array(_beside(path, name)))
+                appending[name](array)
+            of_rows = {"row": part.rows, "target": part.targets, "length": part.lengths}
+            if part.totals is not None:
+                of_rows["total"] = part.totals
+            for name, array in of_rows.items():
+                columns.setdefault(name, []).append(array)
+    joined = {name: np.concatenate(arrays) for name, arrays in columns.items()}
+    pq.write_table(pa.table(joined), path, compression="zstd")
 
 
-def read_sequences(path: Path, *, spans: bool = True) -> Sequences:
-    """Read what `write_sequences` wrote.
+def read_sequences(path: Path, *, spans: bool = False) -> Sequences:
+    """Read what `write_parts` wrote; steps are read from the disk where they are used.
 
     Args:
-        path: the file.
-        spans: whether to read the spans, if there are any; they take twice as much memory as
-            the tokens, and training doesn't need them.
+        path: of the parquet file.
+        spans: whether each token's place in its text is wanted, too.
 
     Raises:
-        ArtifactError: it is missing or damaged.
+        ArtifactError: a file is missing or damaged.
     """
-    columns = None if spans else ["row", "target", "values"]
-    table = read_table(path, columns).combine_chunks()
-
-    def flat(column: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        chunks = table[column].chunks
-        if not chunks:  # no rows
-            return np.zeros(1, np.int64), np.zeros(0, np.int32)
-        inner = chunks[0].values
-        starts = chunks[0].offsets.to_numpy()
-        if isinstance(inner, pa.FixedSizeListArray):
-            return starts, inner.values.to_numpy().reshape(-1, inner.type.list_size)
-        return starts, inner.to_numpy()
-
-    starts, values = flat("values")
+    table = read_table(path)
+    starts = starts_of(table["length"].to_numpy())
+    arrays = {name: map_array(_beside(path, name)) for name in ("values", "spans")[: 1 + spans]}
+    for name, array in arrays.items():
+        if len(array) != starts[-1]:
+            raise damaged(_beside(path, name), f"{len(array)} steps instead of {starts[-1]}")
     return Sequences(
         rows=table["row"].to_numpy(),
         targets=table["target"].to_numpy(),
         starts=starts,
-        values=values,
-        spans=flat("spans")[1] if "spans" in table.column_names else None,
+        totals=table["total"].to_numpy() if "total" in table.column_names else None,
+        **arrays,
     )
+
+
+def _beside(path: Path, name: str) -> Path:
+    return path.with_suffix(f".{name}.npy")

@@ -206,7 +206,10 @@ def _with_test(corpus: Corpus, source: HubSource | FilesSource) -> Corpus:
     train = corpus.splits["train"]
     held = splitting.hold_out(
         corpus.labels("train"),
-        splitting.indivisible(train),
+        splitting.indivisible(
+            splitting.identities({"": train["text"]})[""],
+            train["group"].to_numpy() if "group" in train.column_names else None,
+        ),
         share=source.test_share,
         seed=source.seed,
     )

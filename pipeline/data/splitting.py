@@ -35,29 +35,34 @@ def hash_rows(rows: Iterable[bytes]) -> NDArray[np.int64]:
     return np.frombuffer(digests, dtype="<i8").astype(np.int64)
 
 
-def indivisible(table: pa.Table) -> NDArray[np.int64]:
+def indivisible(
+    copies: NDArray[np.int64], groups: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """Number the parts of a split that must not be divided.
 
-    Rows with the same text belong together, and so do those with the same `group`, if the table
-    has this column; and rows that either connects through others.
+    Rows with the same text belong together, and so do those of the same group; and rows that
+    either connects through others.
+
+    Args:
+        copies: <int64>[n], the hash of each row's text.
+        groups: <int64>[n], what each row belongs to, if that is known.
 
     Returns:
         <int64>[n], equal for rows of one part. Without groups, the hash of the text.
     """
-    copies = identities({"": table["text"]})[""]
-    if "group" not in table.column_names:
+    if groups is None:
         return copies
-    groups, of_group = np.unique(table["group"].to_numpy(), return_inverse=True)
+    named, of_group = np.unique(groups, return_inverse=True)
     texts, of_text = np.unique(copies, return_inverse=True)
     # a graph of groups and texts, in which each row is an edge
     edges = coo_array(
-        (np.ones(len(copies), bool), (of_group, len(groups) + of_text)),
-        shape=(len(groups) + len(texts),) * 2,
+        (np.ones(len(copies), bool), (of_group, len(named) + of_text)),
+        shape=(len(named) + len(texts),) * 2,
     )
     count, parts = connected_components(edges, directed=False)
     # a part's lowest group names it, so that other rows don't renumber it
     names = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(names, parts[: len(groups)], groups)
+    np.minimum.at(names, parts[: len(named)], named)
     return np.asarray(names[parts[of_group]], np.int64)
 
 

@@ -4,6 +4,7 @@ All padding happens here: zeros after the last step, up to the longest row of th
 rows of similar length keeps it, and the arithmetic spent on it, small.
 """
 
+from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
@@ -14,6 +15,10 @@ from pipeline.core.sequences import Sequences
 
 # Number of batches whose rows are sorted together: more means less padding, fewer more mixing.
 POOL = 50
+# Steps in a window: 1 GiB of token ids. More rows than these are shuffled window by window, each
+# made of blocks that stand together in the file, since reading single rows from a disk is slow.
+WINDOW = 2**28
+BLOCKS = 64  # in a window
 
 
 def batches(
@@ -24,33 +29,50 @@ def batches(
     With `rng`, the rows are shuffled and sorted by length within pools of `POOL` batches, and
     then the batches are shuffled. So both their rows and their order change from epoch to epoch,
     and depend only on the state of `rng`. Without it, for inference, batches are sorted by length.
+    Of more than `WINDOW` steps, all this is done within one window after the other, so there may be
+    a few more batches.
 
     Args:
         lengths: <int64>[n], steps per row.
         batch_size: rows in a batch, at most.
         rng: random generator for shuffling; None for no shuffling.
     """
-    order = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
-    pool = POOL * batch_size if rng else max(len(order), 1)
-    result = [
-        batch
-        for start in range(0, len(order), pool)
-        for batch in _by_length(order[start : start + pool], lengths, batch_size)
-    ]
-    if rng is not None:
-        rng.shuffle(result)
+    result = []
+    for window in _windows(lengths, rng):
+        order = window if rng is None else rng.permutation(window)
+        pool = POOL * batch_size if rng else max(len(order), 1)
+        made = [
+            batch
+            for start in range(0, len(order), pool)
+            for batch in _by_length(order[start : start + pool], lengths, batch_size)
+        ]
+        if rng is not None:
+            rng.shuffle(made)
+        result += made
     return result
 
 
 def pad(sequences: Sequences, indices: NDArray[np.int64]) -> NDArray[Any]:
     """Pad rows with zeros after their last step: (batch, longest[, features])."""
     lengths = sequences.lengths[indices]
-    steps = np.arange(lengths.max())
-    real = steps < lengths[:, None]  # <bool>[batch, longest]
-    positions = sequences.starts[indices][:, None] + steps  # <int64>[batch, longest]
+    real = np.arange(lengths.max()) < lengths[:, None]  # <bool>[batch, longest]
     padded = np.zeros(real.shape + sequences.values.shape[1:], sequences.values.dtype)
-    padded[real] = sequences.values[positions[real]]
+    padded[real] = sequences.read(indices)
     return padded
+
+
+def _windows(
+    lengths: NDArray[np.int64], rng: np.random.Generator | None
+) -> Iterator[NDArray[np.int64]]:
+    """Divide rows into windows of about `WINDOW` steps: of random blocks, or in their order."""
+    count = max(1, ceil(lengths.sum() / WINDOW))
+    if count == 1:
+        yield np.arange(len(lengths))
+        return
+    blocks = np.array_split(np.arange(len(lengths)), count * BLOCKS)
+    order = np.arange(len(blocks)) if rng is None else rng.permutation(len(blocks))
+    for part in np.array_split(order, count):
+        yield np.concatenate([blocks[number] for number in np.sort(part)])
 
 
 def _by_length(

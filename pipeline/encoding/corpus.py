@@ -1,7 +1,8 @@
 """Encoding a text corpus: assigning rows to splits, training a tokenizer, encoding the splits."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -10,30 +11,41 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import progress
+from pipeline.core.files import PART
 from pipeline.core.params import TextEncode
 from pipeline.core.predictions import SPLITS
 from pipeline.core.sequences import Sequences
 from pipeline.data import splitting
-from pipeline.encoding.text import encode_texts, frequent_bigrams, split_report
+from pipeline.encoding.text import encode_texts
 from pipeline.encoding.tokenizer import Tokenizer, train_tokenizer
 from pipeline.errors import DataError
 
-_BATCH = 1000
+# Reads a raw split anew, a part of its rows after the other: it may be larger than memory.
+Parts = Callable[[], Iterable[pa.Table]]
 
 
 class SplitRows(NamedTuple):
-    """The rows of one split: those of a raw table where <bool>[n] `mask` is True."""
+    """The rows of one split: those of a raw table where the mask is True.
 
-    table: pa.Table
+    Attributes:
+        parts: reads the table.
+        mask: <bool>[n], over the table's rows.
+        identities: <int64>[n], equal for rows of the table with the same text.
+    """
+
+    parts: Parts
     mask: NDArray[np.bool_]
+    identities: NDArray[np.int64]
 
     def batches(self) -> Iterator[tuple[NDArray[np.int64], list[str], NDArray[np.int64]]]:
-        """(row numbers, texts, labels) of up to a thousand rows at a time."""
-        for start in range(0, self.table.num_rows, _BATCH):
-            kept = np.flatnonzero(self.mask[start : start + _BATCH])
+        """(row numbers, texts, labels) of the rows in each part."""
+        start = 0
+        for part in self.parts():
+            kept = np.flatnonzero(self.mask[start : start + part.num_rows])
             if len(kept):
-                part = self.table.slice(start, _BATCH).take(pa.array(kept))
-                yield kept + start, part["text"].to_pylist(), part["label"].to_numpy()
+                chosen = part.take(pa.array(kept))
+                yield kept + start, chosen["text"].to_pylist(), chosen["label"].to_numpy()
+            start += part.num_rows
 
     def texts(self) -> Iterator[str]:
         """The texts, one by one."""
@@ -41,48 +53,28 @@ class SplitRows(NamedTuple):
             yield from texts
 
 
-class EncodedSplit(NamedTuple):
-    """One encoded split.
-
-    Attributes:
-        name: "train", "validation" or "test".
-        sequences: its rows.
-        totals: <int64>[n], each text's tokens before truncation.
-        report: see `split_report`.
-        bigrams: <int32>[n, 2], of train, if the dataset uses them.
-    """
-
-    name: str
-    sequences: Sequences
-    totals: NDArray[np.int64]
-    report: dict[str, Any]
-    bigrams: NDArray[np.int32] | None
-
-
 class EncodedCorpus(NamedTuple):
     """An encoded corpus.
 
     Attributes:
         tokenizer: trained on train.
-        splits: encoded lazily, so that only one is in memory at a time.
+        splits: split → its rows, encoded as they are asked for, a part after the other. Only
+            test's, which are explained, carry the spans of their tokens.
         texts_in_common: number of distinct texts that each pair of splits shares; all should be 0.
     """
 
     tokenizer: Tokenizer
-    splits: Iterator[EncodedSplit]
+    splits: Mapping[str, Iterator[Sequences]]
     texts_in_common: dict[str, int]
 
 
-def encode_corpus(
-    raw: Mapping[str, pa.Table], settings: TextEncode, *, classes: Sequence[str]
-) -> EncodedCorpus:
+def encode_corpus(raw: Mapping[str, Parts], settings: TextEncode) -> EncodedCorpus:
     """Split, train a tokenizer, and encode.
 
     Args:
         raw: split → `text`, `label` and, if known, `group`; without validation, rows of train are
             held out for it, by whole groups.
         settings: the dataset's `encode`.
-        classes: the classes' names.
     """
     splits = assign_rows(raw, settings)
     tokenizer = train_tokenizer(
@@ -95,35 +87,52 @@ def encode_corpus(
         vocabulary=settings.vocabulary,
         tokenizer=settings.tokenizer,
     )
-    encoded = (
-        _encode_split(name, splits[name], tokenizer, settings, classes=classes) for name in SPLITS
-    )
+    encoded = {name: _encoded(name, rows, tokenizer, settings) for name, rows in splits.items()}
     return EncodedCorpus(tokenizer, encoded, _texts_in_common(splits))
 
 
-def assign_rows(raw: Mapping[str, pa.Table], settings: TextEncode) -> dict[str, SplitRows]:
+def assign_rows(raw: Mapping[str, Parts], settings: TextEncode) -> dict[str, SplitRows]:
     """Assign rows of the raw tables to the splits.
 
     Raises:
         DataError: there is no validation split, and none can be made of whole groups.
     """
-    tables = {"validation": raw["train"], **raw}
-    masks = {name: np.ones(table.num_rows, bool) for name, table in tables.items()}
+    known = {name: _hashed(parts()) for name, parts in raw.items()}
+    masks = {name: np.ones(table.num_rows, bool) for name, table in known.items()}
     if "validation" not in raw:
+        train = known["train"]
         masks["validation"] = splitting.hold_out(
-            raw["train"]["label"].to_numpy(),
-            splitting.indivisible(raw["train"]),
+            train["label"].to_numpy(),
+            splitting.indivisible(
+                train["text"].to_numpy(),
+                train["group"].to_numpy() if "group" in train.column_names else None,
+            ),
             share=settings.validation_share,
             seed=settings.seed,
         )
-        if "group" in raw["train"].column_names and not masks["validation"].any():
+        if "group" in train.column_names and not masks["validation"].any():
             raise DataError(
                 "No validation rows can be held out of train, because each class has only one "
                 "group there.",
                 fix="provide a validation split, or group the rows otherwise in `source`.",
             )
         masks["train"] = ~masks["validation"]
-    return {name: SplitRows(tables[name], masks[name]) for name in SPLITS}
+        raw, known = {"validation": raw["train"], **raw}, {"validation": train, **known}
+    return {
+        name: SplitRows(raw[name], masks[name], known[name]["text"].to_numpy()) for name in SPLITS
+    }
+
+
+def _hashed(parts: Iterable[pa.Table]) -> pa.Table:
+    """A raw table with a hash in the place of each text."""
+    return pa.concat_tables(
+        part.set_column(
+            part.column_names.index("text"),
+            "text",
+            pa.array(splitting.identities({"": part["text"]})[""]),
+        )
+        for part in parts
+    ).combine_chunks()
 
 
 def corpus_report(
@@ -152,32 +161,18 @@ def corpus_report(
     }
 
 
-def _encode_split(
-    name: str,
-    rows: SplitRows,
-    tokenizer: Tokenizer,
-    settings: TextEncode,
-    *,
-    classes: Sequence[str],
-) -> EncodedSplit:
+def _encoded(
+    name: str, rows: SplitRows, tokenizer: Tokenizer, settings: TextEncode
+) -> Iterator[Sequences]:
     batches = progress.bar(
-        rows.batches(),
-        what=f"encoding {name}",
-        total=ceil(rows.table.num_rows / _BATCH),
-        unit="thousand",
+        rows.batches(), what=f"encoding {name}", total=ceil(len(rows.mask) / PART), unit="thousand"
     )
-    sequences, totals = encode_texts(
-        batches, tokenizer, max_len=settings.max_len, keep=settings.keep
-    )
-    report = split_report(sequences, totals, classes=list(classes))
-    wanted = settings.bigrams if name == "train" else 0
-    bigrams = frequent_bigrams(sequences, wanted) if wanted else None
-    return EncodedSplit(name, sequences, totals, report, bigrams)
+    for part in encode_texts(batches, tokenizer, max_len=settings.max_len, keep=settings.keep):
+        yield part if name == "test" else replace(part, spans=None)
 
 
 def _texts_in_common(splits: Mapping[str, SplitRows]) -> dict[str, int]:
-    numbers = splitting.identities({name: rows.table["text"] for name, rows in splits.items()})
-    kept = {name: np.unique(numbers[name][rows.mask]) for name, rows in splits.items()}
+    kept = {name: np.unique(rows.identities[rows.mask]) for name, rows in splits.items()}
     return {
         f"{one} and {other}": len(np.intersect1d(kept[one], kept[other]))
         for one, other in itertools.combinations(SPLITS, 2)

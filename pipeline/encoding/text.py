@@ -1,6 +1,6 @@
 """Encoding texts as sequences, finding frequent bigrams, and reporting what was lost."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from pipeline.core.sequences import Sequences, starts_of
 from pipeline.encoding.tokenizer import UNKNOWN_ID, Keep, Tokenizer
 
 _CHUNK = 5000  # rows whose bigrams are counted at once
+MOST_PAIRS = 2**24  # different bigrams; counting them takes 1.5 GB at most
 
 
 def encode_texts(
@@ -18,35 +19,25 @@ def encode_texts(
     *,
     max_len: int,
     keep: Keep = "head",
-) -> tuple[Sequences, NDArray[np.int64]]:
-    """Encode batches of (row numbers, texts, targets), keeping one in memory at a time.
-
-    Returns:
-        The sequences, and <int64>[n], each text's number of tokens before truncation.
-    """
-    rows, targets, values, spans = [], [], [], []
-    lengths: list[int] = []
-    totals: list[int] = []
+) -> Iterator[Sequences]:
+    """Encode batches of (row numbers, texts, targets), one after the other."""
     for numbers, texts, labels in batches:
         encoded = tokenizer.encode(texts, max_len=max_len, keep=keep)
-        rows.append(numbers)
-        targets.append(labels)
-        values.append(np.concatenate([row.ids for row in encoded]))
-        spans.append(np.concatenate([row.spans for row in encoded]))
-        lengths.extend(len(row.ids) for row in encoded)
-        totals.extend(row.total for row in encoded)
-    sequences = Sequences(
-        rows=np.concatenate(rows),
-        targets=np.concatenate(targets),
-        starts=starts_of(lengths),
-        values=np.concatenate(values),
-        spans=np.concatenate(spans),
-    )
-    return sequences, np.array(totals, np.int64)
+        yield Sequences(
+            rows=numbers,
+            targets=labels,
+            starts=starts_of([len(row.ids) for row in encoded]),
+            values=np.concatenate([row.ids for row in encoded]),
+            spans=np.concatenate([row.spans for row in encoded]),
+            totals=np.array([row.total for row in encoded], np.int64),
+        )
 
 
 def frequent_bigrams(sequences: Sequences, count: int) -> NDArray[np.int32]:
     """The pairs of neighboring tokens that occur in the most rows, and in at least two.
+
+    Of more than `MOST_PAIRS` different pairs, the rarest half is forgotten, and counted anew if
+    it comes again (Manku & Motwani 2002): hardly any is frequent enough to be chosen.
 
     Args:
         sequences: of token ids.
@@ -55,36 +46,52 @@ def frequent_bigrams(sequences: Sequences, count: int) -> NDArray[np.int32]:
     Returns:
         <int32>[n, 2], sorted by id. Of equally frequent pairs, those with lower ids are taken.
     """
-    pairs = np.empty(0, np.int64)
-    rows_with = np.empty(0, np.int64)
-    for start in range(0, len(sequences), _CHUNK):
-        stop = min(start + _CHUNK, len(sequences))
-        begin, end = sequences.starts[start], sequences.starts[stop]
-        ids = sequences.values[begin:end].astype(np.int64)
-        row = np.repeat(np.arange(stop - start), sequences.lengths[start:stop])
-        within = row[1:] == row[:-1]
-        both = ids[:-1][within] << 32 | ids[1:][within]
-        # sort by row, then by pair, to count each pair once per row
-        order = np.lexsort((both, row[1:][within]))
-        both, row = both[order], row[1:][within][order]
-        first = np.ones(len(both), bool)
-        first[1:] = (both[1:] != both[:-1]) | (row[1:] != row[:-1])
-        found, times = np.unique(both[first], return_counts=True)
-        # add the counts of this chunk to those of the earlier ones
-        pairs, inverse = np.unique(np.concatenate([pairs, found]), return_inverse=True)
-        counts = np.concatenate([rows_with, times])
-        rows_with = np.bincount(inverse, weights=counts, minlength=len(pairs)).astype(np.int64)
+    pairs, rows_with = np.empty(0, np.int64), np.empty(0, np.int64)
+    waiting: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    for part in sequences.parts(_CHUNK):
+        waiting.append(_rows_with(part))
+        # Not after each part: that would sort all pairs so far again and again.
+        if sum(len(found) for found, _ in waiting) > len(pairs):
+            pairs, rows_with = _added([(pairs, rows_with), *waiting])
+            waiting.clear()
+            if len(pairs) > MOST_PAIRS:
+                kept = np.sort(np.argsort(-rows_with, kind="stable")[: MOST_PAIRS // 2])
+                pairs, rows_with = pairs[kept], rows_with[kept]
+    pairs, rows_with = _added([(pairs, rows_with), *waiting])
     repeated = np.flatnonzero(rows_with > 1)
     chosen = repeated[np.argsort(-rows_with[repeated], kind="stable")[:count]]
     kept = pairs[np.sort(chosen)]
     return np.stack([kept >> 32, kept & 0xFFFFFFFF], axis=1).astype(np.int32)
 
 
-def split_report(
-    sequences: Sequences, totals: NDArray[np.int64], *, classes: list[str]
-) -> dict[str, Any]:
+def _rows_with(part: Sequences) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different pairs of neighbors, ascending, and in how many rows each occurs."""
+    ids = part.values.astype(np.int64)
+    row = np.repeat(np.arange(len(part)), part.lengths)
+    within = row[1:] == row[:-1]
+    both = ids[:-1][within] << 32 | ids[1:][within]
+    # sort by row, then by pair, to count each pair once per row
+    order = np.lexsort((both, row[1:][within]))
+    both, row = both[order], row[1:][within][order]
+    first = np.ones(len(both), bool)
+    first[1:] = (both[1:] != both[:-1]) | (row[1:] != row[:-1])
+    return np.unique(both[first], return_counts=True)
+
+
+def _added(
+    counted: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different pairs of all, ascending, and the sums of their counts."""
+    pairs, inverse = np.unique(np.concatenate([each for each, _ in counted]), return_inverse=True)
+    counts = np.concatenate([each for _, each in counted])
+    return pairs, np.bincount(inverse, counts, len(pairs)).astype(np.int64)
+
+
+def split_report(sequences: Sequences, *, classes: list[str]) -> dict[str, Any]:
     """Report on one split: lengths in tokens, truncation, unknown tokens."""
-    unknown = float(np.mean(sequences.values == UNKNOWN_ID))
+    totals = sequences.totals
+    assert totals is not None, "texts carry the number of all their tokens"
+    unknown = sum(np.count_nonzero(part.values == UNKNOWN_ID) for part in sequences.parts())
     quantiles = np.quantile(totals, [0, 0.25, 0.5, 0.75, 0.95, 1]).tolist()
     labels = np.bincount(sequences.targets, minlength=len(classes)).tolist()
     return {
@@ -96,5 +103,5 @@ def split_report(
         },
         "truncated_rows": int(np.sum(totals > sequences.lengths)),
         "tokens_cut_share": round(1 - float(sequences.lengths.sum() / max(totals.sum(), 1)), 6),
-        "unknown_token_share": round(unknown, 6),
+        "unknown_token_share": round(unknown / len(sequences.values), 6),
     }

@@ -45,9 +45,12 @@ def leave_one_out(sequences: Sequences, predict: Predict) -> NDArray[np.float64]
 
 def inverse_frequencies(train: Sequences, vocabulary: int) -> NDArray[np.float64]:
     """<float64>[vocabulary]: log((1 + texts) / (1 + texts with the token)), in train."""
-    row_of = np.repeat(np.arange(len(train), dtype=np.int64), train.lengths)
-    tokens = np.unique(row_of * vocabulary + train.values) % vocabulary
-    return np.log((1 + len(train)) / (1 + np.bincount(tokens, minlength=vocabulary)))
+    texts = np.zeros(vocabulary)
+    for part in train.parts():
+        row_of = np.repeat(np.arange(len(part), dtype=np.int64), part.lengths)
+        tokens = np.unique(row_of * vocabulary + part.values) % vocabulary
+        texts += np.bincount(tokens, minlength=vocabulary)
+    return np.log((1 + len(train)) / (1 + texts))
 
 
 def plain_controls(

@@ -98,7 +98,7 @@ def _measured(workspace: Workspace, card: dict[str, Any]) -> tuple[Sequences, Pr
             fix="restore its results: dvc repro; or name a model there: --model "
             "results/models/MODEL-SEED.",
         )
-    rows = read_sequences(workspace.encoded / "test.parquet", spans=False)
+    rows = read_sequences(workspace.encoded / "test.parquet")
     measured = read_predictions(folder / "test.parquet")
     if not np.array_equal(rows.rows, measured.rows):
         raise ArtifactError(

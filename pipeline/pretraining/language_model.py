@@ -121,13 +121,13 @@ def learn_language_model(
     """
     keras.utils.set_random_seed(settings.seed)
     vocabulary = len(vectors)
-    counts = np.bincount(rows.values, minlength=vocabulary)
+    counts = sum(np.bincount(part.values, minlength=vocabulary) for part in rows.parts())
     share = (counts + 1.0) ** 0.75  # as in word2vec: rare words more often than they occur
     share /= share.sum()
     log_share = tf.constant(np.log(share), tf.float32)
     every = min(_HELD_OUT, len(rows))
     held = np.arange(len(rows)) % every == every - 1
-    train, held_out = rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held))
+    train, held_out = np.flatnonzero(~held), np.flatnonzero(held)
 
     model = _Model(vectors, settings)
     steps = settings.epochs * ceil(len(train) / settings.batch_size)
@@ -157,15 +157,19 @@ def learn_language_model(
     for epoch in range(len(losses), settings.epochs):
         begun = time.perf_counter()
         rng = np.random.default_rng([settings.seed, epoch])
-        order = batches(train.lengths, settings.batch_size, rng)
+        order = batches(rows.lengths[train], settings.batch_size, rng)
         with progress.epoch_bar(what=f"language model, epoch {epoch + 1}", total=len(order)) as bar:
             for indices in order:
-                compiled(tf.constant(pad(train, indices)), _draw(share, settings.samples, rng))
+                compiled(
+                    tf.constant(pad(rows, train[indices])), _draw(share, settings.samples, rng)
+                )
                 bar.update()
         rng = np.random.default_rng(settings.seed)
         found = [
-            float(judged(tf.constant(pad(held_out, indices)), _draw(share, settings.samples, rng)))
-            for indices in batches(held_out.lengths, settings.batch_size, None)
+            float(
+                judged(tf.constant(pad(rows, held_out[one])), _draw(share, settings.samples, rng))
+            )
+            for one in batches(rows.lengths[held_out], settings.batch_size, None)
         ]
         losses.append(float(np.mean(found)))
         if checkpoint:

@@ -1,22 +1,15 @@
 """Pretrained weights for a dataset: word vectors, and a Bi-LSTM if its entry asks for one."""
 
-from collections.abc import Sequence
-from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import progress
 from pipeline.core import runtime
 from pipeline.core.params import LanguageModel, Vectors
-from pipeline.core.sequences import Sequences, starts_of
-from pipeline.encoding.tokenizer import Keep, Tokenizer
+from pipeline.core.sequences import Sequences
 from pipeline.training.checkpoint import Checkpoint
-
-_BATCH = 1000
-Rows = Sequence[NDArray[np.int32]]  # token ids of each text
 
 
 class PretrainedWeights(NamedTuple):
@@ -34,7 +27,7 @@ class PretrainedWeights(NamedTuple):
 
 
 def pretrain_weights(
-    rows: Rows,
+    rows: Sequences,
     vectors: Vectors,
     language_model: LanguageModel | None,
     *,
@@ -53,7 +46,7 @@ def pretrain_weights(
         checkpoints: of the word vectors and of the language model. An interrupted run resumes
             from them; the caller removes them once the result is saved.
     """
-    tokens = sum(len(row) for row in rows)
+    tokens = len(rows.values)
     report = {**vectors.model_dump(), "texts": len(rows), "tokens": tokens}
     kept = checkpoints[0].restore()
     if kept:
@@ -68,37 +61,13 @@ def pretrain_weights(
     with runtime.quiet_imports():
         from pipeline.pretraining import language_model as module  # TensorFlow, only if needed
     runtime.pin_threads(threads)
-    nothing = np.zeros(len(rows), np.int64)
-    starts = starts_of([len(row) for row in rows])
-    texts = Sequences(np.arange(len(rows)), nothing, starts, np.concatenate(rows))
-    model = module.learn_language_model(texts, learned, language_model, checkpoint=checkpoints[1])
+    model = module.learn_language_model(rows, learned, language_model, checkpoint=checkpoints[1])
     report["language_model"] = {"held_out_losses": model.losses}
     return PretrainedWeights(model.vectors, model.bilstm, report)
 
 
-def tokenize(texts: pa.ChunkedArray, tokenizer: Tokenizer, *, max_len: int, keep: Keep) -> Rows:
-    """Tokenize texts, truncating them as in the encoded splits.
-
-    Args:
-        texts: <string>[n].
-        tokenizer: the dataset's tokenizer.
-        max_len: maximum number of tokens.
-        keep: which tokens of a longer text to keep.
-    """
-    rows = []
-    for start in progress.bar(
-        range(0, len(texts), _BATCH),
-        what="tokenizing the unlabeled texts",
-        total=ceil(len(texts) / _BATCH),
-        unit="thousand",
-    ):
-        batch = texts.slice(start, _BATCH).to_pylist()
-        rows += [row.ids for row in tokenizer.encode(batch, max_len=max_len, keep=keep)]
-    return rows
-
-
 def _word_vectors(
-    rows: Rows, settings: Vectors, *, vocabulary_size: int, tokens: int
+    rows: Sequences, settings: Vectors, *, vocabulary_size: int, tokens: int
 ) -> NDArray[np.float32]:
     from pipeline.pretraining.word_vectors import word_vectors  # gensim, only if needed
 

@@ -1,6 +1,6 @@
 """Word vectors, learned from text without labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from gensim.models import Word2Vec
@@ -8,6 +8,7 @@ from gensim.models.callbacks import CallbackAny2Vec
 from numpy.typing import NDArray
 
 from pipeline.core.params import Vectors
+from pipeline.core.sequences import Sequences
 from pipeline.encoding.tokenizer import UNKNOWN_ID
 
 SCALE = 0.1  # standard deviation of a vector's entries
@@ -15,7 +16,7 @@ LONGEST = 10_000  # tokens in a sentence; gensim ignores the rest
 
 
 def word_vectors(
-    rows: Sequence[NDArray[np.int32]],
+    rows: Sequences,
     settings: Vectors,
     *,
     vocabulary_size: int,
@@ -33,12 +34,7 @@ def word_vectors(
         <float32>[vocabulary_size, settings.size]; 0 for padding, for the unknown word, and for
         words that occur in no text.
     """
-    names = [str(number) for number in range(vocabulary_size)]
-    sentences = [
-        [names[number] for number in row[start : start + LONGEST] if number > UNKNOWN_ID]
-        for row in rows
-        for start in range(0, len(row), LONGEST)
-    ]
+    sentences = _Sentences(rows, vocabulary_size)
     vectors = np.zeros((vocabulary_size, settings.size), np.float32)
     if not any(sentences):
         return vectors
@@ -58,6 +54,21 @@ def word_vectors(
     known = np.array([int(name) for name in model.wv.index_to_key])
     vectors[known] = model.wv.vectors * (SCALE / model.wv.vectors.std())
     return vectors
+
+
+class _Sentences:
+    """The texts' known words, read anew for each epoch."""
+
+    def __init__(self, rows: Sequences, vocabulary_size: int) -> None:
+        self._rows = rows
+        self._names = [str(number) for number in range(vocabulary_size)]
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for part in self._rows.parts():
+            for row in np.split(part.values, part.starts[1:-1]):
+                for start in range(0, len(row), LONGEST):
+                    ids = row[start : start + LONGEST].tolist()
+                    yield [self._names[number] for number in ids if number > UNKNOWN_ID]
 
 
 class _EpochDone(CallbackAny2Vec):

@@ -1,11 +1,13 @@
 """`encode`: data/raw → data/encoded."""
 
+from functools import partial
 from typing import Any
 
 from pipeline import progress
 from pipeline.core import params
 from pipeline.core.files import (
     read_json,
+    read_parts,
     read_table,
     sealed_folder,
     write_array,
@@ -13,9 +15,10 @@ from pipeline.core.files import (
     write_text,
 )
 from pipeline.core.predictions import SPLITS
-from pipeline.core.sequences import write_sequences
+from pipeline.core.sequences import read_sequences, write_parts, write_sequences
 from pipeline.encoding.corpus import corpus_report, encode_corpus
 from pipeline.encoding.series import encode_series, series_report
+from pipeline.encoding.text import frequent_bigrams, split_report
 from pipeline.workspace import Workspace
 
 
@@ -38,17 +41,19 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
         "label",
         *(["group"] if {"group_column", "group_rows"} & card["source"].keys() else []),
     ]
-    raw = {name: read_table(path, columns) for name, path in paths.items()}
-    corpus = encode_corpus(raw, settings, classes=card["classes"])
+    raw = {name: partial(read_parts, path, columns) for name, path in paths.items()}
+    corpus = encode_corpus(raw, settings)
     reports, bigrams = {}, None
     with sealed_folder(workspace.encoded, stage="encode") as folder:
-        for split in corpus.splits:
-            write_sequences(folder / f"{split.name}.parquet", split.sequences, totals=split.totals)
-            reports[split.name] = split.report
-            progress.say(f"encoded {split.name}: {_described(split.report, settings)}")
-            if split.bigrams is not None:
-                bigrams = len(split.bigrams)
-                write_array(folder / "bigrams.npy", split.bigrams)
+        for name in SPLITS:
+            write_parts(folder / f"{name}.parquet", corpus.splits[name])
+            written = read_sequences(folder / f"{name}.parquet")
+            reports[name] = split_report(written, classes=card["classes"])
+            progress.say(f"encoded {name}: {_described(reports[name], settings)}")
+            if settings.bigrams and name == "train":
+                pairs = frequent_bigrams(written, settings.bigrams)
+                write_array(folder / "bigrams.npy", pairs)
+                bigrams = len(pairs)
         write_text(folder / "tokenizer.json", corpus.tokenizer.to_json())
         report = corpus_report(corpus, reports, settings, bigrams=bigrams)
         write_json(folder / "encoding.json", _from_card(card) | report)

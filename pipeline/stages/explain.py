@@ -47,7 +47,7 @@ def run(workspace: Workspace) -> None:
     runtime.pin_threads(settings.threads)
     confidence, chance = settings.evaluate.confidence, settings.explain.seed
     about = read_json(workspace.encoded / "encoding.json")
-    test = read_sequences(workspace.encoded / "test.parquet")
+    test = read_sequences(workspace.encoded / "test.parquet", spans=about["kind"] == "text")
     raw = _raw(workspace, about)
     predictions = {
         (model, seed): read_predictions(workspace.model(model, seed) / "test.parquet")
@@ -186,7 +186,7 @@ def _words(
     if about["kind"] == "series":
         return None, None
     size = about["vocabulary_size"]
-    train = read_sequences(workspace.encoded / "train.parquet", spans=False)
+    train = read_sequences(workspace.encoded / "train.parquet")
     idf = candidates.inverse_frequencies(train, size)
     if about["task"] == "regression":
         return idf, None

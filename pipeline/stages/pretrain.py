@@ -1,24 +1,32 @@
 """`pretrain`: data/raw, data/encoded → data/vectors."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline import fingerprint, progress
 from pipeline.core import params
 from pipeline.core.files import (
     read_json,
-    read_table,
+    read_parts,
     read_text,
     sealed_folder,
+    temporary_folder,
     write_array,
     write_arrays,
     write_json,
 )
-from pipeline.core.sequences import read_sequences
+from pipeline.core.sequences import Sequences, read_sequences, write_parts
 from pipeline.data import splitting
+from pipeline.encoding.text import encode_texts
 from pipeline.encoding.tokenizer import load_tokenizer
 from pipeline.errors import ParamsError
-from pipeline.pretraining.weights import Rows, pretrain_weights, tokenize
+from pipeline.pretraining.weights import pretrain_weights
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.workspace import Workspace
 
@@ -27,7 +35,10 @@ def run(workspace: Workspace) -> None:
     """Learn what networks begin with, without labels, if the dataset's entry asks for it."""
     settings = params.load_params(workspace.params)
     encode = settings.entry.encode
-    with sealed_folder(workspace.vectors, stage="pretrain") as folder:
+    with (
+        sealed_folder(workspace.vectors, stage="pretrain") as folder,
+        temporary_folder(workspace.scratch / "pretrain") as scratch,
+    ):
         if not isinstance(encode, params.TextEncode) or encode.vectors is None:
             write_json(folder / "vectors.json", {"corpus": None})
             return
@@ -36,7 +47,7 @@ def run(workspace: Workspace) -> None:
             _checkpoint(workspace, settings, "language_model"),
         )
         weights = pretrain_weights(
-            _read_rows(workspace, encode.vectors),
+            _read_rows(workspace, encode.vectors, scratch=scratch),
             encode.vectors,
             encode.language_model,
             vocabulary_size=read_json(workspace.encoded / "encoding.json")["vocabulary_size"],
@@ -64,16 +75,15 @@ def _checkpoint(workspace: Workspace, settings: params.Params, name: str) -> Che
     )
 
 
-def _read_rows(workspace: Workspace, wanted: params.Vectors) -> Rows:
+def _read_rows(workspace: Workspace, wanted: params.Vectors, *, scratch: Path) -> Sequences:
     """Token ids of the training texts and, if they are wanted, of the unlabeled ones.
 
     Raises:
         ParamsError: the dataset has no unlabeled texts.
     """
-    train = read_sequences(workspace.encoded / "train.parquet", spans=False)
-    rows = np.split(train.values, train.starts[1:-1])
+    train = read_sequences(workspace.encoded / "train.parquet")
     if wanted.corpus == "train":
-        return rows
+        return train
     path = workspace.raw / "unsupervised.parquet"
     if not path.exists():
         raise ParamsError(
@@ -83,21 +93,45 @@ def _read_rows(workspace: Workspace, wanted: params.Vectors) -> Rows:
         )
     about = read_json(workspace.encoded / "encoding.json")
     tokenizer = load_tokenizer(read_text(workspace.encoded / "tokenizer.json"))
-    texts = _without_validation(workspace, read_table(path, ["text"])["text"])
-    return [*rows, *tokenize(texts, tokenizer, max_len=about["max_len"], keep=about["keep"])]
+    texts = progress.bar(
+        _unlabeled(path, _held_out(workspace)),
+        what="tokenizing the unlabeled texts",
+        unit="thousand",
+    )
+    unlabeled = encode_texts(texts, tokenizer, max_len=about["max_len"], keep=about["keep"])
+    write_parts(
+        scratch / "texts.parquet",
+        (replace(part, spans=None, totals=None) for part in chain(train.parts(), unlabeled)),
+    )
+    return read_sequences(scratch / "texts.parquet")
 
 
-def _without_validation(workspace: Workspace, texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Drop unlabeled texts that `encode` held out of train for validation.
+def _held_out(workspace: Workspace) -> NDArray[np.int64]:
+    """The hashes of the texts that `encode` held out of train for validation.
 
     `download` has dropped those of a split that the source itself has.
     """
     if (workspace.raw / "validation.parquet").exists():
-        return texts
-    rows = read_sequences(workspace.encoded / "validation.parquet", spans=False).rows
-    held = read_table(workspace.raw / "train.parquet", ["text"])["text"].take(pa.array(rows))
-    numbers = splitting.identities({"texts": texts, "held": held})
-    shared = np.isin(numbers["texts"], numbers["held"])
-    if shared.any():
-        progress.say(f"{shared.sum():,} unlabeled texts are also in validation: not learned from")
-    return texts.filter(pa.array(~shared))
+        return np.empty(0, np.int64)
+    parts = read_parts(workspace.raw / "train.parquet", ["text"])
+    rows = read_sequences(workspace.encoded / "validation.parquet").rows
+    return np.concatenate([_hashes(part) for part in parts])[rows]
+
+
+def _unlabeled(
+    path: Path, held: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], list[str], NDArray[np.int64]]]:
+    """Row numbers, texts and no targets, a part after the other, without those held out."""
+    shared = start = 0
+    for part in read_parts(path, ["text"]):
+        kept = np.flatnonzero(~np.isin(_hashes(part), held))
+        shared += part.num_rows - len(kept)
+        if len(kept):
+            yield start + kept, part["text"].take(pa.array(kept)).to_pylist(), np.zeros_like(kept)
+        start += part.num_rows
+    if shared:
+        progress.say(f"{shared:,} unlabeled texts are also in validation: not learned from")
+
+
+def _hashes(part: pa.Table) -> NDArray[np.int64]:
+    return splitting.identities({"": part["text"]})[""]

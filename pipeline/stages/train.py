@@ -20,9 +20,7 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
     """Train one model with one seed; write weights, history and predictions."""
     begun = time.perf_counter()
     settings = params.load_params(workspace.params)
-    splits = {
-        name: read_sequences(workspace.encoded / f"{name}.parquet", spans=False) for name in SPLITS
-    }
+    splits = {name: read_sequences(workspace.encoded / f"{name}.parquet") for name in SPLITS}
     run = TrainingRun.for_stage(
         __name__,
         model,

@@ -10,7 +10,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
 
 from pipeline.core.files import (
     column_names,
@@ -22,66 +21,11 @@ from pipeline.core.files import (
     write_json,
 )
 from pipeline.core.predictions import Predictions, read_predictions, write_predictions
-from pipeline.core.sequences import Sequences, read_sequences, write_sequences
+from pipeline.core.sequences import read_sequences
 from pipeline.errors import ArtifactError
 from pipeline.evaluation.tables import to_csv
 from pipeline.workspace import Workspace
-from tests.support import strategies
 from tests.support.paths import PROJECT
-
-
-def _equal(one: Sequences, other: Sequences) -> bool:
-    fields = ("rows", "targets", "starts", "values")
-    return all(
-        np.array_equal(getattr(one, field), getattr(other, field))
-        and getattr(one, field).dtype == getattr(other, field).dtype
-        for field in fields
-    )
-
-
-@given(strategies.sequences())
-def test_token_sequences_survive_the_file(tmp_path_factory, sequences):
-    """Also without any row at all."""
-    path = tmp_path_factory.mktemp("sequences") / "rows.parquet"
-    write_sequences(path, sequences)
-    assert _equal(read_sequences(path), sequences)
-
-
-@given(strategies.sequences(features=3))
-def test_series_survive_the_file(tmp_path_factory, sequences):
-    """Values of several features a step keep their shape."""
-    path = tmp_path_factory.mktemp("sequences") / "rows.parquet"
-    write_sequences(path, sequences)
-    read = read_sequences(path)
-    if len(sequences):
-        assert _equal(read, sequences)
-
-
-def test_spans_survive_the_file(tmp_path):
-    """Each token keeps its place in the text."""
-    spans = np.array([[0, 2], [3, 4], [0, 9]], np.int32)
-    rows = Sequences(
-        np.arange(2), np.array([0, 1]), np.array([0, 2, 3]), np.array([5, 6, 7], np.int32), spans
-    )
-    write_sequences(tmp_path / "rows.parquet", rows)
-    path = tmp_path / "rows.parquet"
-    assert np.array_equal(read_sequences(path).spans, spans)
-    without = read_sequences(path, spans=False)
-    assert without.spans is None
-    assert _equal(without, rows)
-
-
-@given(strategies.sequences())
-def test_taking_rows_is_taking_each_row(sequences):
-    """`take` against the obvious loop, in any order and with repetition."""
-    indices = np.array([i for i in range(len(sequences)) if i % 3] * 2, np.int64)[::-1]
-    taken = sequences.take(indices)
-    assert len(taken) == len(indices)
-    for place, index in enumerate(indices):
-        expected = sequences.values[sequences.starts[index] : sequences.starts[index + 1]]
-        got = taken.values[taken.starts[place] : taken.starts[place + 1]]
-        assert np.array_equal(got, expected)
-        assert taken.rows[place] == sequences.rows[index]
 
 
 @pytest.mark.parametrize("shape", [(4, 2), (4, 5), (4,)])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.files import (
     SEAL,
+    map_array,
     read_array,
     read_arrays,
     read_csv,
@@ -30,6 +31,7 @@ from tests.support.training import rows
 
 READERS = {
     "train.parquet": read_sequences,
+    "train.values.npy": map_array,
     "test.parquet": read_predictions,
     "card.json": read_json,
     "history.csv": read_csv,

@@ -76,8 +76,8 @@ def test_held_out_groups_are_whole_and_stratified(
 def test_groups_and_copies_are_never_divided(rows: list[tuple[str, int]], seed: int) -> None:
     """Neither a group nor a text is on both sides; without need, no two groups are joined."""
     texts, groups = zip(*rows, strict=True)
-    table = pa.table({"text": list(texts), "group": list(groups)})
-    parts = splitting.indivisible(table)
+    copies = splitting.hash_rows(text.encode() for text in texts)
+    parts = splitting.indivisible(copies, np.array(groups, np.int64))
     for column in (np.array(texts), np.array(groups)):
         for value in set(column):
             assert len(set(parts[column == value])) == 1

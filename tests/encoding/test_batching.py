@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.encoding import batching
 from pipeline.encoding.batching import batches, pad
 from tests.support import strategies
 
@@ -46,6 +47,25 @@ def test_inference_runs_from_short_to_long(lengths, batch_size):
     """Without a generator the rows are sorted by length, equal ones in their own order."""
     rows = [row for batch in batches(lengths, batch_size, None) for row in batch]
     assert rows == sorted(range(len(lengths)), key=lambda row: (lengths[row], row))
+
+
+@given(strategies.lengths(max_rows=700), st.integers(1, 9), SEEDS)
+def test_more_than_a_window_is_read_in_blocks(lengths, batch_size, seed):
+    """No row is lost, and the batches of one window are of a few blocks of neighbors."""
+    steps = max(10, int(lengths.sum()) // 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batching, "WINDOW", steps)
+        patch.setattr(batching, "BLOCKS", 2)
+        divided = batches(lengths, batch_size, rng_of(seed))
+        windows = list(batching._windows(lengths, rng_of(seed)))
+    assert sorted(row for batch in divided for row in batch) == list(range(len(lengths)))
+    assert all(1 <= len(batch) <= batch_size for batch in divided)
+    assert [len(window) for window in windows if len(window)] == [
+        sum(len(batch) for batch in divided if np.isin(batch, window).all())
+        for window in windows
+        if len(window)
+    ]
+    assert all(np.sum(np.diff(window) > 1) < 2 for window in windows)
 
 
 @pytest.mark.parametrize(("seed", "limit"), [(None, 0.01), (1, 0.03)])

@@ -20,26 +20,24 @@ def encoded():
         (np.array([4, 7]), TEXTS[:2], np.array([1, 0])),
         (np.array([9]), TEXTS[2:], np.array([0])),
     ]
-    return encode_texts(iter(batches), tokenizer, max_len=5)
+    return Sequences.concatenate(list(encode_texts(iter(batches), tokenizer, max_len=5)))
 
 
 def test_batches_become_one_ragged_array(encoded):
     """Rows, targets and starts in the order of the batches; lengths up to the limit."""
-    sequences, totals = encoded
-    assert sequences.rows.tolist() == [4, 7, 9]
-    assert sequences.targets.tolist() == [1, 0, 0]
-    assert sequences.starts.tolist() == [0, 3, 8, 9]
-    assert totals.tolist() == [3, 8, 1]
-    assert sequences.values.dtype == np.int32
+    assert encoded.rows.tolist() == [4, 7, 9]
+    assert encoded.targets.tolist() == [1, 0, 0]
+    assert encoded.starts.tolist() == [0, 3, 8, 9]
+    assert encoded.totals.tolist() == [3, 8, 1]
+    assert encoded.values.dtype == np.int32
 
 
 def test_spans_lead_back_to_the_words(encoded):
     """Each token's characters in its own text."""
-    sequences, _ = encoded
     words = [
-        [TEXTS[row][start:end] for start, end in sequences.spans[first:last]]
+        [TEXTS[row][start:end] for start, end in encoded.spans[first:last]]
         for row, (first, last) in enumerate(
-            zip(sequences.starts[:-1], sequences.starts[1:], strict=True)
+            zip(encoded.starts[:-1], encoded.starts[1:], strict=True)
         )
     ]
     assert words == [["a", "good", "film"], ["a", "bad", "film", ",", "a"], ["zebra"]]
@@ -47,7 +45,7 @@ def test_spans_lead_back_to_the_words(encoded):
 
 def test_the_report_counts_what_was_cut_off_and_what_is_unknown(encoded):
     """By hand: 3 of 12 tokens cut in 1 row, 1 of 9 kept tokens unknown."""
-    report = split_report(*encoded, classes=["neg", "pos"])
+    report = split_report(encoded, classes=["neg", "pos"])
     assert report["rows"] == 3
     assert report["labels"] == {"neg": 2, "pos": 1}
     assert report["truncated_rows"] == 1

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.params import Vectors
+from pipeline.core.sequences import Sequences, starts_of
 from pipeline.pretraining.word_vectors import SCALE, word_vectors
 
 SETTINGS = Vectors(corpus="train", size=8, window=2, epochs=30, seed=3)
@@ -12,7 +13,15 @@ def rows():
     rng = np.random.default_rng(0)
     like = [np.array([5, rng.integers(2, 4), 6, 7, 1, 0], np.int32) for _ in range(200)]
     other = [np.array([8, 4, 9, 10], np.int32) for _ in range(200)]
-    return like + other
+    return sequences(like + other)
+
+
+def sequences(texts):
+    """Rows of these token ids."""
+    rows = np.arange(len(texts))
+    return Sequences(
+        rows, np.zeros_like(rows), starts_of([*map(len, texts)]), np.concatenate(texts)
+    )
 
 
 def test_words_in_like_company_have_like_vectors():
@@ -32,7 +41,9 @@ def test_padding_and_the_unknown_have_none():
     vectors = word_vectors(rows(), SETTINGS, vocabulary_size=12)
     assert not vectors[[0, 1, 11]].any()
     assert vectors[2:11].any(axis=1).all()
-    assert not word_vectors([np.array([1], np.int32)], SETTINGS, vocabulary_size=12).any()
+    assert not word_vectors(
+        sequences([np.array([1], np.int32)]), SETTINGS, vocabulary_size=12
+    ).any()
 
 
 def test_the_same_texts_give_the_same_bytes_and_progress_is_told():

@@ -88,18 +88,17 @@ def test_unlabeled_texts_of_validation_are_not_learned_from(workspace, monkeypat
     write_json(workspace.encoded / "encoding.json", {**about, "keep": "head"})
     tokenizer = train_tokenizer(["another more"], vocabulary=20)
     write_text(workspace.encoded / "tokenizer.json", tokenizer.to_json())
+    labeled = len(read_sequences(workspace.encoded / "train.parquet"))
     read = []
     weights = pretrain.pretrain_weights
-    monkeypatch.setattr(
-        pretrain,
-        "pretrain_weights",
-        lambda rows, *rest, **options: read.append(rows) or weights(rows, *rest, **options),
-    )
+
+    def spy(rows, *rest, **options):
+        read.append([row.tolist() for row in np.split(rows.values, rows.starts[1:-1])[labeled:]])
+        return weights(rows, *rest, **options)
+
+    monkeypatch.setattr(pretrain, "pretrain_weights", spy)
     learn(workspace, vectors={**VECTORS, "corpus": "all"})
-    labeled = len(read_sequences(workspace.encoded / "train.parquet"))
-    assert [row.tolist() for row in read[0][labeled:]] == [
-        row.ids.tolist() for row in tokenizer.encode(["another", "more"], max_len=9)
-    ]
+    assert read == [[row.ids.tolist() for row in tokenizer.encode(["another", "more"], max_len=9)]]
     assert "2 unlabeled texts are also in validation" in capsys.readouterr().out
 
 

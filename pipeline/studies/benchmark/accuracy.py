@@ -49,8 +49,7 @@ def measure(workspace: Workspace, options: Options, say: Callable[[str], object]
             fix="select such a dataset in params.yaml (`dataset: imdb`), then: dvc repro pretrain",
         )
     train, validation = (
-        read_sequences(workspace.encoded / f"{name}.parquet", spans=False)
-        for name in ("train", "validation")
+        read_sequences(workspace.encoded / f"{name}.parquet") for name in ("train", "validation")
     )
     ours = settings.recipe("bilstm_attention")
     same = replace(

@@ -69,7 +69,9 @@ def load(
     if rows < table.num_rows:
         table = table.take(pa.array(np.sort(rng.permutation(table.num_rows)[:rows])))
     tokenizer = train_tokenizer(_texts(table), vocabulary=vocabulary)
-    sequences, _ = encode_texts(batches(table), tokenizer, max_len=max_len)
+    sequences = Sequences.concatenate(
+        list(encode_texts(batches(table), tokenizer, max_len=max_len))
+    )
     return Corpus(sequences, "IMDB's training reviews, as words", folder)
 
 

@@ -33,9 +33,7 @@ def train(root: str, libraries: str, steps: int) -> dict[str, float]:
     begun = time.perf_counter()
     workspace = Workspace(Path(root))
     settings = params.load_params(workspace.params)
-    splits = {
-        name: read_sequences(workspace.encoded / f"{name}.parquet", spans=False) for name in SPLITS
-    }
+    splits = {name: read_sequences(workspace.encoded / f"{name}.parquet") for name in SPLITS}
     run = TrainingRun.for_stage(
         "pipeline.stages.train",
         "bilstm_attention",

@@ -63,9 +63,8 @@ def encode(
         texts = [review.text for review in reviews]
         batch = (np.arange(len(texts)), texts, np.array([review.label for review in reviews]))
         # A text has no more tokens than characters: none is cut.
-        sequences, totals = encode_texts([batch], tokenizer, max_len=max(map(len, texts)))
-        encoded[name] = sequences
-        report[name] = split_report(sequences, totals, classes=list(CLASSES))
+        [encoded[name]] = encode_texts([batch], tokenizer, max_len=max(map(len, texts)))
+        report[name] = split_report(encoded[name], classes=list(CLASSES))
     about = {
         "dataset": "demo",
         "length": length,

@@ -124,7 +124,7 @@ def _train(
     if not values.get("bigrams"):
         run = replace(run, about={**run.about, "bigrams": 0})
     splits = {
-        name: read_sequences(workspace.encoded / f"{name}.parquet", spans=False)
+        name: read_sequences(workspace.encoded / f"{name}.parquet")
         for name in ("train", "validation")
     }
     mark = fingerprint.digest([], [run.fingerprint, values])

@@ -107,7 +107,7 @@ def _mask(
     random = np.random.default_rng(run.seed)
     with new_folder(own.encoded) as folder:
         for name in SPLITS:
-            rows = read_sequences(source / f"{name}.parquet", spans=False)
+            rows = read_sequences(source / f"{name}.parquet")
             chances = random.random((2, len(rows.values)))
             found = (
                 chances[0] if network is None else score(run.method, network, rows, points=points)
@@ -145,7 +145,7 @@ def _train(
     kept = folder / "model.json"
     if not kept.exists() or read_json(kept)["fingerprint"] != training.fingerprint:
         keras.backend.clear_session()  # layers are numbered per process
-        splits = {name: read_sequences(data / f"{name}.parquet", spans=False) for name in SPLITS}
+        splits = {name: read_sequences(data / f"{name}.parquet") for name in SPLITS}
         network = training.build_network()
         own = Workspace(part.scratch / run.name)
         checkpoint = Checkpoint(own.checkpoint(study.model, run.seed), training.fingerprint)

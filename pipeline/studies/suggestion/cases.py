@@ -192,7 +192,7 @@ def _train(own: Workspace, case: Case, model: str, seed: int) -> Iterator[Row]:
         libraries=own.libraries,
         threads=settings.threads,
     )
-    splits = {name: read_sequences(own.encoded / f"{name}.parquet", spans=False) for name in SPLITS}
+    splits = {name: read_sequences(own.encoded / f"{name}.parquet") for name in SPLITS}
     network = run.build_network()
     checkpoint = Checkpoint(own.checkpoint(model, seed), run.fingerprint)
     result = train_model(

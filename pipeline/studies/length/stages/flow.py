@@ -20,7 +20,7 @@ def run(workspace: Workspace, model: str) -> None:
     wanted = settings.load_study(study.params)
     flow = wanted.flow
     data = study.encoded / flow.length
-    test = read_sequences(data / f"{settings.test_name(POSITION)}.parquet")
+    test = read_sequences(data / f"{settings.test_name(POSITION)}.parquet", spans=True)
     reviews = corpus.test_reviews(wanted.corpus, flow.length, POSITION)
     rows = test.take(np.arange(min(flow.rows, len(test))))
     ends = evidence_ends(rows, [review.evidence for review in reviews[: len(rows)]])
@@ -39,8 +39,8 @@ def run(workspace: Workspace, model: str) -> None:
     )
     train_model(
         run.build_network(),
-        read_sequences(data / "train.parquet", spans=False),
-        read_sequences(data / "validation.parquet", spans=False),
+        read_sequences(data / "train.parquet"),
+        read_sequences(data / "validation.parquet"),
         recipe,
         task="binary",
         seed=flow.seed,

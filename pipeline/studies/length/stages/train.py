@@ -18,7 +18,7 @@ def run(workspace: Workspace, length: str, model: str, seed: int) -> None:
     study = workspace.length_study
     wanted = settings.load_study(study.params)
     splits = {
-        path.stem: read_sequences(path, spans=False)
+        path.stem: read_sequences(path)
         for path in sorted((study.encoded / length).glob("*.parquet"))
     }
     train = splits.pop("train")
