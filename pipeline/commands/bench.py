@@ -11,6 +11,7 @@ from pipeline.workspace import Workspace
 # Those of a plain `make bench`, and those that take longer.
 DEFAULT = ("throughput", "inference", "length", "rows", "starting")
 PARTS = (*DEFAULT, "single", "answers", "growth", "losses", "recipe", "accuracy")
+STAGES = ("encode", "pretrain", "train", "evaluate", "explain", "report", "track")
 IMPLEMENTATIONS = (
     "spotlight", "keras", "keras_by_length", "pytorch", "pytorch_sparse", "pytorch_ids",
 )  # fmt: skip
@@ -53,6 +54,14 @@ def add_parser(commands: Subparsers) -> None:
         default=IMPLEMENTATIONS,
         metavar="NAME",
         help="what to train; the first is compared with the others",
+    )
+    parser.add_argument(
+        "--stages",
+        nargs="+",
+        choices=STAGES,
+        default=STAGES,
+        metavar="NAME",
+        help=f"what the part `rows` runs: {', '.join(STAGES)}",
     )
     for name, (number, meaning) in NUMBERS.items():
         parser.add_argument(f"--{name}", type=int, default=number, metavar="N", help=meaning)

@@ -310,6 +310,25 @@ def read_parts(path: Path, columns: list[str] | None = None) -> Iterator[pa.Tabl
             yield pa.Table.from_batches([batch])
 
 
+def read_rows(path: Path, rows: NDArray[np.int64], columns: list[str]) -> pa.Table:
+    """Read some rows of a parquet file that may be larger than memory.
+
+    Args:
+        path: the file.
+        rows: <int64>[n], their numbers, ascending.
+        columns: what to read of them.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    found, start = [], 0
+    for part in read_parts(path, columns):
+        first, end = np.searchsorted(rows, [start, start + part.num_rows])
+        found.append(part.take(pa.array(rows[first:end] - start)))
+        start += part.num_rows
+    return pa.concat_tables(found)
+
+
 def column_names(path: Path) -> list[str]:
     """The columns of a parquet file.
 

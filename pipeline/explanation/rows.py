@@ -50,16 +50,18 @@ def select(raw: pa.Table, test: Sequences, positions: NDArray[np.int64]) -> Rows
     """Put together the rows at these positions of the split.
 
     Args:
-        raw: every raw test row; of its columns `text` and `evidence` are used.
+        raw: raw test rows, these among them, in the order of `row`, their number; of the other
+            columns `text` and `evidence` are used.
         test: the encoded rows.
         positions: <int64>[n].
     """
     sequences = test.take(positions)
+    places = pa.array(np.searchsorted(raw["row"].to_numpy(), sequences.rows))
     evidence = texts = None
     if "text" in raw.column_names:
-        texts = raw["text"].take(pa.array(sequences.rows)).to_pylist()
+        texts = raw["text"].take(places).to_pylist()
     if "evidence" in raw.column_names:
-        evidence = raw["evidence"].take(pa.array(sequences.rows)).to_pylist()
+        evidence = raw["evidence"].take(places).to_pylist()
         if texts is not None:
             evidence = [[(span["start"], span["end"]) for span in spans] for spans in evidence]
     return Rows(positions, sequences, texts, evidence)

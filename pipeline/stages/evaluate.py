@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute
 
@@ -13,6 +14,7 @@ from pipeline.core.files import (
     column_names,
     read_csv,
     read_json,
+    read_parts,
     read_table,
     remove_unlisted,
     sealed_folder,
@@ -84,8 +86,11 @@ def _evidence(workspace: Workspace, about: Mapping[str, Any]) -> NDArray[np.floa
     path = workspace.raw / "test.parquet"
     if "evidence" not in column_names(path):
         return None
-    raw = read_table(path, ["text", "evidence"])
+    return np.concatenate([_positions(part) for part in read_parts(path, ["text", "evidence"])])
+
+
+def _positions(part: pa.Table) -> NDArray[np.float64]:
     passages = [
-        [(span["start"], span["end"]) for span in spans] for spans in raw["evidence"].to_pylist()
+        [(span["start"], span["end"]) for span in spans] for spans in part["evidence"].to_pylist()
     ]
-    return evidence_positions(passages, compute.utf8_length(raw["text"]).to_pylist())
+    return evidence_positions(passages, compute.utf8_length(part["text"]).to_pylist())

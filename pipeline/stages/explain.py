@@ -13,7 +13,7 @@ from pipeline.core import params, runtime
 from pipeline.core.files import (
     column_names,
     read_json,
-    read_table,
+    read_rows,
     sealed_folder,
     write_bytes,
     write_json,
@@ -48,7 +48,6 @@ def run(workspace: Workspace) -> None:
     confidence, chance = settings.evaluate.confidence, settings.explain.seed
     about = read_json(workspace.encoded / "encoding.json")
     test = read_sequences(workspace.encoded / "test.parquet", spans=about["kind"] == "text")
-    raw = _raw(workspace, about)
     predictions = {
         (model, seed): read_predictions(workspace.model(model, seed) / "test.parquet")
         for model, seed in settings.runs
@@ -57,9 +56,10 @@ def run(workspace: Workspace) -> None:
     positions = rows.choose_shown(
         list(predictions.values()), test, disputed, count=settings.explain.samples, seed=chance
     )
+    sample = rows.draw_sample(len(test), size=settings.explain.faithfulness_rows, seed=chance)
+    raw = _raw(workspace, about, test.rows[np.union1d(positions, sample)])
     shown = rows.select(raw, test, positions)
     drawn = samples.drawn_features(test) if about["kind"] == "series" else []
-    sample = rows.draw_sample(len(test), size=settings.explain.faithfulness_rows, seed=chance)
     tested = rows.select(raw, test, sample)
     fewer = rows.draw_sample(len(sample), size=settings.explain.candidate_rows, seed=chance)
     compared = rows.select(raw, test, sample[fewer])
@@ -194,9 +194,11 @@ def _words(
     return idf, guided.Words(train.take(few), tested, size)
 
 
-def _raw(workspace: Workspace, about: Mapping[str, Any]) -> pa.Table:
-    """The test texts and the evidence, where there is any; a series has no texts."""
+def _raw(workspace: Workspace, about: Mapping[str, Any], wanted: NDArray[np.int64]) -> pa.Table:
+    """Some raw test rows: `row`, the text and, if there is any, evidence; a series has no texts."""
     path = workspace.raw / "test.parquet"
-    wanted = {"evidence"} if about["kind"] == "series" else {"text", "evidence"}
-    wanted -= {*about.get("features", ()), about.get("target")}  # the user's own columns
-    return read_table(path, [name for name in column_names(path) if name in wanted])
+    names = {"evidence"} if about["kind"] == "series" else {"text", "evidence"}
+    names -= {*about.get("features", ()), about.get("target")}  # the user's own columns
+    columns = [name for name in column_names(path) if name in names]
+    found = read_rows(path, wanted, columns) if columns else {}
+    return pa.table({"row": wanted, **{name: found[name] for name in columns}})

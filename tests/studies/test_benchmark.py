@@ -268,7 +268,7 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
         "Spotlight",
         "validation loss",
         "an empty function",
-        "fits in 4 GB",
+        "fit in 4 GB",
         "in CPU time",
         "n-grams",
     ):

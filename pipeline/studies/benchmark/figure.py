@@ -95,10 +95,11 @@ def _bars(axes: Axes, rates: Mapping[str, Sequence[float]]) -> None:
 
 
 def _rows(axes: Axes, found: Sequence[Mapping[str, Any]]) -> None:
-    styles = ModelStyles(["", "encode", "train"])
+    stages = [name for name, value in found[0].items() if isinstance(value, Mapping)]
+    styles = ModelStyles(["", *stages])
     rows = [each["rows"] for each in found]
-    for stage in ("encode", "train"):
-        peaks = [each[f"{stage}_peak_mb"] / 1024 for each in found]
+    for stage in stages:
+        peaks = [each[stage]["peak_mb"] / 1024 for each in found]
         axes.plot(rows, peaks, label=stage, **styles.marked(stage))
     axes.axhline(MEMORY_LIMIT / 1024, color=SOFT, linewidth=0.9, linestyle=(0, (3, 2)))
     axes.set_title("peak memory against rows")

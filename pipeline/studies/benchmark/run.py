@@ -110,7 +110,7 @@ _ABOUT = {
     "inference": "prediction speed, with the same weights on the same reviews",
     "single": "where the time of one review's prediction goes",
     "length": "time and memory of a training step, by the length of rows",
-    "rows": "time and memory of encode and train, by the number of rows",
+    "rows": "time and memory of the stages, by the number of rows",
     "growth": "the bootstrap and the baselines, by the number of rows",
     "starting": "start of the command line, and `dvc repro` with nothing to do",
     "answers": "from the start of a process to its first answer",

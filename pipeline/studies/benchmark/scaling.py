@@ -1,6 +1,8 @@
-"""Time and memory of `encode` and `train` against the number and the length of rows."""
+"""Time and memory of the stages against the number of rows, of training against their length."""
 
-from collections.abc import Callable
+import re
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.files import temporary_folder, write_json
+from pipeline.core.files import sha256, temporary_folder, write_json
+from pipeline.data.card import ROW_GROUP
 from pipeline.studies.benchmark import corpus
 from pipeline.studies.benchmark.processes import alone
 from pipeline.studies.benchmark.settings import Options
@@ -16,17 +19,19 @@ from pipeline.studies.benchmark.throughput import start
 from pipeline.workspace import Workspace
 
 Say = Callable[[str], object]
-_STEPS = 20  # batches of each measured training run
-_GROUP = 10_000  # rows written at a time
+MOST_TEST = 1_000_000  # test rows
+_CLASSES = ("negative", "positive")
 
 
 def by_rows(
     workspace: Workspace, texts: Path | None, options: Options, say: Say
 ) -> list[dict[str, Any]]:
-    """Encode multiples of IMDB, and train on each for a few steps.
+    """Run the stages on multiples of IMDB's rows, each in a process of its own.
 
-    Training's memory grows with the rows it has read, not with its steps, so a few steps show
-    its peak; an epoch's time follows from theirs.
+    A row is a passage of IMDB's reviews, of a review's length and with the label of the review
+    that it begins in. There are as many test rows, but no more than a million. Training goes on
+    for a tenth of an epoch; an epoch's time follows from its steps'. The later stages read networks
+    as they are before training, and drawn outputs.
 
     Args:
         workspace: of the project; files are made in its scratch folder.
@@ -35,32 +40,31 @@ def by_rows(
         say: prints progress.
     """
     tables = corpus.tables(texts) if texts else _drawn(options)
+    passages = {split: _Passages(table) for split, table in tables.items()}
     measured = []
     for times in options.scales:
         with temporary_folder(workspace.scratch / "scaling") as folder:
-            rows = _repeat(folder, tables, times, options)
-            encoded, encode_peak = alone("stages_alone", "encode", str(folder))
-            trained, train_peak = alone(
-                "stages_alone", "train", str(folder), str(workspace.libraries), _STEPS
-            )
-            size = sum(path.stat().st_size for path in (folder / "data").rglob("*.parquet"))
-        step = trained.result["seconds_per_step"]
-        measured.append(
-            {
-                "times": times,
-                "rows": rows,
-                "files_mb": size / 2**20,
-                "encode_seconds": encoded.seconds,
-                "encode_peak_mb": encode_peak,
-                "train_peak_mb": train_peak,
-                **trained.result,
-                "epoch_seconds": step * trained.result["steps_per_epoch"],
-            }
-        )
-        say(
-            f"  {rows:>9,} rows  encode {encoded.seconds:6.1f} s, {encode_peak:6,.0f} MB  "
-            f"train {train_peak:6,.0f} MB, {1000 * step:5.0f} ms a step"
-        )
+            rows = {"train": round(times * corpus.ROWS) if texts else round(times * options.rows)}
+            rows["test"] = min(rows["train"], MOST_TEST)
+            _write(folder, passages, rows, options, libraries=workspace.libraries)
+            about: dict[str, Any] = {"times": times, "rows": rows["train"], "test": rows["test"]}
+            say(f"  {rows['train']:,} rows, {rows['test']:,} test rows")
+            for stage in options.stages:
+                if stage == "evaluate":
+                    alone("stages_alone", "draw_results", str(folder))
+                arguments = ("train",) if stage == "train" else ("run", stage)
+                told, peak = alone("stages_alone", *arguments, str(folder))
+                if stage == "train":
+                    about |= told.result
+                about[stage] = {
+                    "seconds": told.seconds,
+                    "cpu_seconds": told.cpu_seconds,
+                    "peak_mb": peak,
+                }
+                say(f"  {stage:>9}  {told.cpu_seconds:8.1f} s of CPU time  {peak:6,.0f} MB")
+            data = Workspace(folder).base / "data"
+            size = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
+            measured.append({**about, "files_mb": size / 2**20})
     return measured
 
 
@@ -99,47 +103,90 @@ def _drawn(options: Options) -> dict[str, pa.Table]:
     return tables
 
 
-def _repeat(root: Path, tables: dict[str, pa.Table], times: float, options: Options) -> int:
-    """Write the tables, repeated, as `download` would; returns the number of rows."""
-    raw = Workspace(root).raw
-    raw.mkdir(parents=True)
-    rows = 0
-    for split, table in tables.items():
-        left = round(times * table.num_rows)
-        rows += left
-        with pq.ParquetWriter(raw / f"{split}.parquet", table.schema) as writer:
-            while left:
-                part = table.slice(0, min(left, table.num_rows))
-                writer.write_table(part, row_group_size=_GROUP)
-                left -= part.num_rows
-    classes = ["negative", "positive"]
+class _Passages:
+    """Passages of a table's texts, from any word on, and the label of the text they begin in."""
+
+    def __init__(self, table: pa.Table) -> None:
+        texts = table["text"].to_pylist()
+        self._joined = "\n".join(texts)
+        # <int32>[words, 2], each word's characters
+        self._words = np.array(
+            [match.span() for match in re.finditer(r"\S+", self._joined)], np.int32
+        )
+        self._lengths = np.array([len(text.split()) for text in texts])
+        self._labels = np.repeat(table["label"].to_numpy(), self._lengths)
+
+    def draw(self, rows: int, rng: np.random.Generator) -> pa.Table:
+        """`text` and `label` of passages that are as long as the texts are."""
+        lengths = np.maximum(rng.choice(self._lengths, rows), 1)
+        first = (rng.random(rows) * (len(self._words) - lengths)).astype(np.int64)
+        starts, ends = self._words[first, 0], self._words[first + lengths - 1, 1]
+        spans = zip(starts.tolist(), ends.tolist(), strict=True)
+        texts = [self._joined[start:end] for start, end in spans]
+        return pa.table({"text": texts, "label": self._labels[first]})
+
+
+def _write(
+    root: Path,
+    passages: Mapping[str, _Passages],
+    rows: Mapping[str, int],
+    options: Options,
+    *,
+    libraries: Path,
+) -> None:
+    """Write passages as `download` would, and the other files that stages read."""
+    made = Workspace(root)
+    made.raw.mkdir(parents=True)
+    rng = np.random.default_rng(options.seed)
+    splits = {}
+    for split, count in rows.items():
+        path = made.raw / f"{split}.parquet"
+        schema = pa.schema({"text": pa.string(), "label": pa.int64()})
+        labels = np.zeros(2, np.int64)
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            for start in range(0, count, ROW_GROUP):
+                part = passages[split].draw(min(ROW_GROUP, count - start), rng)
+                labels += np.bincount(part["label"].to_numpy(), minlength=2)
+                writer.write_table(part)
+        of_class = dict(zip(_CLASSES, labels.tolist(), strict=True))
+        splits[split] = {"rows": count, "labels": of_class, "sha256": sha256(path)}
     card = {
         "dataset": "bench",
         "kind": "text",
         "task": "binary",
-        "classes": classes,
+        "classes": list(_CLASSES),
         "source": {"kind": "files"},
+        "splits": splits,
     }
-    write_json(raw / "card.json", card)
+    write_json(made.raw / "card.json", card)
+    made.libraries.parent.mkdir()
+    shutil.copyfile(libraries, made.libraries)
     recipe = options.sizes.recipe(batch_size=options.spotlight_batch_size).model_dump()
     entry = {
         "source": {"kind": "files", "path": "."},
-        "encode": {"vocabulary": options.vocabulary, "max_len": options.max_len},
+        "encode": {
+            "vocabulary": options.vocabulary,
+            "max_len": options.max_len,
+            "bigrams": options.vocabulary,
+            "vectors": {"corpus": "train", "size": options.embedding, "epochs": 1},
+        },
         "training": {},
     }
     write_json(  # JSON is YAML
-        Workspace(root).params,
+        made.params,
         {
             "dataset": "bench",
-            "models": ["bilstm_attention"],
-            "seeds": [1],
+            "models": ["bilstm", "bilstm_attention"],
+            "seeds": [1, 2],
             "threads": options.threads,
             "datasets": {"bench": entry},
             "training": {key: value for key, value in recipe.items() if key != "pooling"},
-            "architectures": {"bilstm_attention": {"pooling": "additive"}},
+            "architectures": {
+                "bilstm": {"pooling": "last"},
+                "bilstm_attention": {"pooling": "additive"},
+            },
             "evaluate": {},
-            "explain": {},
+            "explain": {"faithfulness_rows": 50, "candidate_rows": 10, "guided_rows": 50},
             "registry": {"minimum_validation_accuracy": 0},
         },
     )
-    return rows

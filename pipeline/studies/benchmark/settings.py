@@ -52,6 +52,7 @@ class Options:
         data: a folder of IMDB as on the hub; None looks for one.
         batches: of an epoch in one repeat; 0 is all of them.
         scales: multiples of IMDB's size, for memory against rows.
+        stages: which are measured against rows.
         growth: rows that the baselines are fitted on.
         against: the commit that the part `recipe` compares with.
         plot: another file to write the plot to.
@@ -72,6 +73,7 @@ class Options:
     threads: int
     lengths: tuple[int, ...]
     scales: tuple[float, ...]
+    stages: tuple[str, ...]
     growth: tuple[int, ...]
     epochs: int
     seeds: tuple[int, ...]
