@@ -49,7 +49,7 @@ def train(root: str) -> dict[str, float]:
     steps_per_epoch = ceil(len(splits["train"]) / trained.recipe.batch_size)
     times: list[tuple[float, float]] = []
 
-    def after(number: int, _: Any) -> None:
+    def after(number: int, **_: Any) -> None:
         times.append((time.perf_counter(), time.process_time()))
         if number + 1 >= max(_LEAST, steps_per_epoch / 10):
             raise _EnoughError
