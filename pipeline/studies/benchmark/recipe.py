@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.core.files import temporary_folder, write_array, write_bytes, write_json
+from pipeline.core.files import read_table, temporary_folder, write_array, write_bytes, write_json
 from pipeline.core.schema import read_yaml
 from pipeline.core.sequences import Sequences, write_sequences
 from pipeline.encoding.text import frequent_bigrams
@@ -119,7 +121,11 @@ def _encode(
     splits = {"train": rows.take(np.concatenate(order)), "validation": held, "test": held}
     workspace.encoded.mkdir(parents=True)
     for name, split in splits.items():
-        write_sequences(workspace.encoded / f"{name}.parquet", split)
+        path = workspace.encoded / f"{name}.parquet"
+        write_sequences(path, split)
+        # Earlier commits read the steps from a column of this file.
+        steps = pa.LargeListArray.from_arrays(pa.array(split.starts), pa.array(split.values))
+        pq.write_table(read_table(path).append_column("values", steps), path)
     write_array(workspace.encoded / "bigrams.npy", pairs)
     about = {
         "dataset": "imdb",
