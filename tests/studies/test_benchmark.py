@@ -214,7 +214,7 @@ def test_a_process_of_its_own_tells_its_own_memory():
 
 SMALL = "--rows 40 --vocabulary 60 --embedding 4 --units 2 --max-len 9 --batch-size 4 --batches 3 "
 SMALL += "--spotlight-batch-size 8 --repeats 2 --lengths 3 6 --scales 0.5 --epochs 2 --seeds 1 "
-SMALL += "--growth 40"
+SMALL += "--growth 40 --stages encode train evaluate"
 
 
 def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
@@ -253,7 +253,7 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     of_one = document["single"]
     assert list(of_one) == ["empty", "calls", "recurrence", "prediction", "onnx"]
     assert min(of_one.values()) > 0
-    assert [each["rows"] for each in document["rows"]] == [40]
+    assert [each["rows"] for each in document["rows"]] == [20]
     assert [each["length"] for each in document["length"]] == [3, 6]
     assert [each["rows"] for each in document["growth"]["bootstrap"]] == [50]
     for each in document["growth"]["baselines"]:
