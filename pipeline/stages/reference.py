@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from pipeline import fingerprint, progress
 from pipeline.baselines.baseline import Baseline, series_baselines, text_baselines
 from pipeline.baselines.ngrams import Texts
 from pipeline.core import params
-from pipeline.core.files import read_json, read_table, sealed_folder, write_json
+from pipeline.core.files import read_json, read_rows, read_table, sealed_folder, write_json
 from pipeline.core.predictions import SPLITS, write_predictions
 from pipeline.core.sequences import read_sequences
 from pipeline.workspace import Workspace
@@ -39,10 +37,11 @@ def run(workspace: Workspace) -> None:
 def _read_texts(workspace: Workspace, split: str) -> Texts:
     """The raw texts of a split's rows, in the order in which the networks have them."""
     own = workspace.raw / f"{split}.parquet"
-    table = read_table(own if own.exists() else workspace.raw / "train.parquet", ["text"])
+    path = own if own.exists() else workspace.raw / "train.parquet"
     encoded: Any = read_table(workspace.encoded / f"{split}.parquet", ["row", "target"])
     rows = encoded["row"].to_numpy()
-    return Texts(rows, table["text"].take(pa.array(rows)).to_pylist(), encoded["target"].to_numpy())
+    texts = read_rows(path, rows, ["text"])["text"].to_pylist()
+    return Texts(rows, texts, encoded["target"].to_numpy())
 
 
 def _identity(workspace: Workspace, name: str, values: Mapping[str, str]) -> str:

@@ -9,6 +9,8 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core.files import (
@@ -16,6 +18,7 @@ from pipeline.core.files import (
     new_folder,
     read_csv,
     read_json,
+    read_rows,
     temporary_folder,
     write_csv,
     write_json,
@@ -38,6 +41,15 @@ def test_predictions_survive_the_file(tmp_path, shape):
     read = read_predictions(tmp_path / "test.parquet")
     assert np.array_equal(read.outputs, outputs)
     assert np.array_equal(read.targets, written.targets)
+
+
+@pytest.mark.parametrize("rows", [[], [0], [999, 1000, 2499], range(2500)])
+def test_some_rows_are_those_of_the_whole(tmp_path, rows):
+    """Wherever they stand: a table is read in parts."""
+    table = pa.table({"row": np.arange(2500), "text": [f"text {row}" for row in range(2500)]})
+    pq.write_table(table, tmp_path / "test.parquet", row_group_size=700)
+    found = read_rows(tmp_path / "test.parquet", np.array(rows, np.int64), ["text"])
+    assert found["text"].to_pylist() == [f"text {row}" for row in rows]
 
 
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
