@@ -68,7 +68,7 @@ def add_parser(commands: Subparsers) -> None:
     several: dict[str, tuple[type, list[int], str]] = {
         "lengths": (int, [100, 200, 400, 800, 1600], "tokens per row in the part `length`"),
         "growth": (int, [20_000, 80_000], "rows of the baselines in the part `growth`"),
-        "scales": (float, [1, 3, 10], "multiples of IMDB's size in the part `rows`"),
+        "scales": (float, [1, 3], "multiples of IMDB's size in the part `rows`"),
         "seeds": (int, [1, 2, 3], "seeds of the parts `losses` and `accuracy`"),
     }
     for name, (kind, numbers, meaning) in several.items():

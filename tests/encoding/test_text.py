@@ -72,3 +72,19 @@ def test_frequent_bigrams_are_those_in_most_rows(chunk, monkeypatch):
         assert found.dtype == np.int32
         assert [tuple(pair) for pair in found.tolist()] == sorted(ordered[:count])
     assert frequent_bigrams(sequences.take(np.array([0])), 5).shape == (0, 2)
+
+
+def test_rare_bigrams_are_forgotten_where_there_are_too_many(monkeypatch):
+    """The frequent ones stay; of all pairs at once, no more than a chunk's and the limit's."""
+    monkeypatch.setattr(text, "_CHUNK", 2)
+    monkeypatch.setattr(text, "MOST_PAIRS", 6)
+    rows = [[7, 8, 100 + number, 200 + number, 9, 7] for number in range(50)]
+    values = np.array(rows, np.int32).reshape(-1)
+    sequences = Sequences(np.arange(50), np.zeros(50, np.int64), 6 * np.arange(51), values)
+    kept = []
+    added = text._added
+    monkeypatch.setattr(
+        text, "_added", lambda counted: kept.append(len(counted[0][0])) or added(counted)
+    )
+    assert frequent_bigrams(sequences, 2).tolist() == [[7, 8], [9, 7]]
+    assert max(kept) <= 6

@@ -46,6 +46,7 @@ OPTIONS = Options(
     threads=3,
     lengths=(),
     scales=(),
+    stages=(),
     growth=(),
     epochs=1,
     seeds=(),
