@@ -83,7 +83,7 @@ def _request(model: LoadedParts, questions: Sequence[Question]) -> Texts | Windo
             except MlflowException as error:
                 raise DataError(error.message, fix="correct the file.") from None
         return model.reader.read(pd.DataFrame([question.content for question in questions]))
-    return model.reader.read(pd.DataFrame({"text": [question.content for question in questions]}))
+    return model.reader.encode([question.content for question in questions])
 
 
 def _drawn(

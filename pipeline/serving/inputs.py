@@ -71,7 +71,10 @@ class TextReader:
             MlflowException: a row holds no text, or there is more than a request may hold.
         """
         _check_rows(request)
-        texts = valid_texts(request["text"].tolist())
+        return self.encode(valid_texts(request["text"].tolist()))
+
+    def encode(self, texts: Sequence[str]) -> "Texts":
+        """Valid texts, as many and as long as memory takes."""
         return Texts(texts, self._tokenizer.encode(texts, **self._truncation))
 
 

@@ -193,11 +193,9 @@ def _csv_file(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         separator = csv_separator(path, columns)  # it raises what is not UTF-8
     csv.field_size_limit(sys.maxsize)
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines, delimiter=separator)
+        reader = csv.reader(lines, delimiter=separator, strict=True)
         header: list[str] = []
-        begun = 1
-        for fields in _readable(reader, path):
-            where, begun = f"{path}, line {begun:,}", reader.line_num + 1
+        for where, fields in _readable(reader, path):
             if not fields:
                 continue
             if not header:
@@ -212,13 +210,18 @@ def _csv_file(path: Path, columns: Sequence[str]) -> Iterator[Row]:
                 yield Row(where, dict(zip(header, fields, strict=True)))
 
 
-def _readable(reader: Any, path: Path) -> Iterator[list[str]]:
+def _readable(reader: Any, path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every record, and where it begins."""
+    begun = 1
     try:
-        yield from reader
+        for fields in reader:
+            yield f"{path}, line {begun:,}", fields
+            begun = reader.line_num + 1
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(
-            f"{path}, after line {reader.line_num:,}, can't be read: {error}.",
-            fix="save it as CSV in UTF-8.",
+            f"{path}, line {begun:,}, can't be read: {error}.",
+            fix="close every quotation mark, double each one inside a text, and save it as CSV "
+            "in UTF-8.",
         ) from None
 
 
@@ -254,6 +257,11 @@ def _opened(path: Path) -> Any:
 def _require(names: Iterable[str], columns: Sequence[str], where: str) -> None:
     names = list(names)
     for column in columns:
+        if names.count(column) > 1:
+            raise DataError(
+                f"{where} has {names.count(column)} columns {column!r}.",
+                fix="rename all but one.",
+            )
         if column not in names:
             near = difflib.get_close_matches(column, names, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]!r}?" if near else ""

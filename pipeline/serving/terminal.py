@@ -73,7 +73,8 @@ def line(row: Answered, *, explain: bool = False) -> str:
     if explain:
         return start.rstrip()
     content = row.question.content
-    flat = " ".join(printable(content if isinstance(content, str) else row.question.where).split())
+    whole = content if isinstance(content, str) else row.question.where
+    flat = printable(" ".join(whole.split()))
     room = max(shutil.get_terminal_size().columns - len(start) - 1, 20)
     return f"{start}{flat if len(flat) <= room else f'{flat[: room - 1]}…'}"
 
@@ -140,7 +141,7 @@ def _percent(share: float) -> str:
 
 
 def _piece(piece: Any, *, colored: bool) -> str:
-    text = printable(piece.text)
+    text = printable(piece.text.replace("\r\n", "\n"))
     if piece.unread:
         if len(text) > _SHOWN:
             text = f" … {len(piece.text):,} characters that the model did not read … "

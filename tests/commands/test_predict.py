@@ -10,6 +10,7 @@ from pipeline import __main__ as command_line
 from pipeline.commands import predict, serve
 from pipeline.serving import writers
 from pipeline.serving.answers import Answer, Answered
+from pipeline.serving.inputs import CHARACTERS
 from pipeline.serving.model import collect_parts
 from pipeline.serving.questions import Question
 from tests.support.html_page import Page
@@ -100,6 +101,15 @@ def test_a_file_of_answers_holds_every_row(project, capsys):
     assert [float(row["probability_pos"]) for row in of_csv] == [
         row["probability_pos"] for row in rows
     ]
+
+
+def test_a_file_may_hold_longer_texts_than_a_request(project, capsys):
+    """Those limits are a server's; a model reads a part of a long text."""
+    (project / "in.txt").write_text(f"{TEXTS[0]} {'and so on ' * 100_001}\n{TEXTS[0]}\n")
+    assert ask("--file", "in.txt", "--json") == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert len(first["text"]) > CHARACTERS
+    assert first["probability_pos"] == second["probability_pos"]
 
 
 def test_a_text_is_no_formula_in_a_csv(tmp_path):

@@ -51,6 +51,16 @@ def test_our_colors_reach_the_terminal_and_no_others(capsys, sink):
     assert "\x1b[2J" not in shown
 
 
+def test_a_line_break_of_windows_is_one(capsys):
+    """It is not spelled out, as a carriage return alone is."""
+    row = answered("dull\r\nfilm\rend", [0.4, 0.3, 0.3])
+    terminal.lines({"m": "M"}, explain=False, colored=False)([row])
+    terminal.blocks({"m": "M"}, explain=True, colored=False)([row])
+    shown = capsys.readouterr().out
+    assert "dull film end" in shown
+    assert "[dull 0.400]\nfilm\\rend" in shown
+
+
 def test_without_color_the_weight_stands_beside_the_word():
     """No escape reaches a file or a terminal that shows none."""
     shown = terminal.explained(answered("dull film", [0.9, 0.1]).answers["m"], colored=False)
