@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -167,8 +166,13 @@ def _encoded(
     batches = progress.bar(
         rows.batches(), what=f"encoding {name}", total=ceil(len(rows.mask) / PART), unit="thousand"
     )
-    for part in encode_texts(batches, tokenizer, max_len=settings.max_len, keep=settings.keep):
-        yield part if name == "test" else replace(part, spans=None)
+    return encode_texts(
+        batches,
+        tokenizer,
+        max_len=settings.max_len,
+        keep=settings.keep,
+        spans=name == "test",
+    )
 
 
 def _texts_in_common(splits: Mapping[str, SplitRows]) -> dict[str, int]:

@@ -47,7 +47,7 @@ def for_texts(texts: Sequence[str], *, rows: int) -> Suggestion:
     """
     some = [text for text in texts if text.strip()][:SAMPLE]
     tokenizer = train_tokenizer(some, vocabulary=VOCABULARY)
-    totals = np.array([row.total for row in tokenizer.encode(some, max_len=1)])
+    totals = np.array([row.total for row in tokenizer.encode(some, max_len=1, spans=False)])
     max_len = int(np.clip(10 * ceil(np.quantile(totals, 0.95) / 10), 20, LONGEST))
     cut = 1 - np.minimum(totals, max_len).sum() / max(1, totals.sum())
     encode = {

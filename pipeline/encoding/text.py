@@ -19,16 +19,24 @@ def encode_texts(
     *,
     max_len: int,
     keep: Keep = "head",
+    spans: bool = True,
 ) -> Iterator[Sequences]:
-    """Encode batches of (row numbers, texts, targets), one after the other."""
+    """Encode batches of (row numbers, texts, targets), one after the other.
+
+    Args:
+        batches: read as they are encoded.
+        tokenizer: of the dataset.
+        max_len, keep: as in `Tokenizer.encode`.
+        spans: whether each token's place in its text is wanted, too.
+    """
     for numbers, texts, labels in batches:
-        encoded = tokenizer.encode(texts, max_len=max_len, keep=keep)
+        encoded = tokenizer.encode(texts, max_len=max_len, keep=keep, spans=spans)
         yield Sequences(
             rows=numbers,
             targets=labels,
             starts=starts_of([len(row.ids) for row in encoded]),
             values=np.concatenate([row.ids for row in encoded]),
-            spans=np.concatenate([row.spans for row in encoded]),
+            spans=np.concatenate([row.spans for row in encoded]) if spans else None,
             totals=np.array([row.total for row in encoded], np.int64),
         )
 

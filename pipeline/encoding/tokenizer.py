@@ -31,7 +31,8 @@ class Encoded(NamedTuple):
 
     Attributes:
         ids: <int32>[length], never empty.
-        spans: <int32>[length, 2], the first character and the one after the last.
+        spans: <int32>[length, 2], the first character and the one after the last; <int32>[0, 2]
+            where nobody asked for them.
         total: number of tokens before truncation.
     """
 
@@ -55,19 +56,25 @@ class Tokenizer:
         """The tokenizer as JSON, which `load_tokenizer` reads."""
         return self._tokenizer.to_str(pretty=False)
 
-    def encode(self, texts: Sequence[str], *, max_len: int, keep: Keep = "head") -> list[Encoded]:
+    def encode(
+        self, texts: Sequence[str], *, max_len: int, keep: Keep = "head", spans: bool = True
+    ) -> list[Encoded]:
         """Encode texts, each truncated to `max_len` tokens: its first, its last, or half of each.
 
-        A text without tokens becomes a single unknown word, since no row may be empty.
+        A text without tokens becomes a single unknown word, since no row may be empty. Without
+        spans, it takes two thirds of the time.
         """
+        encode = self._tokenizer.encode_batch if spans else self._tokenizer.encode_batch_fast
         rows = []
-        for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False):
+        for encoding in encode(texts, add_special_tokens=False):
             total = len(encoding)
             first = {"head": max_len, "tail": 0, "both": max_len - max_len // 2}[keep]
             left_out = slice(first, first + max(0, total - max_len))
-            ids, spans = encoding.ids or [UNKNOWN_ID], encoding.offsets or [(0, 0)]
-            del ids[left_out], spans[left_out]
-            rows.append(Encoded(np.array(ids, np.int32), np.array(spans, np.int32), total))
+            ids = encoding.ids or [UNKNOWN_ID]
+            places = (encoding.offsets or [(0, 0)]) if spans else []
+            del ids[left_out], places[left_out]
+            of_ids = np.array(places, np.int32).reshape(-1, 2)
+            rows.append(Encoded(np.array(ids, np.int32), of_ids, total))
         return rows
 
 

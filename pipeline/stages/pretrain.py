@@ -98,10 +98,12 @@ def _read_rows(workspace: Workspace, wanted: params.Vectors, *, scratch: Path) -
         what="tokenizing the unlabeled texts",
         unit="thousand",
     )
-    unlabeled = encode_texts(texts, tokenizer, max_len=about["max_len"], keep=about["keep"])
+    unlabeled = encode_texts(
+        texts, tokenizer, max_len=about["max_len"], keep=about["keep"], spans=False
+    )
     write_parts(
         scratch / "texts.parquet",
-        (replace(part, spans=None, totals=None) for part in chain(train.parts(), unlabeled)),
+        (replace(part, totals=None) for part in chain(train.parts(), unlabeled)),
     )
     return read_sequences(scratch / "texts.parquet")
 

@@ -151,3 +151,17 @@ def test_byte_pairs_join_what_is_frequent():
         pairs.encode(["film"], max_len=9)[0].ids.tolist()
     )
     assert pairs.encode(["  "], max_len=9)[0].ids.tolist() == [UNKNOWN_ID]
+
+
+@pytest.mark.parametrize("kind", ["words", "bpe"])
+@pytest.mark.parametrize("keep", ["head", "both"])
+@given(texts=st.lists(st.text(max_size=12), max_size=4))
+def test_tokens_are_the_same_without_spans(kind, keep, texts):
+    """And as many before truncation, for any text."""
+    made = train_tokenizer(SENTENCES, vocabulary=300, tokenizer=kind)
+    full, bare = (made.encode(texts, max_len=3, keep=keep, spans=spans) for spans in (True, False))
+    for one, other in zip(full, bare, strict=True):
+        assert one.ids.tolist() == other.ids.tolist()
+        assert one.total == other.total
+        assert one.spans.shape == (len(one.ids), 2)
+        assert other.spans.shape == (0, 2)

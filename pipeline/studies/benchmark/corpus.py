@@ -70,7 +70,7 @@ def load(
         table = table.take(pa.array(np.sort(rng.permutation(table.num_rows)[:rows])))
     tokenizer = train_tokenizer(_texts(table), vocabulary=vocabulary)
     sequences = Sequences.concatenate(
-        list(encode_texts(batches(table), tokenizer, max_len=max_len))
+        list(encode_texts(batches(table), tokenizer, max_len=max_len, spans=False))
     )
     return Corpus(sequences, "IMDB's training reviews, as words", folder)
 
