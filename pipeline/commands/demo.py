@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import progress
-from pipeline.commands import Subparsers, predict
+from pipeline.commands import Subparsers, port_number, predict
 from pipeline.commands.ui import has_display
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import ArtifactError, DataError
@@ -32,7 +32,9 @@ def add_parser(commands: Subparsers) -> None:
         help="models:/NAME@ALIAS, a run's id, or results/models/MODEL-SEED; more than once: side "
         "by side (default: the first two of `models` in params.yaml)",
     )
-    parser.add_argument("--port", type=int, default=5002, help="port to serve on (default: 5002)")
+    parser.add_argument(
+        "--port", type=port_number, default=5002, help="port to serve on (default: 5002)"
+    )
     parser.add_argument(
         "--no-browser", action="store_false", dest="browser", help="only print the address"
     )

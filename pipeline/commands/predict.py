@@ -239,8 +239,8 @@ def _sinks(
 
     titles = {address: title(one) for address, one in models.items()}
     sinks: list[Sink] = []
+    features = next(iter(models.values())).card.get("features", ())
     if request.html is not None:
-        features = next(iter(models.values())).card.get("features", ())
         sinks.append(stack.enter_context(writers.page(request.html, titles, features)))
     if request.out is not None:
         write = writers.FILES[request.out.suffix.lower()]
@@ -248,9 +248,13 @@ def _sinks(
     if request.json:
         sinks.append(terminal.json_lines(request.explain))
     elif not sinks:
-        colored = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        show = terminal.blocks if request.file is None else terminal.lines
-        sinks.append(show(titles, explain=request.explain, colored=colored))
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        colored = sys.stdout.isatty() and not plain
+        shown: dict[str, bool] = {"explain": request.explain, "colored": colored}
+        if request.file is None:
+            sinks.append(terminal.blocks(titles, **shown))
+        else:
+            sinks.append(terminal.lines(titles, **shown, series=bool(features)))
     return sinks
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import progress
-from pipeline.commands import Subparsers
+from pipeline.commands import Subparsers, port_number
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import SpotlightError
 from pipeline.workspace import Workspace
@@ -27,7 +27,9 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--model", metavar="MODEL", help="models:/NAME@ALIAS or a run's id (default: the champion)"
     )
-    parser.add_argument("--port", type=int, default=5001, help="port to serve on (default: 5001)")
+    parser.add_argument(
+        "--port", type=port_number, default=5001, help="port to serve on (default: 5001)"
+    )
     parser.set_defaults(run=run)
 
 

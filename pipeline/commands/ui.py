@@ -10,7 +10,7 @@ import urllib.request
 import webbrowser
 
 from pipeline import progress
-from pipeline.commands import Subparsers
+from pipeline.commands import Subparsers, port_number
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -20,7 +20,9 @@ _PATIENCE = 60  # seconds that the server may take to start
 def add_parser(commands: Subparsers) -> None:
     """Add the command and its arguments."""
     parser = commands.add_parser("ui", description="update MLflow, then open its UI in the browser")
-    parser.add_argument("--port", type=int, default=5000, help="port to serve on (default: 5000)")
+    parser.add_argument(
+        "--port", type=port_number, default=5000, help="port to serve on (default: 5000)"
+    )
     parser.add_argument(
         "--no-browser", action="store_false", dest="browser", help="only print the addresses"
     )

@@ -57,6 +57,11 @@ def find_packed(workspace: Workspace, address: str, scratch: Path) -> Path:
     if address.startswith("models:/") or re.fullmatch("[0-9a-f]{32}", address):
         return _download(workspace, address, scratch)
     folder = Path(address).expanduser()
+    if (folder / "model.json").is_file():
+        raise ArtifactError(
+            f"{address} is what training left; only a model that was packed for MLflow is served.",
+            fix="name its run's id (make ui), models:/NAME@ALIAS, or models:/NAME/VERSION.",
+        )
     if not (folder / "MLmodel").is_file():
         raise ArtifactError(f"There is no model {address!r}.", fix=f"name one as {_FORMS}.")
     return folder

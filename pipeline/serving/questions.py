@@ -52,7 +52,9 @@ def check_file(file: str) -> None:
         return
     path = Path(file)
     if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
+        found = "does not exist"
+        if path.exists():
+            found = "is a folder" if path.is_dir() else "is no regular file"
         raise DataError(f"{file} {found}.", fix="name a file, or - for standard input.")
     if path.suffix.lower() not in READERS:
         raise DataError(

@@ -30,11 +30,11 @@ def json_lines(explain: bool) -> Sink:
     return show
 
 
-def lines(titles: Mapping[str, str], *, explain: bool, colored: bool) -> Sink:
-    """Print a line for each row, or its text with the weights."""
+def lines(titles: Mapping[str, str], *, explain: bool, colored: bool, series: bool = False) -> Sink:
+    """Print a line for each row, or its text or the bars of its series with the weights."""
     progress.say("   ".join(f"{title} ({address})" for address, title in titles.items()))
     if explain:
-        progress.write(legend(colored=colored))
+        progress.write(legend(colored=colored, series=series))
 
     def show(answered: Sequence[Answered]) -> None:
         for row in answered:
@@ -109,18 +109,16 @@ def explained(answer: Answer, *, colored: bool) -> str:
     return f"{text}\n\nheaviest: {words}"
 
 
-def legend(*, colored: bool) -> str:
+def legend(*, colored: bool, series: bool = False) -> str:
     """What the marks of `explained` mean."""
-    if colored:
+    full = f"{FULL_COLOR:g} times that or more (logarithmic)"
+    marks = "[word weight]: more than an even share of the weight"
+    if series:
+        marks = f"bar: none up to an even share of the weight, full for {full}"
+    elif colored:
         ramp = "".join(_colored("  ", color) for color in _RAMP)
-        return (
-            f"color: none up to an even share of the weight, {ramp} {FULL_COLOR:g} times that or "
-            "more (logarithmic). Attention shows where the model looks, not why it decides."
-        )
-    return (
-        "[word weight]: more than an even share of the weight. Attention shows where the model "
-        "looks, not why it decides."
-    )
+        marks = f"color: none up to an even share of the weight, {ramp} {full}"
+    return f"{marks}. Attention shows where the model looks, not why it decides."
 
 
 def _outcome(answer: Answer) -> str:

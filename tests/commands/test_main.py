@@ -52,6 +52,15 @@ def test_the_shell_completes_commands_and_options(tmp_path, monkeypatch, line, e
     assert "PYTHON_ARGCOMPLETE_OK" in (PROJECT / "pipeline" / "__main__.py").read_text()[:1024]
 
 
+@pytest.mark.parametrize("command", ["demo", "serve", "ui"])
+@pytest.mark.parametrize("port", ["65536", "-1", "80x"])
+def test_what_is_no_port_is_refused_at_once(command, port, capsys):
+    """Before any library is imported."""
+    with pytest.raises(SystemExit):
+        command_line.main([command, "--port", port])
+    assert f"'{port}' is no port" in capsys.readouterr().err
+
+
 def test_the_command_line_loads_no_heavy_library():
     """`--help` is instant: what a command needs is imported when it is called."""
     code = (

@@ -67,6 +67,13 @@ def test_an_address_without_a_model_is_an_error(project, tmp_path, address, said
     assert not (project.root / "mlflow.db").exists()
 
 
+def test_what_training_left_is_not_served(project, tmp_path):
+    """MLflow's server needs a packed model; the error says which names have one."""
+    with pytest.raises(ArtifactError, match="packed for MLflow is served") as error:
+        addresses.find_packed(project, str(project.model("bilstm", 1)), tmp_path / "scratch")
+    assert "models:/NAME@ALIAS" in error.value.fix
+
+
 def test_a_folder_that_is_no_model_of_ours_is_refused(project, tmp_path):
     """Though MLflow could load it."""
     (tmp_path / "other").mkdir()

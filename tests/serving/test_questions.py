@@ -88,7 +88,7 @@ def test_a_parquet_column_may_hold_other_things(tmp_path):
             list(questions.texts(str(tmp_path / "a.parquet"), "text"))
 
 
-@pytest.mark.parametrize("name", ["missing.csv", "folder", "data.xlsx", "none"])
+@pytest.mark.parametrize("name", ["missing.csv", "folder", "data.xlsx", "none", "/dev/null"])
 def test_a_file_that_cannot_be_read_is_refused_at_once(tmp_path, name):
     """Before any library is imported."""
     (tmp_path / "folder").mkdir()

@@ -51,6 +51,14 @@ def test_our_colors_reach_the_terminal_and_no_others(capsys, sink):
     assert "\x1b[2J" not in shown
 
 
+def test_a_series_has_a_legend_of_bars(capsys):
+    """It has no words."""
+    terminal.lines({"m": "M"}, explain=True, colored=True, series=True)
+    shown = capsys.readouterr().out
+    assert f"full for {FULL_COLOR:g} times that" in shown
+    assert "word" not in shown
+
+
 def test_a_line_break_of_windows_is_one(capsys):
     """It is not spelled out, as a carriage return alone is."""
     row = answered("dull\r\nfilm\rend", [0.4, 0.3, 0.3])
