@@ -170,5 +170,9 @@ class Workspace:
     def checkpoint(self, model: str, seed: int) -> Path:
         return self.scratch / "checkpoints" / f"{model}-{seed}.npz"
 
+    def worker_logs(self, model: str, seed: int) -> Path:
+        """What workers write that a training on this machine has started."""
+        return self.scratch / "workers" / f"{model}-{seed}"
+
     def costs(self, model: str, seed: int) -> Path:
         return self.scratch / "costs" / f"{model}-{seed}.json"

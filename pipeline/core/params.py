@@ -21,6 +21,7 @@ from pipeline.core.schema import (
     Threads,
     Vocabulary,
     Width,
+    Workers,
     read_yaml,
     suggestion,
     validate,
@@ -165,6 +166,16 @@ initialization); null: three or four."""
     """Share by which validation loss must fall below that of a constant prediction before \
 patience counts, so that a model that learns late is not stopped early; 0: it counts from the \
 start."""
+    workers: Workers = 1
+    """Processes that train one model together, each on its rows of every batch: on this machine, \
+or on several that `TF_CONFIG` names. Another number changes the last digits of results."""
+
+    @pydantic.field_validator("workers")
+    @classmethod
+    def _normalize_alike(cls, workers: int, info: pydantic.ValidationInfo) -> int:
+        if workers > 1 and info.data.get("normalization") == "batch":
+            raise ValueError("`normalization: batch` needs each batch whole, so only 1 is possible")
+        return workers
 
 
 class Evaluate(Section):

@@ -20,6 +20,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=1
 # Every number has bounds; `strict` refuses `true` and `"1"`, which are numbers to pydantic.
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]  # NumPy's and Keras's have 32 bits
 Threads = Annotated[int, Field(strict=True, ge=1, le=1024)]  # no machine has more cores
+Workers = Annotated[int, Field(strict=True, ge=1, le=1024)]  # each has a copy of the model
 Count = Annotated[int, Field(strict=True, ge=1, le=100_000)]  # of passes, trials, groups, texts
 Rows = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]  # all are held in memory
 Steps = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]  # a step's states are kept

@@ -10,6 +10,7 @@ from pipeline.core.predictions import Task
 from pipeline.models.attention import AdditiveAttention, DotAttention
 from pipeline.models.bigrams import Bigrams
 from pipeline.models.chrono import Chrono
+from pipeline.models.dropout import Dropout, SpatialDropout1D
 from pipeline.models.lstm import BiLSTM
 from pipeline.models.masked_max import MaskedMax
 from pipeline.models.words import Distinct, Spread, WordDropout
@@ -78,7 +79,7 @@ def build_network(
 
     states = _encode(recipe, units, states)  # (batch, time_steps, width); last: (batch, width)
     pooled, weights = _pool(recipe, states)  # (batch, width); additive_max: (batch, 2 · width)
-    pooled = keras.layers.Dropout(recipe.dropout, name="dropout")(pooled)
+    pooled = Dropout(recipe.dropout, name="dropout")(pooled)
     # float32 even under a mixed precision policy, since the loss is computed from it
     output = keras.layers.Dense(
         outputs, activation=ACTIVATIONS[task], dtype="float32", name="output"
@@ -158,7 +159,7 @@ def _embed(recipe: Recipe, tokens: Any, *, vocabulary_size: int, bigrams: int) -
     if not recipe.spatial_dropout:
         return [vectors, position, scale]
     steps = Spread(name="steps")([vectors, position, scale])
-    return layers.SpatialDropout1D(recipe.spatial_dropout, name="spatial_dropout")(steps)
+    return SpatialDropout1D(recipe.spatial_dropout, name="spatial_dropout")(steps)
 
 
 def _encode(recipe: Recipe, units: int, states: Any) -> Any:

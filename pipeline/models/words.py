@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from pipeline.models.dropout import Dropout
+
 
 @keras.saving.register_keras_serializable(package="spotlight")
 class Distinct(keras.layers.Layer):
@@ -38,7 +40,7 @@ class Distinct(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="spotlight")
-class WordDropout(keras.layers.Dropout):
+class WordDropout(Dropout):
     """What each step is multiplied by: in training 0 or 1 / (1 - rate), otherwise 1.
 
     (batch, time_steps) -> <float32>[batch, time_steps].

@@ -6,7 +6,7 @@ would call them.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -23,9 +23,9 @@ from pipeline.core.sequences import Sequences
 from pipeline.encoding.batching import batches, pad
 from pipeline.errors import ParamsError
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.inference import predict
 from pipeline.training.optimizer import Adam, Average
 from pipeline.training.step import compiled_step, loss_function
+from pipeline.training.team import ALONE, Team
 
 Epoch = dict[str, float]
 
@@ -57,6 +57,7 @@ def train_model(
     name: str = "model",
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: Checkpoint | None = None,
+    team: Team = ALONE,
 ) -> TrainingResult:
     """Train `model` in place; it ends with the weights of the epoch of least validation loss.
 
@@ -71,7 +72,19 @@ def train_model(
         callbacks: Keras callbacks; one that sets `model.stop_training` ends training.
         checkpoint: saves the state after each epoch. An interrupted run with the same
             fingerprint resumes from it and gives the same bytes.
+        team: the workers, this one and others that train the same. Only the
+            chief's checkpoint is used, and only its `model.stop_training` counts.
+
+    Raises:
+        ParamsError: the recipe asks for another number of workers, or for class weights without
+            classes.
     """
+    if team.count != recipe.workers:
+        raise ParamsError(
+            f"`workers` is {recipe.workers}, but this training has {team.count}: only the stage "
+            "`train` of dvc.yaml starts more than one.",
+            fix="set `workers: 1` for it.",
+        )
     weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
     steps = recipe.epochs * ceil(len(train) / recipe.batch_size)
     optimizer = Adam(_rate(recipe, steps))
@@ -85,24 +98,27 @@ def train_model(
         average,
         share=recipe.adversarial,
         clip_norm=recipe.clip_norm,
+        team=team,
     )
     plateau = (1 - recipe.plateau) * _constant_loss(validation.targets, weights, task=task)
     state = _State(model, optimizer, average)
     if checkpoint and state.restore(checkpoint):
         progress.say(f"{name}: resuming after epoch {len(state.history)}")
+    if team.count > 1:
+        state.load(team.from_chief(state.arrays()))
 
     calls = keras.callbacks.CallbackList(list(callbacks), model=model)
     model.stop_training = False
     calls.on_train_begin()
     seconds: list[float] = []
-    while not _finished(state, recipe, plateau=plateau, stopped=model.stop_training):
+    while not team.decides(_finished(state, recipe, plateau=plateau, stopped=model.stop_training)):
         begun = time.perf_counter()
         number = len(state.history)
         calls.on_epoch_begin(number)
         loss = _epoch(step, train, recipe, seed=seed, epoch=number, name=name, calls=calls)
         rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         with state.averaged():
-            outputs = predict(model, validation)
+            outputs = team.predict(model, validation)
             logs = {"loss": loss, **_scores(outputs, validation.targets, weights, task=task)}
             state.record({"epoch": number + 1, **logs, "learning_rate": rate})
         calls.on_epoch_end(number, logs)
@@ -267,29 +283,36 @@ class _State:
         self._assign(self._variables[: self._weights], self._best)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        columns = list(self.history[0])
-        current = [keras.ops.convert_to_numpy(variable) for variable in self._variables]
-        checkpoint.save(
-            {
-                "columns": columns,
-                "history": np.array([[epoch[key] for key in columns] for epoch in self.history]),
-                **{f"current_{number}": value for number, value in enumerate(current)},
-                **{f"best_{number}": value for number, value in enumerate(self._best)},
-            }
-        )
+        checkpoint.save(self.arrays())
 
     def restore(self, checkpoint: Checkpoint) -> bool:
         """Restore what `save` saved; returns False if there is no valid checkpoint."""
         kept = checkpoint.restore()
         if kept is None:
             return False
+        self.load(kept)
+        return True
+
+    def arrays(self) -> dict[str, Any]:
+        """Everything, by name."""
+        columns = list(self.history[0]) if self.history else []
+        current = [keras.ops.convert_to_numpy(variable) for variable in self._variables]
+        return {
+            "columns": np.array(columns, np.str_),
+            "history": np.array([[epoch[key] for key in columns] for epoch in self.history]),
+            **{f"current_{number}": value for number, value in enumerate(current)},
+            **{f"best_{number}": value for number, value in enumerate(self._best)},
+        }
+
+    def load(self, kept: Mapping[str, NDArray[Any]]) -> None:
+        """Load what `arrays` returned."""
         columns = [str(column) for column in kept["columns"]]
         self.history = [dict(zip(columns, row, strict=True)) for row in kept["history"].tolist()]
-        self._best = [kept[f"best_{number}"] for number in range(self._weights)]
+        weights = self._weights if self.history else 0
+        self._best = [kept[f"best_{number}"] for number in range(weights)]
         self._assign(
             self._variables, [kept[f"current_{number}"] for number in range(len(self._variables))]
         )
-        return True
 
     @staticmethod
     def _assign(variables: list[Any], values: list[NDArray[Any]]) -> None:

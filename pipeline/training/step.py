@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.core.sequences import Sequences
 from pipeline.training import adversarial
 from pipeline.training.optimizer import Average
+from pipeline.training.team import ALONE, Team
 
 
 def compiled_step(
@@ -21,6 +22,7 @@ def compiled_step(
     *,
     share: float = 0.0,
     clip_norm: float | None = None,
+    team: Team = ALONE,
 ) -> Callable[..., Any]:
     """Compile one optimization step as a graph, traced once for all batch sizes and lengths.
 
@@ -32,6 +34,7 @@ def compiled_step(
         share: size of the adversarial perturbation, as a share of a row's norm; 0 for none.
         clip_norm: maximum norm of a variable's gradient. Clipped here because Keras would make
             an embedding's sparse gradient dense.
+        team: the workers, all of which call the step with the same batches.
     """
     # inputs: <int32>[batch, time_steps] or <float32>[batch, time_steps, features]
     inputs = tf.TensorSpec([None, None, *train.values.shape[1:]], train.values.dtype)
@@ -45,6 +48,7 @@ def compiled_step(
         return data_loss, tape.gradient(total, model.trainable_variables)
 
     gradients = adversarial.adversarial_gradients(model, loss, share=share) if share else plain
+    gradients = team.of_whole_batch(gradients)
 
     def step(batch: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         data_loss, found = gradients(batch, labels)
