@@ -65,15 +65,20 @@ def reader(predictor: keras.Model) -> Reader:
         return spread(*given) if len(given) > 1 else given[0], masks[0] if masks else None
 
     def read(given: Any, mask: Any) -> Any:
-        states = tf.identity(encoder(given, mask=mask, training=False))  # without its mask
+        # `training` keeps what the gradient needs, instead of computing it again. Without the mask:
+        states = tf.identity(encoder(given, mask=mask, training=True))
         pooled = above([states, [] if mask is None else [mask]], training=False)
         return tf.matmul(pooled, head.kernel) + head.bias
 
-    return Reader(embed, read, head.activation is keras.activations.linear)
+    return Reader(
+        tf.function(embed, reduce_retracing=True),
+        read,
+        head.activation is keras.activations.linear,
+    )
 
 
 def attribute(
-    sequences: Sequences, network: Reader, *, points: int, batch_size: int = 128
+    sequences: Sequences, network: Reader, *, points: int, batch_size: int = 256
 ) -> Attributions:
     """Attribute each row's prediction to its steps.
 
@@ -140,7 +145,7 @@ def _slope(network: Reader, vectors: Any, mask: Any, scales: Any, weights: Any) 
     words = tf.reshape(vectors, [-1, vectors.shape[-1]])
     position = tf.tile(tf.reshape(tf.range(batch * time_steps), [batch, -1]), [many, 1])
     scale = tf.repeat(scales, batch)[:, None] * tf.ones_like(position, scales.dtype)
-    with tf.GradientTape() as tape:
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(words)
         outputs = network.read(
             [words, position, scale], None if mask is None else tf.tile(mask, [many, 1])
