@@ -64,8 +64,9 @@ def measure(
     Returns:
         The mean change of the output by `permuted` (of each row the median), `even` and
         `other_seed` weights, and the divergence, in bits, of the `most_different` weights whose
-        output stays within the bound. `accuracy`, by weights: `own`, `even`, `other_seed`; None
-        for a number.
+        output stays within the bound. `conicity`: how alike a row's states are; if they are all
+        alike, any weights give the same output. `accuracy`, by weights: `own`, `even`,
+        `other_seed`; None for a number.
     """
     own = run.outputs(run.weights)
     unit = unit_of(own)
@@ -82,6 +83,7 @@ def measure(
         },
         "most_different": over_rows(most_different(run, bound=bound, unit=unit), confidence),
         "bound": bound,
+        "conicity": over_rows(run.conicity, confidence),
         "accuracy": None
         if unit is not None
         else {

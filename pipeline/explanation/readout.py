@@ -24,6 +24,7 @@ class Readout(NamedTuple):
         values: <float64>[total, logits], each state times the output layer's kernel.
         offsets: <float64>[n, logits], what doesn't depend on the weights.
         activation: of the output layer: sigmoid, softmax or linear.
+        conicity: <float64>[n], how alike each row's states are.
     """
 
     starts: NDArray[np.int64]
@@ -31,6 +32,7 @@ class Readout(NamedTuple):
     values: NDArray[np.float64]
     offsets: NDArray[np.float64]
     activation: str
+    conicity: NDArray[np.float64]
 
     def outputs(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """<float64>[n, classes] probabilities under other weights, [total]; numbers: [n]."""
@@ -74,9 +76,11 @@ def read(predictor: keras.Model, sequences: Sequences, batch_size: int = 64) -> 
     weights = np.empty(len(sequences.values))
     values = np.empty((len(weights), len(bias)))
     offsets = np.tile(bias, (len(sequences), 1))
+    alike = np.empty(len(sequences))
     for indices in batching.batches(sequences.lengths, batch_size, None):
         found: Any = model(batching.pad(sequences, indices), training=False)
-        products = found["states"].numpy().astype(np.float64) @ kernel[:features]
+        states = found["states"].numpy().astype(np.float64)
+        products = states @ kernel[:features]
         if "largest" in found:
             offsets[indices] += found["largest"].numpy().astype(np.float64) @ kernel[features:]
         for place, row in enumerate(indices.tolist()):
@@ -84,4 +88,15 @@ def read(predictor: keras.Model, sequences: Sequences, batch_size: int = 64) -> 
             length = sequences.lengths[row]
             weights[steps] = found["weights"][place, :length]
             values[steps] = products[place, :length]
-    return Readout(sequences.starts, weights, values, offsets, head.activation.__name__)
+            alike[row] = conicity(states[place, :length])
+    return Readout(sequences.starts, weights, values, offsets, head.activation.__name__, alike)
+
+
+def conicity(states: NDArray[np.float64]) -> float:
+    """The mean cosine of a row's states, [length, features], with their sum: 1 if they are alike.
+
+    Mohankumar et al. 2020, "Towards Transparent and Explainable Attention Models".
+    """
+    total = states.sum(axis=0)
+    sizes = np.linalg.norm(states, axis=1) * np.linalg.norm(total)
+    return float(np.mean(states @ total / np.where(sizes > 0, sizes, 1.0)))

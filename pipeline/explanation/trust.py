@@ -90,6 +90,16 @@ def _of_weights(found: Document) -> list[Document]:
             {title: moved[of] for of, title in _OTHER_WEIGHTS.items() if of in moved},
         )
     )
+    if all("conicity" in other for other in others):
+        figures.append(
+            _figure(
+                "conicity of the states",
+                fmean(other["conicity"]["mean"] for other in others),
+                "How alike a text’s states are, as a mean cosine; at 1, any weights would give the "
+                "same prediction.",
+                {},
+            )
+        )
     figures.append(
         _figure(
             f"most different weights, output within {others[0]['bound']:g}, bits",

@@ -26,6 +26,7 @@ def states(*rows, activation="sigmoid", offset=0.0):
         values,
         np.full((len(rows), values.shape[1]), offset),
         activation,
+        conicity=np.zeros(len(rows)),
     )
 
 

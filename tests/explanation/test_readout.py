@@ -52,3 +52,21 @@ def test_outputs_are_those_of_the_task(task):
     read = readout.read(network.predictor, TEXTS, batch_size=2)
     expected = inference.predict(network.predictor, TEXTS)
     assert read.outputs(read.weights) == pytest.approx(expected, abs=1e-5)
+
+
+def test_conicity_by_hand():
+    """1 for states of one direction, √½ for two at a right angle; a zero state has no direction."""
+    assert readout.conicity(np.array([[1.0, 2], [2, 4]])) == pytest.approx(1)
+    assert readout.conicity(np.array([[3.0, 0], [0, 3]])) == pytest.approx(np.sqrt(0.5))
+    assert readout.conicity(np.array([[3.0, 0], [0, 3], [0, 0]])) == pytest.approx(np.sqrt(2) / 3)
+    assert readout.conicity(np.zeros((2, 3))) == 0
+
+
+def test_conicity_is_each_rows_own():
+    """In any batch: padding is not among the states, and a row of one step has 1."""
+    network = built("additive")
+    together = readout.read(network.predictor, TEXTS).conicity
+    alone = readout.read(network.predictor, TEXTS, batch_size=1).conicity
+    assert together == pytest.approx(alone)
+    assert together[2] == pytest.approx(1)
+    assert together[0] < 0.99

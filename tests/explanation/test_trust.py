@@ -35,6 +35,7 @@ def found(level="supported", *, seeds=(1, 2), far=0.1):
         "even": estimate(0.25),
         "most_different": estimate(far),
         "bound": 0.01,
+        "conicity": estimate(0.4),
         "accuracy": {"own": 0.9, "even": 0.6},
         "guided": {"own": 0.8, "even": 0.7},
         **({"other_seed": estimate(0.05)} if several else {}),
@@ -81,6 +82,7 @@ def test_a_card_names_each_figure_its_meaning_and_what_stands_beside_it():
     assert any("(equal weights 0.25, another seed’s weights 0.05)" in line for line in lines)
     (guided,) = (line for line in lines if "words without context" in line)
     assert "guided by the weights: 0.80 (equal weights 0.70)." in guided
+    assert any("conicity of the states: 0.40. How alike" in line for line in lines)
     page = trust.markdown({"bilstm_attention": card})
     assert "| change with permuted weights | 0.30 |" in page
     assert trust.metrics({"m": card}) == {
