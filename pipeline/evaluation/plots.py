@@ -328,7 +328,8 @@ def _by_group(
         axes.errorbar(
             np.arange(len(groups)) + offset,
             accuracy,
-            yerr=[accuracy - part["low"], part["high"] - accuracy],
+            # Rounding may put an end beyond the accuracy.
+            yerr=np.maximum([accuracy - part["low"], part["high"] - accuracy], 0),
             label=model,
             elinewidth=1,
             **styles.marked(model),
