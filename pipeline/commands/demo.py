@@ -57,7 +57,8 @@ def run(workspace: Workspace, model: Sequence[str] | None, port: int, browser: b
         progress.say(f"The demo, until Ctrl-C: {server.url}")
         if browser and has_display():
             webbrowser.open(server.url)
-        server.serve_forever()
+        with contextlib.suppress(KeyboardInterrupt):  # as the line above says
+            server.serve_forever()
 
 
 def _first_two(workspace: Workspace) -> list[str]:

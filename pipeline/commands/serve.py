@@ -58,7 +58,10 @@ def run(workspace: Workspace, model: str | None, port: int) -> None:
         )
         # -P: its folder is not on the path, so that `pipeline` is the one that the model brings.
         command = [sys.executable, "-P", str(SERVER), str(folder)]
-        done = subprocess.run([*command, "--port", str(port)], check=False)
+        try:
+            done = subprocess.run([*command, "--port", str(port)], check=False)
+        except KeyboardInterrupt:  # as the line above says
+            return
     if done.returncode > 0:
         raise ServerError(
             f"MLflow's server ended with exit code {done.returncode}; its message is above.",

@@ -51,10 +51,13 @@ def run(workspace: Workspace, port: int, browser: bool) -> None:
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
     # One worker and no job runner: it starts in a third of the time, for one reader. The server
     # tells the UI to send no telemetry because MLFLOW_DISABLE_TELEMETRY is set.
-    with subprocess.Popen(
-        [*command, "--backend-store-uri", place.uri, "--workers", "1"],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-    ) as server:
+    with (
+        contextlib.suppress(KeyboardInterrupt),  # so it is meant to end
+        subprocess.Popen(
+            [*command, "--backend-store-uri", place.uri, "--workers", "1"],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        ) as server,
+    ):
         if browser and _answers(server, f"{address}/health"):
             webbrowser.open(first)
 
