@@ -10,7 +10,7 @@ from pipeline.workspace import Workspace
 
 # Those of a plain `make bench`, and those that take longer.
 DEFAULT = ("throughput", "inference", "length", "rows", "starting")
-PARTS = (*DEFAULT, "single", "answers", "growth", "losses", "recipe", "accuracy")
+PARTS = (*DEFAULT, "single", "answers", "growth", "losses", "recipe", "workers", "accuracy")
 STAGES = ("encode", "pretrain", "train", "evaluate", "explain", "report", "track")
 IMPLEMENTATIONS = (
     "spotlight", "keras", "keras_by_length", "pytorch", "pytorch_sparse", "pytorch_ids",

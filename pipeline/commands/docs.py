@@ -100,7 +100,9 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "recipe": study_tables.recipe(_rows(trials)),
         **{
             name: _benchmark(workspace, name, table.markdown)
-            for name in ("bench", "growth", "rows", "single", "answers", "losses", "commits")
+            for name in (
+                "bench", "growth", "rows", "single", "answers", "losses", "commits", "workers",
+            )  # fmt: skip
         },
         "parameters": parameters.document(),
         "licenses": licenses.table(workspace.root / "pyproject.toml"),

@@ -46,7 +46,7 @@ def connected(
     with contextlib.ExitStack() as stack:
         started: list[subprocess.Popen[bytes]] = []
         if count > 1 and "TF_CONFIG" not in os.environ:
-            own, *others = _local_cluster(count)
+            own, *others = local_cluster(count)
             os.environ["TF_CONFIG"] = own
             stack.callback(os.environ.pop, "TF_CONFIG")
             started = stack.enter_context(_processes(others, command, folder=folder, logs=logs))
@@ -215,7 +215,7 @@ def _lost(started: Sequence[subprocess.Popen[bytes]], logs: Path, reason: str) -
     )
 
 
-def _local_cluster(count: int) -> list[str]:
+def local_cluster(count: int) -> list[str]:
     """`TF_CONFIG` of each of some workers on this machine."""
     with contextlib.ExitStack() as stack:  # all ports are held until all are known
         servers = [

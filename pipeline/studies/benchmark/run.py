@@ -21,6 +21,7 @@ from pipeline.studies.benchmark import (
     starting,
     table,
     throughput,
+    workers,
 )
 from pipeline.studies.benchmark.implementations import IMPLEMENTATIONS
 from pipeline.studies.benchmark.processes import alone
@@ -87,8 +88,9 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
                 measured = starting.measure(workspace.root)
             case "answers":
                 measured = answers.measure(workspace.root, options.repeats)
-            case "losses":
-                measured = losses.measure(rows, options, progress.say)
+            case "losses" | "workers":
+                module = losses if part == "losses" else workers
+                measured = module.measure(rows, options, progress.say)
             case "recipe":
                 measured = recipe.measure(workspace, rows, options, progress.say)
             case "accuracy":
@@ -116,6 +118,7 @@ _ABOUT = {
     "answers": "from the start of a process to its first answer",
     "losses": "whole training runs from the same weights",
     "recipe": "CPU time of a step of IMDB's recipe, with this code and another commit's",
+    "workers": "two workers on a core each, and one on one core",
     "accuracy": "whole training runs of different recipes",
 }
 

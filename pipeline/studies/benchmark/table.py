@@ -5,8 +5,9 @@ from statistics import median
 from typing import Any
 
 from pipeline.evaluation.wording import mean_and_sd
-from pipeline.studies.benchmark import accuracy
+from pipeline.studies.benchmark import accuracy, arithmetic
 from pipeline.studies.benchmark.settings import NAMES
+from pipeline.studies.benchmark.workers import GIGABITS
 
 MEMORY_LIMIT = 4096  # MB: ten million rows must fit
 
@@ -24,6 +25,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         "answers": _answers,
         "losses": _losses,
         "recipe": _recipe,
+        "workers": _workers,
         "accuracy": _accuracy,
     }
     lines = [_machine(document)]
@@ -286,6 +288,62 @@ def _recipe(found: Mapping[str, Any]) -> Iterator[str]:
                 "" if name == "this" else _spread(found["cpu_ratio"], ".2f", " ×"),
             ]
             for name, each in measured.items()
+        ],
+    )
+
+
+def _workers(found: Mapping[str, Any]) -> Iterator[str]:
+    names = {
+        "milliseconds": "a step",
+        "cpu_milliseconds": "CPU time of all",
+        "busiest_milliseconds": "CPU time of the busiest",
+    }
+    clock, busiest = found["milliseconds"], found["busiest_milliseconds"]
+    yield (
+        f"A training step of {found['batch_size']} rows, each worker on one core with one thread, "
+        f"{len(clock['1'])} repeats in turn (median, and lowest to highest):"
+    )
+    yield ""
+    yield from _table(
+        ["workers", *names.values()],
+        [
+            [
+                count,
+                *(_spread(arithmetic.spread(found[name][count]), ".0f", " ms") for name in names),
+            ]
+            for count in clock
+        ],
+    )
+    yield ""
+    faster = [
+        arithmetic.ratios({count: [1 / one for one in of[count]] for count in of}, of="2")["1"]
+        for of in (clock, busiest)
+    ]
+    yield (
+        f"Two workers are {_spread(faster[0], '.2f', ' ×')} as fast on the clock, and by the "
+        f"busiest one's CPU time {_spread(faster[1], '.2f', ' ×')}."
+    )
+    numbers = found["numbers"]
+    yield ""
+    yield (
+        f"On paper, from one worker's CPU time a step: {numbers['dense']:,} numbers of dense "
+        f"gradients and {numbers['word']} for each word, 4 bytes each, in a ring at {GIGABITS} "
+        "Gbit/s, without latency:"
+    )
+    yield ""
+    yield from _table(
+        ["machines", "rows on each", "words on each", "computes", "sends", "sending", "rows/s"],
+        [
+            [
+                f"{each['machines']}",
+                f"{each['rows']}",
+                f"{each['words']:,.0f}",
+                f"{1000 * each['computes']:.1f} ms",
+                f"{each['bytes'] / 1e6:.1f} MB",
+                f"{1000 * each['sends']:.1f} ms",
+                f"{each['times']:.1f} ×",
+            ]
+            for each in found["paper"]
         ],
     )
 

@@ -1,5 +1,7 @@
 """Spotlight: the network, the batches and the compiled step that the `train` stage uses."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,13 +17,22 @@ from pipeline.studies.benchmark.settings import Sizes
 from pipeline.training import inference
 from pipeline.training.optimizer import Adam
 from pipeline.training.step import compiled_step, loss_function
+from pipeline.training.team import ALONE, Team
 
 
 class Spotlight:
     """The implementation; see `pipeline.studies.benchmark.implementations`."""
 
-    def __init__(self, sizes: Sizes, rows: Sequences, batch_size: int, threads: int) -> None:
+    def __init__(
+        self,
+        sizes: Sizes,
+        rows: Sequences,
+        batch_size: int,
+        threads: int,
+        connect: Callable[[], Team] = lambda: ALONE,
+    ) -> None:
         runtime.pin_threads(threads)
+        team = connect()
         keras.utils.set_random_seed(0)
         self._rows = rows
         self.model = build_network(
@@ -34,7 +45,7 @@ class Spotlight:
         optimizer = Adam(sizes.learning_rate)
         self.model.compile(optimizer=optimizer)
         optimizer.build(self.model.trainable_variables)
-        self._step = compiled_step(self.model, loss_function("binary"), rows)
+        self._step = compiled_step(self.model, loss_function("binary"), rows, team=team)
 
     def train(self, order: Order) -> None:
         loss = 0.0
