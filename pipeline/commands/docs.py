@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 RECORD = "record.json"  # beside a dataset's results: when and where they were kept
 
+# The folders of docs/results that a benchmark fills.
+BENCHES = ("bench", "growth", "rows", "single", "answers", "losses", "commits", "workers")
+
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command and its arguments."""
@@ -98,12 +101,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         ),
         "roar": _roar(workspace.roar_study, study_tables.roar),
         "recipe": study_tables.recipe(_rows(trials)),
-        **{
-            name: _benchmark(workspace, name, table.markdown)
-            for name in (
-                "bench", "growth", "rows", "single", "answers", "losses", "commits", "workers",
-            )  # fmt: skip
-        },
+        **{name: _benchmark(workspace, name, table.markdown) for name in BENCHES},
         "parameters": parameters.document(),
         "licenses": licenses.table(workspace.root / "pyproject.toml"),
         "tree": tree.table(workspace.root / "pipeline"),
