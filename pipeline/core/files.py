@@ -306,7 +306,8 @@ def read_parts(path: Path, columns: list[str] | None = None) -> Iterator[pa.Tabl
         ArtifactError: it is missing or damaged.
     """
     with _parquet(path) as file:
-        for batch in pq.ParquetFile(file).iter_batches(PART, columns=columns):
+        # With `pre_buffer`, all that was read of the file would stay in memory.
+        for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(PART, columns=columns):
             yield pa.Table.from_batches([batch])
 
 

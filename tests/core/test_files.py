@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from pipeline.core.files import (
     new_folder,
     read_csv,
     read_json,
+    read_parts,
     read_rows,
     temporary_folder,
     write_csv,
@@ -50,6 +52,22 @@ def test_some_rows_are_those_of_the_whole(tmp_path, rows):
     pq.write_table(table, tmp_path / "test.parquet", row_group_size=700)
     found = read_rows(tmp_path / "test.parquet", np.array(rows, np.int64), ["text"])
     assert found["text"].to_pylist() == [f"text {row}" for row in rows]
+
+
+def test_a_table_that_is_read_in_parts_is_not_kept(tmp_path):
+    """Of 40 MB, a few are held at a time."""
+    letters = np.random.default_rng(0).bytes(20_000_000).hex()
+    texts = [letters[start : start + 2000] for start in range(0, len(letters), 2000)]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "train.parquet", row_group_size=1000)
+
+    tracemalloc.start()
+    try:
+        rows = sum(part.num_rows for part in read_parts(tmp_path / "train.parquet", ["text"]))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert rows == len(texts)
+    assert most < 10e6
 
 
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
