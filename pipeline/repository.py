@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pipeline import progress
 from pipeline.errors import SpotlightError
@@ -88,7 +89,7 @@ def mend_after_kill(folder: Path) -> None:
     around = (one / ".dvc" / "tmp" for one in (folder, *folder.resolve().parents))
     scratch = next((one for one in around if one.is_dir()), None)
     lock = folder / "dvc.lock"
-    if scratch is None or (_is_whole(record := scratch / "rwlock") and _is_whole_lock(lock)):
+    if scratch is None or (_is_sound(record := scratch / "rwlock") and _is_whole_lock(lock)):
         return
     from dvc.lock import LockError, make_lock
 
@@ -97,10 +98,10 @@ def mend_after_kill(folder: Path) -> None:
         make_lock(str(scratch / "lock")),
         make_lock(str(scratch / "rwlock.lock")),
     ):
-        if not _is_whole(record):
+        if not _is_sound(record):
             record.unlink()
             progress.say(
-                "removed .dvc/tmp/rwlock: an earlier run was killed while DVC was writing it\n"
+                "removed .dvc/tmp/rwlock: an earlier run was killed while DVC was using it\n"
             )
         if not _is_whole_lock(lock):
             committed = git_bytes(folder, "show", "HEAD:./dvc.lock")
@@ -113,12 +114,39 @@ def mend_after_kill(folder: Path) -> None:
             )
 
 
-def _is_whole(record: Path) -> bool:
+def _is_sound(record: Path) -> bool:
+    """Whether DVC reads it, and anybody in it lives.
+
+    DVC itself forgets a process that is gone, but not one that its parent hasn't heard of yet: in a
+    container whose first process waits for no others, that is for ever.
+    """
     try:
-        return isinstance(json.loads(record.read_bytes()), dict)
+        content = json.loads(record.read_bytes())
+        numbers = list(_process_numbers(content))
     except FileNotFoundError:
         return True
     except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and not (numbers and all(map(_is_zombie, numbers)))
+
+
+def _process_numbers(value: Any) -> Iterator[int]:
+    """Every `pid` in DVC's record, which has one for a writer and a list of readers."""
+    if isinstance(value, dict):
+        if isinstance(value.get("pid"), int):
+            yield value["pid"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _process_numbers(part)
+
+
+def _is_zombie(number: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(number).status() == psutil.STATUS_ZOMBIE)
+    except (psutil.Error, OverflowError, ValueError):
         return False
 
 

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import multiprocessing
+import os
 import shutil
 import signal
 import subprocess
@@ -124,6 +125,21 @@ def test_a_dvc_lock_with_the_marks_of_a_merge_is_left_to_the_user(tmp_path, scra
     lock.write_text("<<<<<<< HEAD\n")
     mend_after_kill(tmp_path)
     assert lock.read_text() == "<<<<<<< HEAD\n"
+
+
+def test_who_was_killed_uses_nothing_even_before_its_parent_hears_of_it(tmp_path, scratch, capsys):
+    """A container's first process may never ask; DVC would wait for the user."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        who = {"pid": process.pid, "cmd": "dvc repro"}
+        record = {"read": {}, "write": {str(tmp_path / "out"): who}}
+        (scratch / "rwlock").write_text(json.dumps(record))
+        mend_after_kill(tmp_path)
+        assert "is busy" in dvc(tmp_path, "repro", check=False).stderr
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        mend_after_kill(tmp_path)
+        assert "removed .dvc/tmp/rwlock" in capsys.readouterr().out
+        dvc(tmp_path, "repro")
 
 
 # Stands for DVC, whose stage takes a moment to end.
