@@ -74,7 +74,9 @@ def run(workspace: Workspace, jobs: int, cluster: str | None, dvc: list[str]) ->
     if changed := changed_source(workspace, settings):
         progress.say(f"changed since last read: {', '.join(changed)}\n")
         dvc_repro(workspace.root, "--force", "--single-item", "download")
-    cells: dict[str, Any] = {"before": ["check", "pretrain"], "threads": settings.threads}
+    workers = max(settings.recipe(model).workers for model in settings.models)
+    threads = settings.threads * workers
+    cells: dict[str, Any] = {"before": ["check", "pretrain"], "threads": threads}
     if cluster:
         from pipeline.cluster import repro_on_cluster
 
