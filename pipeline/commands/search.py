@@ -49,18 +49,19 @@ def run(
 def _on_cluster(
     workspace: Workspace, trials: int | None, storage: str | None, cluster: str, workers: int
 ) -> None:
-    if storage is None or workers < 1:
+    if storage is None:
         raise ParamsError(
-            "--cluster needs --storage, the database that the nodes share, and --workers of at "
-            "least 1.",
+            "--cluster needs --storage, the database that the nodes share.",
             fix="add --storage postgresql://USER:PASSWORD@HOST/NAME",
         )
+    if workers < 1:
+        raise ParamsError(f"--workers is {workers}.", fix="ask for at least one.")
     from pipeline.cluster import search_on_cluster
     from pipeline.core.params import load_params
 
     search_on_cluster(
         workspace.root,
-        ["--storage", storage, *(["--trials", str(trials)] if trials else [])],
+        ["--storage", storage, *([] if trials is None else ["--trials", str(trials)])],
         address=cluster,
         workers=workers,
         threads=load_params(workspace.params).threads,

@@ -3,6 +3,7 @@ import csv
 import mlflow
 import pytest
 
+from pipeline.__main__ import main
 from pipeline.core.files import write_json
 from pipeline.errors import ParamsError
 from pipeline.stages import pretrain
@@ -98,6 +99,19 @@ def test_no_trials_at_all_are_refused(project):
     """Before anything is trained."""
     with pytest.raises(ParamsError, match="--trials is 0"):
         trials.search_recipe(project, trials=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--cluster", "local"], "needs --storage"),
+        (["--cluster", "local", "--storage", "x", "--workers", "0"], "--workers is 0"),
+    ],
+)
+def test_what_a_clusters_search_lacks_is_told(options, said, capsys):
+    """Before anything is sent."""
+    assert main(["search", *options]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_vectors_of_another_width_are_refused(project):

@@ -110,7 +110,9 @@ def open_study(search: Search, storage: Path | str, fingerprint: str) -> optuna.
             study.tell(trial.number, state=TrialState.FAIL)
             if trial.params:
                 _queue(study, trial)
-    known = {trial.user_attrs.get("name") for trial in study.trials if _counts(trial)}
+    known = {
+        trial.user_attrs.get("name") for trial in study.trials if trial.state != TrialState.FAIL
+    }
     for name in search.begin:
         if name not in known:
             wanted = {**search.origin, **search.begin[name]}
@@ -146,10 +148,6 @@ def _database(address: str) -> BaseStorage:
 
 def _queue(study: optuna.Study, trial: FrozenTrial | Trial) -> None:
     study.enqueue_trial(trial.params, user_attrs={"name": name_of(trial)})
-
-
-def _counts(trial: FrozenTrial) -> bool:
-    return trial.state != TrialState.FAIL
 
 
 def run_trial(
