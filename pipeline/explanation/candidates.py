@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.sequences import Sequences
 from pipeline.explanation import gradients
-from pipeline.explanation.erasure import Predict, keep, of_predicted
+from pipeline.explanation.erasure import Predict, few_at_a_time, keep, of_predicted
 from pipeline.explanation.untrained import untrained_weights
 from pipeline.models.network import Network
 from pipeline.training import inference
@@ -23,25 +23,19 @@ Scores = Mapping[str, NDArray[np.float64]]  # name → <float64>[total], or [dra
 # Of the random controls: a single untrained layer may point at what matters, or away from it, by
 # chance, and that chance would drown any lead.
 DRAWS = 4
-ROWS_AT_ONCE = 8  # whose steps are left out together: it bounds the memory
 
 
 def leave_one_out(sequences: Sequences, predict: Predict) -> NDArray[np.float64]:
     """<float64>[total]: by how much the prediction falls without each step; 0 in rows of one."""
     scores = np.zeros(len(sequences.values))
-    several = np.flatnonzero(sequences.lengths > 1)
-    alike = several[np.argsort(sequences.lengths[several], kind="stable")]  # little padding
-    for some in np.array_split(alike, max(1, -(-len(several) // ROWS_AT_ONCE))):
-        rows = np.sort(some)
-        kept = sequences.take(rows)
-        repeated = kept.take(np.repeat(np.arange(len(rows)), kept.lengths))
-        left_out = repeated.starts[:-1] + np.concatenate([np.arange(n) for n in kept.lengths])
+    for rows, own in few_at_a_time(sequences):
+        few = sequences.take(rows)
+        repeated = few.take(np.repeat(np.arange(len(rows)), few.lengths))
+        left_out = repeated.starts[:-1] + np.concatenate([np.arange(n) for n in few.lengths])
         steps = np.ones(len(repeated.values), bool)
         steps[left_out] = False
-        full = np.repeat(predict(kept), kept.lengths, axis=0)
-        fall = of_predicted(full, full) - of_predicted(full, predict(keep(repeated, steps)))
-        own = np.isin(np.repeat(np.arange(len(sequences)), sequences.lengths), rows)
-        scores[own] = fall
+        full = np.repeat(predict(few), few.lengths, axis=0)
+        scores[own] = of_predicted(full, full) - of_predicted(full, predict(keep(repeated, steps)))
     return scores
 
 

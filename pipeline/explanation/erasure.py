@@ -4,7 +4,7 @@ Comprehensiveness and sufficiency of DeYoung et al. 2020, "ERASER: A Benchmark t
 Rationalized NLP Models".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from pipeline.core.sequences import Sequences, starts_of
 Predict = Callable[[Sequences], NDArray[np.float32]]
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # of the tokens; ERASER's five, over which it averages
+# Whose shortened forms are predicted together: these share most of their words, which the network
+# multiplies once for each batch, and it bounds the memory.
+ROWS_AT_ONCE = 8
 
 
 def of_predicted(full: NDArray[Any], outputs: NDArray[Any]) -> NDArray[np.float64]:
@@ -56,8 +59,24 @@ def tops(sequences: Sequences, order: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.stack(found)
 
 
+def few_at_a_time(
+    sequences: Sequences,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+    """The rows of more than one step, some of like length at a time, which takes little padding.
+
+    Yields:
+        The rows, and <bool>[total], whether a step is theirs.
+    """
+    several = np.flatnonzero(sequences.lengths > 1)
+    alike = several[np.argsort(sequences.lengths[several], kind="stable")]
+    row_of = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    for some in np.array_split(alike, max(1, -(-len(several) // ROWS_AT_ONCE))):
+        rows = np.sort(some)
+        yield rows, np.isin(row_of, rows)
+
+
 def changes_of(
-    sequences: Sequences, order: NDArray[np.int64], full: NDArray[np.float32], predict: Predict
+    sequences: Sequences, orders: NDArray[np.int64], full: NDArray[np.float32], predict: Predict
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How the prediction changes without, and with only, the steps that rank highest.
 
@@ -67,17 +86,23 @@ def changes_of(
     For regression p is the prediction, and the changes are absolute.
 
     Args:
-        sequences: the rows.
-        order: <int64>[total], each step's rank in its row, from 0.
+        sequences: the rows, each of more than one step.
+        orders: <int64>[orders, total], each step's rank in its row, from 0, by several scores.
         full: the outputs for all steps.
         predict: the outputs for other sequences.
 
     Returns:
-        Two <float64>[shares, n].
+        Two <float64>[orders, shares, n].
     """
-    top = tops(sequences, order)
-    outputs = predict(Sequences.concatenate([keep(sequences, steps) for steps in (*~top, *top)]))
-    without, alone = moved(full, outputs.reshape(2, len(top), *full.shape))
+    top = np.stack([tops(sequences, order) for order in orders])
+    kept = np.stack([~top, top])
+    outputs = np.empty((*kept.shape[:-1], *full.shape), np.float32)
+    for rows, steps in few_at_a_time(sequences):
+        few, masks = sequences.take(rows), kept[..., steps]
+        shortened = [keep(few, mask) for mask in masks.reshape(-1, masks.shape[-1])]
+        found = predict(Sequences.concatenate(shortened))
+        outputs[:, :, :, rows] = found.reshape(*kept.shape[:-1], len(rows), *full.shape[1:])
+    without, alone = moved(full, outputs)
     return without, alone
 
 

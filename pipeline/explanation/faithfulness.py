@@ -113,13 +113,11 @@ def _deletion(
     attended = np.concatenate([weights[row] for row in counted.tolist()]).astype(np.float64)
     shuffle, ties = np.random.default_rng(seed).random((2, len(attended)))
     full = predict(kept)
-    changes = {
-        "attention": changes_of(kept, ranks(kept, attended, ties), full, predict),
-        "random": changes_of(kept, ranks(kept, shuffle, ties), full, predict),
-    }
+    orders = np.stack([ranks(kept, attended, ties), ranks(kept, shuffle, ties)])
+    changes = changes_of(kept, orders, full, predict)
     result: Document = {"rows": len(kept), "shares": list(SHARES)}
-    for measure_number, name in enumerate(("comprehensiveness", "sufficiency")):
-        attention, random = (changes[of][measure_number] for of in ("attention", "random"))
+    named = zip(("comprehensiveness", "sufficiency"), changes, strict=True)
+    for name, (attention, random) in named:
         result[name] = {
             "attention": over_rows(attention.mean(axis=0), confidence),
             "random": over_rows(random.mean(axis=0), confidence),

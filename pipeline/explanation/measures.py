@@ -133,14 +133,24 @@ def measure(
     states = read(kept) if read is not None and full.ndim > 1 else None
     if marked is not None and share is None and marked.any():
         share = float(marked.mean())
+    own = {name: np.atleast_2d(score)[:, steps] for name, score in scores.items()}
+    if full.ndim == 1:
+        own |= {name: np.abs(score) for name, score in own.items() if name in METHODS}
+    ordered = {
+        name: np.stack([ranks(kept, draw, ties) for draw in draws]) for name, draws in own.items()
+    }
+    changes = np.stack(changes_of(kept, np.concatenate([*ordered.values()]), full, predict))
+    last = np.cumsum([len(orders) for orders in ordered.values()])
+    softer = (
+        None
+        if zeroed is None
+        else _by_zeroing(kept, ordered, own, full=full, zeroed=zeroed, chances=chances)
+    )
     found: dict[str, Measures] = {}
-    for name, score in scores.items():
-        own = np.atleast_2d(score)[:, steps]  # <float64>[draws, steps]
-        if full.ndim == 1 and name in METHODS:
-            own = np.abs(own)
-        orders = [ranks(kept, draw, ties) for draw in own]
-        changes = np.mean([changes_of(kept, order, full, predict) for order in orders], axis=0)
-        without, alone = changes.mean(axis=1) / unit  # <float64>[rows] each, over the shares
+    for (name, orders), change in zip(
+        ordered.items(), np.split(changes, last[:-1], axis=1), strict=True
+    ):
+        without, alone = change.mean(axis=(1, 2)) / unit  # of draws and shares: <float64>[rows]
         found[name] = {"comprehensiveness": without, "sufficiency": alone}
         if marked is not None:
             found[name]["auprc"] = np.mean(
@@ -149,16 +159,22 @@ def measure(
         if marked is not None and share is not None:
             token, passage = rationales(kept, orders[0], marked, share)
             found[name] |= {"token_f1": token, "iou_f1": passage}
-        if zeroed is not None:
-            top, softly = tops(kept, orders[0]), chances < importance(kept, own[0])
-            outputs = zeroed(kept, np.stack([*~top, *top, ~softly, softly]))
-            found[name] |= _by_zeroing(moved(full, outputs) / unit)
+        if softer is not None:
+            found[name] |= {measure: value / unit for measure, value in softer[name].items()}
         if states is not None:
             found[name]["flip"] = steps_to_flip(states, orders[0])
     return found
 
 
-def _by_zeroing(change: NDArray[np.float64]) -> Measures:
+def _by_zeroing(
+    sequences: Sequences,
+    orders: Mapping[str, NDArray[np.int64]],
+    scores: Scores,
+    *,
+    full: NDArray[np.float32],
+    zeroed: Zeroed,
+    chances: NDArray[np.float64],
+) -> dict[str, Measures]:
     """The measures when vectors become zero: the highest steps', and softly by each step's score.
 
     Soft: a step keeps its vector with the probability of its `importance`, or for comprehensiveness
@@ -166,16 +182,28 @@ def _by_zeroing(change: NDArray[np.float64]) -> Measures:
     Faithfulness Metrics"; here by whole vectors, and as a change of the probability).
 
     Args:
-        change: <float64>[2 · shares + 2, rows]: without the top steps, with them alone, both for
-            each share, and both softly.
+        sequences: the rows.
+        orders: candidate → <int64>[draws, total], ranks; the first draw counts.
+        scores: candidate → <float64>[draws, total].
+        full: the outputs for all steps.
+        zeroed: the outputs with zeroed vectors.
+        chances: <float64>[total], uniform from 0 to 1: whether a step softly goes.
     """
-    without, alone = change[:-2].reshape(2, -1, change.shape[1]).mean(axis=1)
-    return {
-        "zeroed_comprehensiveness": without,
-        "zeroed_sufficiency": alone,
-        "soft_comprehensiveness": change[-2],
-        "soft_sufficiency": change[-1],
-    }
+    masks = []
+    for name, (order, *_) in orders.items():
+        top, softly = tops(sequences, order), chances < importance(sequences, scores[name][0])
+        masks += [*~top, *top, ~softly, softly]
+    changes = moved(full, zeroed(sequences, np.stack(masks)))
+    found = {}
+    for name, change in zip(orders, np.split(changes, len(orders)), strict=True):
+        without, alone = change[:-2].reshape(2, -1, len(sequences)).mean(axis=1)
+        found[name] = {
+            "zeroed_comprehensiveness": without,
+            "zeroed_sufficiency": alone,
+            "soft_comprehensiveness": change[-2],
+            "soft_sufficiency": change[-1],
+        }
+    return found
 
 
 def importance(sequences: Sequences, score: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from pipeline.core.params import Explain
-from pipeline.explanation import candidates
+from pipeline.explanation import candidates, erasure
 from pipeline.explanation.erasure import ranks
 from pipeline.explanation.evidence import average_precision
 from pipeline.explanation.measures import measure, measure_run
@@ -28,7 +28,7 @@ def test_leave_one_out_is_the_same_in_any_number_of_chunks(monkeypatch):
     rows = rows_of(*(rng.integers(0, 50, length) for length in (3, 1, 7, 2, 5)))
     predict = bag(rng.normal(size=50))
     found = candidates.leave_one_out(rows, predict)
-    monkeypatch.setattr(candidates, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(erasure, "ROWS_AT_ONCE", 2)
     assert found == pytest.approx(candidates.leave_one_out(rows, predict))
     full = predict(rows)[2]
     own = rows.values[rows.starts[2] : rows.starts[3]]
