@@ -12,6 +12,7 @@ from pipeline.core.schema import (
     LearningRate,
     Name,
     Part,
+    Penalty,
     Resamples,
     Rows,
     Section,
@@ -140,8 +141,16 @@ initialization); null: three or four."""
     """Share of embedding features that are dropped, in all words of a text at once."""
     adversarial: Share = 0.0
     """Size of an adversarial perturbation, as a share of the embedding's norm; 0: none."""
-    l2: Annotated[float, Field(strict=True, ge=0, le=1000)] = 0.0  # nothing else counts then
+    l2: Penalty = 0.0
     """Weight of the penalty on the attention's W and u."""
+    attention: Literal["softmax", "sparsemax", "entmax"] = "softmax"
+    """How attention's scores become weights: the last two give low scores a weight of exactly 0, \
+`entmax` (of α = 1.5) fewer of them."""
+    attention_entropy: Penalty = 0.0
+    """Weight of the penalty on the entropy of attention's weights, as a share of even weights'."""
+    attention_conicity: Penalty = 0.0
+    """Weight of the penalty on the conicity of the states that attention reads: how alike they \
+are, as a mean cosine."""
     class_weight: Literal["none", "balanced"] = "none"
     """`balanced` makes rare classes count as much as frequent ones in the loss."""
     batch_size: Count

@@ -30,6 +30,7 @@ Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
 Part = Annotated[float, Field(strict=True, gt=0, lt=1)]  # a share that can't be empty
 Size = Rows | Part
 LearningRate = Annotated[float, Field(strict=True, gt=0, le=10)]  # Adam's steps are that large
+Penalty = Annotated[float, Field(strict=True, ge=0, le=1000)]  # nothing else counts then
 Resamples = Annotated[int, Field(strict=True, ge=100, le=1_000_000)]  # each is kept
 
 

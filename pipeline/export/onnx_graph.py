@@ -76,20 +76,22 @@ class _Graph:
         self._constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def __call__(self, operator: str, *inputs: Any, output: int = 0, **attributes: Any) -> str:
+    def __call__(
+        self, operator: str, *inputs: Any, output: int = 0, more: int = 0, **attributes: Any
+    ) -> str:
         """Add a node; returns the name of its output with that number.
 
         Args:
             operator: what it computes.
             inputs: names; anything else becomes a constant.
-            output: which of the outputs is wanted.
+            output: which of the outputs is wanted; those before it are optional.
+            more: how many outputs after it are not optional.
             attributes: of the operator.
         """
         names = [one if isinstance(one, str) else self.constant(one) for one in inputs]
         name = f"{operator}_{len(self._nodes)}"
-        self._nodes.append(
-            helper.make_node(operator, names, [""] * output + [name], name=name, **attributes)
-        )
+        outputs = [""] * output + [name] + [f"{name}_{number}" for number in range(more)]
+        self._nodes.append(helper.make_node(operator, names, outputs, name=name, **attributes))
         return name
 
     def model(
@@ -231,7 +233,7 @@ def _pooled(g: _Graph, layers: dict[str, Any], steps: _Steps) -> tuple[str, str 
     """The vector of each row, (batch, width), and its weights, if the pooling has any."""
     if "attention" in layers:
         scores = _scores(g, layers["attention"], steps)
-        weights = _softmax(g, scores, steps.real)
+        weights = _normalized(g, layers["attention"].normalizer, scores, steps.real)
         context = _weighted_sum(g, weights, steps.values)
         if "max" in layers:
             context = g("Concat", context, _largest(g, steps), axis=1)
@@ -257,13 +259,41 @@ def _scores(g: _Graph, layer: Any, steps: _Steps) -> str:
     return g("Squeeze", g("MatMul", steps.values, column), [2])
 
 
-def _softmax(g: _Graph, scores: str, real: str | None) -> str:
-    """Over the real steps; padding gets exactly 0, also in a row of nothing else."""
-    if real is None:
-        return g("Softmax", scores, axis=1)
-    lowest = np.float32(-1e30)  # as in `models.attention`
-    weights = g("Softmax", g("Where", real, scores, lowest), axis=1)
-    return g("Where", real, weights, np.float32(0))
+def _normalized(g: _Graph, normalizer: str, scores: str, real: str | None) -> str:
+    """Weights over the real steps; padding gets exactly 0, also in a row of nothing else."""
+    if real is not None:
+        scores = g("Where", real, scores, np.float32(-1e30))  # as in `models.attention`
+    if normalizer == "softmax":
+        weights = g("Softmax", scores, axis=1)
+    else:
+        weights = _sparse(g, scores, squared=normalizer == "entmax")
+    return weights if real is None else g("Where", real, weights, np.float32(0))
+
+
+def _sparse(g: _Graph, scores: str, *, squared: bool) -> str:
+    """`masked_sparsemax`, or squared `masked_entmax`; see there."""
+    one = np.float32(1)
+    z = g("Sub", scores, g("ReduceMax", scores, axes=[1], keepdims=1))
+    if squared:
+        z = g("Max", g("Mul", z, np.float32(0.5)), np.float32(-2))
+    steps = g("Slice", g("Shape", z), [1], [2])
+    falling = g("TopK", z, steps, axis=1, more=1)  # and their indices
+    places = g("Range", 1, g("Add", g("Squeeze", steps), 1), 1)
+    places = g("Cast", places, to=TensorProto.FLOAT)
+    if squared:
+        mean = g("Div", g("CumSum", falling, 1), places)
+        of_squares = g("Div", g("CumSum", g("Mul", falling, falling), 1), places)
+        spread = g("Sub", of_squares, g("Mul", mean, mean))
+        root = g("Sqrt", g("Relu", g("Sub", g("Div", one, places), spread)))
+        thresholds = g("Sub", mean, root)
+        supported = g("GreaterOrEqual", falling, thresholds)
+    else:
+        thresholds = g("Div", g("Sub", g("CumSum", falling, 1), one), places)
+        supported = g("Greater", falling, thresholds)
+    count = g("ReduceSum", g("Cast", supported, to=TensorProto.INT64), [1], keepdims=1)
+    threshold = g("GatherElements", thresholds, g("Sub", count, 1), axis=1)
+    weights = g("Relu", g("Sub", z, threshold))
+    return g("Mul", weights, weights) if squared else weights
 
 
 def _weighted_sum(g: _Graph, weights: str, values: str) -> str:

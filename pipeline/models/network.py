@@ -188,6 +188,12 @@ def _encode(recipe: Recipe, units: int, states: Any) -> Any:
 
 def _pool(recipe: Recipe, states: Any) -> tuple[Any, Any]:
     """Pool states into one vector; returns it and the weights, if the pooling has any."""
+    options: Any = {
+        "normalizer": recipe.attention,
+        "entropy": recipe.attention_entropy,
+        "conicity": recipe.attention_conicity,
+        "name": "attention",
+    }
     match recipe.pooling:
         case "last":
             return states, None  # `_encode` has returned only that state
@@ -196,15 +202,15 @@ def _pool(recipe: Recipe, states: Any) -> tuple[Any, Any]:
         case "max":
             return MaskedMax(name="max")(states), None
         case "additive":
-            context, weights = AdditiveAttention(recipe.l2, name="attention")(states)
+            context, weights = AdditiveAttention(recipe.l2, **options)(states)
         case "dot":
-            context, weights = DotAttention("learned", name="attention")(states)
+            context, weights = DotAttention("learned", **options)(states)
         case "dot_last":
-            context, weights = DotAttention("last", name="attention")(states)
+            context, weights = DotAttention("last", **options)(states)
         case "dot_max":
-            context, weights = DotAttention("max", name="attention")(states)
+            context, weights = DotAttention("max", **options)(states)
         case "additive_max":
-            context, weights = AdditiveAttention(recipe.l2, name="attention")(states)
+            context, weights = AdditiveAttention(recipe.l2, **options)(states)
             largest = MaskedMax(name="max")(states)
             context = keras.layers.Concatenate(name="both")([context, largest])
     return context, weights

@@ -68,6 +68,10 @@ CASES = [
     *(("text", "binary", {"pooling": pooling}) for pooling in POOLINGS),
     *(("series", "regression", {"pooling": pooling}) for pooling in POOLINGS),
     ("text", "binary", {"pooling": "additive", "bigrams": True}),
+    ("text", "binary", {"pooling": "additive", "attention": "sparsemax"}),
+    ("text", "binary", {"pooling": "additive", "attention": "entmax"}),
+    ("series", "regression", {"pooling": "dot", "attention": "sparsemax"}),
+    ("series", "regression", {"pooling": "dot", "attention": "entmax"}),
     ("text", "multiclass", {"pooling": "dot_max", "normalization": "layer", **WIDE}),
     ("text", "multiclass", {"pooling": "last", "normalization": "batch", **WIDE}),
     ("series", "multiclass", {"pooling": "dot_last", "normalization": "batch"}),
@@ -98,9 +102,10 @@ def test_a_saved_model_computes_what_the_network_does(tmp_path, kind, task, chan
 
 
 @pytest.mark.parametrize("pooling", ["additive", "max", "dot_last", "dot_max"])
-def test_a_row_of_padding_alone_has_no_weights_and_no_maximum(pooling):
+@pytest.mark.parametrize("attention", ["softmax", "sparsemax", "entmax"])
+def test_a_row_of_padding_alone_has_no_weights_and_no_maximum(pooling, attention):
     """Zero, not NaN and not an even spread: as the layers define it."""
-    made = network(pooling=pooling)
+    made = network(pooling=pooling, attention=attention)
     session = onnx_graph.onnxruntime.InferenceSession(
         onnx_graph.graph(made, None).SerializeToString(), providers=["CPUExecutionProvider"]
     )

@@ -18,7 +18,13 @@ LAYERS = {
     "dot_last": lambda **kwargs: DotAttention("last", **kwargs),
     "dot_max": lambda **kwargs: DotAttention("max", **kwargs),
 }
-every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+SPARSE = {
+    "sparsemax": lambda **kwargs: AdditiveAttention(normalizer="sparsemax", **kwargs),
+    "entmax": lambda **kwargs: DotAttention("max", normalizer="entmax", **kwargs),
+}
+every_layer = pytest.mark.parametrize(
+    "make", [*LAYERS.values(), *SPARSE.values()], ids=[*LAYERS, *SPARSE]
+)
 
 
 def random_states(*shape, seed=0):
@@ -311,8 +317,9 @@ def test_an_unknown_query_is_refused():
         DotAttention("first")
 
 
-@pytest.mark.parametrize("l2", [-0.1, float("nan")])
-def test_a_negative_penalty_is_refused(l2):
-    """It would reward large weights."""
-    with pytest.raises(ValueError, match=r"l2 must be 0 or more\. Received: l2="):
-        AdditiveAttention(l2=l2)
+@pytest.mark.parametrize("name", ["l2", "entropy", "conicity"])
+@pytest.mark.parametrize("strength", [-0.1, float("nan")])
+def test_a_negative_penalty_is_refused(name, strength):
+    """It would reward what it is against."""
+    with pytest.raises(ValueError, match=rf"{name} must be 0 or more\. Received: {name}="):
+        AdditiveAttention(**{name: strength})

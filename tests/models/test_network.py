@@ -57,6 +57,7 @@ def test_agrees_with_the_float64_reference(pooling, merge, normalization):
 @pytest.mark.parametrize(
     ("pooling", "others"),
     [(pooling, {}) for pooling in POOLINGS]
+    + [("additive", {"attention": name}) for name in ("sparsemax", "entmax")]
     + [("additive", {"normalization": "layer"}), ("mean", {"normalization": "batch", "layers": 2})],
 )
 def test_a_prediction_depends_on_its_own_row_alone(pooling, others):

@@ -44,6 +44,17 @@ def attend(scores, states, mask):
     return np.einsum("bt,btf->bf", weights, states), weights
 
 
+def entmax(scores, alpha):
+    """α-entmax of a row by bisection: (α - 1) z above a threshold, to the power of 1 / (α - 1)."""
+    scaled = (alpha - 1) * np.asarray(scores, np.float64)
+    low, high = scaled.max() - 1, scaled.max()
+    for _ in range(60):
+        middle = (low + high) / 2
+        total = (np.maximum(scaled - middle, 0) ** (1 / (alpha - 1))).sum()
+        low, high = (middle, high) if total >= 1 else (low, middle)
+    return np.maximum(scaled - low, 0) ** (1 / (alpha - 1))
+
+
 def lstm(steps, kernel, recurrent, bias):
     """Hochreiter & Schmidhuber with a forget gate: (time_steps, features) -> (…, units)."""
     units = recurrent.shape[0]
