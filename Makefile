@@ -74,6 +74,10 @@ distractor-study: setup ## put short reviews among neutral sentences, plot accur
 roar: setup ## retrain without the words that explanations rank highest
 	@$(PIPELINE) roar $(ARGS)
 
+.PHONY: attention-study
+attention-study: setup ## train attention with sparse weights or penalties, and test its weights
+	@$(PIPELINE) attention-study $(ARGS)
+
 .PHONY: bench
 bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime (ten minutes)
 	@sh locks/bench.sh

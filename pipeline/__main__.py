@@ -17,6 +17,7 @@ if __name__ == "__main__" and _at_interrupt is signal.default_int_handler:
 from pipeline import progress
 from pipeline.commands import (
     advise,
+    attention_study,
     bench,
     data,
     demo,
@@ -59,6 +60,7 @@ COMMANDS = (
     interval_study,
     distractor_study,
     roar,
+    attention_study,
     bench,
     docs,
     reproduce,
@@ -87,6 +89,7 @@ GROUPS = {
         "interval-study",
         "distractor-study",
         "roar",
+        "attention-study",
         "bench",
     ),
 }

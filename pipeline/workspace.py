@@ -68,6 +68,11 @@ class Workspace:
         return Workspace(self.root, "studies/roar")
 
     @property
+    def attention_study(self) -> "Workspace":
+        """The study of `make attention-study`."""
+        return Workspace(self.root, "studies/attention")
+
+    @property
     def base(self) -> Path:
         return self.root / self.part
 

@@ -100,6 +100,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
             workspace.distractor_study, "accuracy_by_length", study_tables.distractors
         ),
         "roar": _roar(workspace.roar_study, study_tables.roar),
+        "attention": _attention(workspace.attention_study, study_tables.attention),
         "recipe": study_tables.recipe(_rows(trials)),
         **{name: _benchmark(workspace, name, table.markdown) for name in BENCHES},
         "parameters": parameters.document(),
@@ -136,6 +137,14 @@ def _roar(part: Workspace, table: Callable[[Mapping[str, Any]], str]) -> str:
     if not part.summary.exists():
         return _NOT_RUN
     return _plotted(part, "accuracy_by_ratio", table(read_json(part.summary)))
+
+
+def _attention(part: Workspace, table: Callable[[list[Mapping[str, Any]]], str]) -> str:
+    """What `attention-study` measured on each dataset; a sentence if it has not been run."""
+    from pipeline.core.files import read_json
+
+    found = [read_json(path) for path in sorted(part.results.glob("*.json"))]
+    return table(found) if found else _NOT_RUN
 
 
 _NOT_RUN = "It has not been run yet: no results are in git."

@@ -52,11 +52,7 @@ def run_cases(
     Raises:
         ParamsError: `source` or a parameter file is wrong.
     """
-    paths = dict(one.partition("=")[::2] for one in source)
-    if not all(paths.values()):
-        raise ParamsError(
-            f"--source {' '.join(source)}: a path is missing.", fix="--source imdb=FOLDER"
-        )
+    paths = local_copies(source)
     with quiet_imports():
         from pipeline.studies.suggestion.cases import run_study
 
@@ -70,3 +66,17 @@ def run_cases(
         progress.say(f"{row['dataset']:<8}{size:>20}  {model:<28}{row['metric']} {row['test']}")
     progress.say(f"\nnext: make docs (writes the table in {document})")
     return rows
+
+
+def local_copies(source: list[str]) -> dict[str, str]:
+    """Dataset → path, from DATASET=PATH.
+
+    Raises:
+        ParamsError: a path is missing.
+    """
+    paths = dict(one.partition("=")[::2] for one in source)
+    if not all(paths.values()):
+        raise ParamsError(
+            f"--source {' '.join(source)}: a path is missing.", fix="--source imdb=FOLDER"
+        )
+    return paths

@@ -214,8 +214,10 @@ class Explain(Section):
     """Test rows on which the weights are tested."""
     candidate_rows: Annotated[Rows, Field(ge=2)] = 150
     """How many of those also compare attention with other methods and with controls. Leaving out \
-each token in turn costs a prediction a token. Seeds differ more than rows do, so few rows and all \
-seeds tell more than many rows and few seeds."""
+each token in turn costs a prediction a token."""
+    candidate_seeds: Count | None = None
+    """How many seeds of each model, the first ones, are compared; null: all. Seeds differ more \
+than rows do, so few rows and all seeds tell more than many rows and few seeds."""
     integration_steps: Count = 50
     """Points between the zero embedding and a token's own at which integrated gradients looks. \
 The report says how much of the change they miss: the more points, the less."""

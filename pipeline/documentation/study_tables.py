@@ -1,6 +1,6 @@
 """The studies' results as Markdown tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipeline.core.predictions import NAIVE_BAYES, TFIDF
@@ -8,6 +8,7 @@ from pipeline.documentation.tables import markdown
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.results import aggregate
 from pipeline.evaluation.wording import listed, mean_and_sd, real_minus, signed_points
+from pipeline.explanation.names import CONTROLS
 
 Document = Mapping[str, Any]
 
@@ -205,18 +206,68 @@ def roar(summary: Document) -> str:
     table = markdown(
         ["words masked by", *(f"{100 * ratio:g} %" for ratio in summary["ratios"]), "RACU"],
         [
-            [found["title"], *map(_of_runs, found["accuracy"]), _racu(found["racu"])]
+            [
+                found["title"],
+                *map(_of_runs, found["accuracy"]),
+                _with_ends(found["racu"], "estimate", _decimals),
+            ]
             for found in summary["methods"].values()
         ],
     )
     return "\n".join([table, *(f"\n> {sentence}" for sentence in summary["sentences"])])
 
 
-def _racu(found: Document | None) -> str:
+def attention(results: Sequence[Document]) -> str:
+    """The study of attention's options: accuracy, and what the weights are like and worth.
+
+    Means over rows and seeds.
+    """
+    return markdown(
+        [
+            "texts",
+            "attention",
+            "accuracy on test, %",
+            "against the first, points",
+            "conicity",
+            "entropy",
+            "comprehensiveness",
+            "sufficiency",
+            "evidence, AUPRC",
+            "agreement between seeds, Spearman's ρ",
+            "not better than these controls",
+            "verdict",
+        ],
+        [
+            [
+                f"{found['dataset']}, {found['rows']['train']:,}",
+                f"`{name}`",
+                mean_and_sd(**one["accuracy"], write=lambda value: f"{100 * value:.1f}"),
+                _with_ends(one.get("difference"), "mean", signed_points),
+                *(_decimals(one[of]) for of in ("conicity", "entropy")),
+                *(
+                    _with_ends(one.get(of), "mean", _decimals)
+                    for of in ("comprehensiveness", "sufficiency", "auprc")
+                ),
+                "–" if one["agreement"] is None else _decimals(one["agreement"]),
+                listed([CONTROLS[control] for control in one["unbeaten"]]) or "none",
+                one["average"],
+            ]
+            for found in results
+            for name, one in found["variants"].items()
+        ],
+    )
+
+
+def _with_ends(found: Document | None, middle: str, write: Callable[[float], str]) -> str:
+    """A figure with the ends of its interval."""
     if not found:
         return "–"
-    middle, low, high = (real_minus(f"{found[key]:.2f}") for key in ("estimate", "low", "high"))
-    return f"{middle} ({low} to {high})"
+    values = [write(found[key]) for key in (middle, "low", "high")]
+    return "{} ({} to {})".format(*values)
+
+
+def _decimals(value: float) -> str:
+    return real_minus(f"{value:.2f}")
 
 
 def _of_runs(values: Sequence[float]) -> str:

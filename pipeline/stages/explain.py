@@ -106,17 +106,18 @@ def run(workspace: Workspace) -> None:
                         confidence=confidence,
                     ),
                 )
-            measured_candidates = measures.measure_run(
-                network,
-                compared,
-                settings.explain,
-                idf=idf,
-                other=network_of(model, _next(settings.seeds, seed), place=1)
-                if weights is not None and len(settings.seeds) > 1
-                else None,
-            )
-            if measured_candidates is not None:
-                contests.setdefault(model, {})[seed] = measured_candidates
+            if seed in settings.seeds[: settings.explain.candidate_seeds]:
+                measured_candidates = measures.measure_run(
+                    network,
+                    compared,
+                    settings.explain,
+                    idf=idf,
+                    other=network_of(model, _next(settings.seeds, seed), place=1)
+                    if weights is not None and len(settings.seeds) > 1
+                    else None,
+                )
+                if measured_candidates is not None:
+                    contests.setdefault(model, {})[seed] = measured_candidates
             document = samples_document(
                 shown,
                 shown.of(predicted),

@@ -116,7 +116,9 @@ def test_each_run_learns_from_the_masks_before_it(workspace, monkeypatch, capsys
                 assert (counts == np.ceil(run.ratio * full.lengths)).all()
                 before = masked
     assert (part.results / "accuracy_by_ratio.png").read_bytes().startswith(b"\x89PNG")
-    monkeypatch.setattr(runs, "train_model", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(
+        "pipeline.studies.training.train_model", lambda *_, **__: pytest.fail("trained again")
+    )
     monkeypatch.setattr(runs, "mask", lambda *_, **__: pytest.fail("masked again"))
     roar.run(workspace)
     assert read_json(part.summary) == found

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -18,9 +17,8 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.results import ATTENTION, scores
 from pipeline.studies.roar.masking import mask, score
 from pipeline.studies.roar.settings import RANDOM, Run, Study, load_study
-from pipeline.training.checkpoint import Checkpoint
+from pipeline.studies.training import train_once
 from pipeline.training.inference import load_model
-from pipeline.training.loop import train_model
 from pipeline.training.run import TrainingRun
 from pipeline.workspace import Workspace
 
@@ -107,7 +105,7 @@ def _mask(
     random = np.random.default_rng(run.seed)
     with new_folder(own.encoded) as folder:
         for name in SPLITS:
-            rows = read_sequences(source / f"{name}.parquet")
+            rows = read_sequences(source / f"{name}.parquet", spans=False)
             chances = random.random((2, len(rows.values)))
             found = (
                 chances[0] if network is None else score(run.method, network, rows, points=points)
@@ -142,27 +140,9 @@ def _train(
         threads=study.threads,
     )
     folder = model_folder(part, study, run)
-    kept = folder / "model.json"
-    if not kept.exists() or read_json(kept)["fingerprint"] != training.fingerprint:
-        keras.backend.clear_session()  # layers are numbered per process
-        splits = {name: read_sequences(data / f"{name}.parquet") for name in SPLITS}
-        network = training.build_network()
-        own = Workspace(part.scratch / run.name)
-        checkpoint = Checkpoint(own.checkpoint(study.model, run.seed), training.fingerprint)
-        result = train_model(
-            network,
-            splits["train"],
-            splits["validation"],
-            recipe,
-            task=training.about["task"],
-            seed=run.seed,
-            name=run.name,
-            checkpoint=checkpoint,
-        )
-        with new_folder(folder) as new:
-            training.write_model(new, network, result, {"test": splits["test"]})
-        checkpoint.remove()
-    return _row(run, read_json(kept), folder)
+    own = Workspace(part.scratch / run.name)
+    card = train_once(training, folder, own.checkpoint(study.model, run.seed), name=run.name)
+    return _row(run, card, folder)
 
 
 def _row(run: Run, card: Mapping[str, Any], folder: Path) -> Row:

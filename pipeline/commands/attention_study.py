@@ -1,0 +1,27 @@
+"""`attention-study`: train attention with sparse weights or penalties, and test its weights."""
+
+from pipeline import progress
+from pipeline.commands import Subparsers
+from pipeline.commands.suggestion_study import add_study, local_copies
+from pipeline.core.runtime import quiet_imports
+from pipeline.workspace import Workspace
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    about = "train attention with sparse weights or penalties, and test its weights"
+    add_study(commands, "attention-study", about, run)
+
+
+def run(workspace: Workspace, source: list[str]) -> None:
+    """Run what has no result yet, and summarize every dataset's variants.
+
+    Raises:
+        ParamsError: `source` or a parameter file is wrong.
+    """
+    paths = local_copies(source)
+    with quiet_imports():
+        from pipeline.studies.attention.runs import run_study
+
+    run_study(workspace, workspace.attention_study, paths)
+    progress.say("\nnext: make docs (writes the table in docs/explanations.md)")

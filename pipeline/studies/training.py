@@ -1,0 +1,45 @@
+"""A training that is kept until code, parameters or data change."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from pipeline.core.files import new_folder, read_json
+from pipeline.core.predictions import SPLITS
+from pipeline.core.sequences import read_sequences
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.loop import train_model
+from pipeline.training.run import TrainingRun
+
+
+def train_once(run: TrainingRun, folder: Path, checkpoint: Path, *, name: str) -> dict[str, Any]:
+    """Train a run that `folder` doesn't hold yet; returns its `model.json`.
+
+    Args:
+        run: the run.
+        folder: where weights, history and the predictions of validation and test go.
+        checkpoint: the file from which an interrupted training goes on.
+        name: shown with the progress.
+    """
+    card = folder / "model.json"
+    if not card.exists() or read_json(card)["fingerprint"] != run.fingerprint:
+        keras.backend.clear_session()  # layers are numbered per process
+        splits = {one: read_sequences(run.data / f"{one}.parquet") for one in SPLITS}
+        network = run.build_network()
+        saved = Checkpoint(checkpoint, run.fingerprint)
+        result = train_model(
+            network,
+            splits["train"],
+            splits["validation"],
+            run.recipe,
+            task=run.about["task"],
+            seed=run.seed,
+            name=name,
+            checkpoint=saved,
+        )
+        with new_folder(folder) as new:
+            run.write_model(new, network, result, {one: splits[one] for one in SPLITS[1:]})
+        saved.remove()
+    found: dict[str, Any] = read_json(card)
+    return found
