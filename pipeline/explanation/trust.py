@@ -90,7 +90,7 @@ def _of_weights(found: Document) -> list[Document]:
             {title: moved[of] for of, title in _OTHER_WEIGHTS.items() if of in moved},
         )
     )
-    if all("conicity" in other for other in others):
+    if all("conicity" in other for other in others):  # older results, which `docs` reads, have none
         figures.append(
             _figure(
                 "conicity of the states",
