@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.evaluation.pairwise import BETTER, EQUAL, WORSE
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
     metric_and_sd,
@@ -161,31 +162,46 @@ def _from_to(values: Sequence[Any], shown: Callable[[Any], str]) -> str:
 
 
 def overview(kept: Sequence[Kept]) -> str:
-    """What became of every model that is compared with the last state, a line for each."""
+    """Every network beside the best baseline, a line for each dataset, and what the marks mean."""
+    networks = list(
+        dict.fromkeys(
+            name
+            for one in kept
+            for name, about in one.comparison["models"].items()
+            if not about["deterministic"]
+        )
+    )
     rows = []
     for one in kept:
         metric = one.comparison["metric"]
-        for pair in one.comparison["pairs"]:
-            if pair["second"] != STATES:
-                continue
-            regression = one.comparison["task"] == "regression"
-            rows.append(
-                [
-                    f"[{one.dataset}](docs/results.md#{one.dataset})",
-                    METRIC_TITLES.get(metric, metric),
-                    _baseline(one),
-                    *(
-                        f"{metric_and_sd(one.metrics['models'][model]['test'][metric], metric)} "
-                        f"(`{model}`)"
-                        for model in (pair["second"], pair["first"])
-                    ),
-                    signed_difference(pair["difference"], regression=regression),
-                    _interval(pair, regression=regression),
-                    pair["verdict"],
-                ]
-            )
-    titles = ["dataset", "on test", "best baseline", "last state", "other pooling"]
-    return markdown([*titles, "difference", "interval", "verdict"], rows)
+        marks = {
+            pair["first"]: _MARKS.get(pair["verdict"], "")
+            for pair in one.comparison["pairs"]
+            if pair["second"] == STATES
+        }
+        measured = one.metrics["models"]
+        rows.append(
+            [
+                f"[{one.dataset}](docs/results.md#{one.dataset})",
+                str(METRIC_TITLES.get(metric, metric)),
+                _baseline(one),
+                *(
+                    f"{metric_and_sd(measured[name]['test'][metric], metric)}{marks.get(name, '')}"
+                    if name in measured
+                    else "–"
+                    for name in networks
+                ),
+            ]
+        )
+    titles = ["dataset", "on test", "best baseline", *(f"`{name}`" for name in networks)]
+    legend = ", ".join(f"{mark.strip()} {verdict}" for verdict, mark in _MARKS.items())
+    told = (
+        f"Against `{STATES}`, the last state: {legend}; no mark: not told apart, or too few seeds."
+    )
+    return f"{markdown(titles, rows)}\n\n{told}"
+
+
+_MARKS = {BETTER: " ▲", WORSE: " ▼", EQUAL: " ≈"}
 
 
 def answer(kept: Sequence[Kept], study: Document) -> str:
@@ -204,15 +220,29 @@ def answer(kept: Sequence[Kept], study: Document) -> str:
         points.append(f"- **{one.dataset}**: {told}")
     length = study["changes"]["to"].replace("-", "–")
     points.append(f"- **The length study, {length} words**: {study['short']}")
-    for one in kept:
-        for model, card in one.faithfulness.get("trust", {}).items():
-            if card["average"]:
-                points.append(
-                    f"- **Can the weights be trusted?** `{model}`, {one.dataset}. As a pointer to "
-                    f"what matters on average: {card['average']['sentence']} As the reason for one "
-                    f"prediction: {card['single']['sentence']}"
-                )
+    points += [point for one in kept for point in _trust(one)]
     return "\n".join(points)
+
+
+def _trust(one: Kept) -> list[str]:
+    """What the trust cards say, a point for the models of the same verdicts."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    cards = one.faithfulness.get("trust", {})
+    for model, card in cards.items():
+        if card["average"]:
+            levels = card["average"]["level"], card["single"]["level"]
+            alike.setdefault(levels, []).append(model)
+    points = []
+    for first, *others in alike.values():
+        card = cards[first]
+        named = ", ".join(f"`{name}`" for name in others)
+        also = f" (the same verdicts for {named})" if others else ""
+        points.append(
+            f"- **Can the weights be trusted?** `{first}`, {one.dataset}{also}. As a pointer to "
+            f"what matters on average: {card['average']['sentence']} As the reason for one "
+            f"prediction: {card['single']['sentence']}"
+        )
+    return points
 
 
 def datasets(kept: Sequence[Kept]) -> str:

@@ -74,18 +74,38 @@ def test_models_show_mean_and_spread():
 
 
 def test_the_overview_puts_every_pooling_beside_last_state_and_baseline():
-    """With the difference, its interval and the verdict."""
-    (row,) = tables.overview([KEPT]).splitlines()[2:]
-    for cell in ("[adding](docs/results.md#adding)", "0.500 (`mean`)", "−0.09998", "better"):
-        assert cell in row
-    assert "−0.12 to −0.08" in row
+    """Marked by its verdict; a dataset that lacks a model has a dash."""
+    models = {**COMPARISON["models"], "bilstm_max": {"deterministic": False}}
+    measured = {**METRICS["models"], "bilstm_max": METRICS["models"]["bilstm"]}
+    other = Kept(
+        "more",
+        {**METRICS, "models": measured},
+        {**COMPARISON, "models": models, "pairs": [PAIR | {"verdict": "worse"}]},
+        FAITHFULNESS,
+        RECORD,
+    )
+    titles, _, adding, more, _, legend = tables.overview([KEPT, other]).splitlines()
+    assert titles.endswith("| best baseline | `bilstm` | `bilstm_attention` | `bilstm_max` |")
+    assert adding == (
+        "| [adding](docs/results.md#adding) | MSE | 0.500 (`mean`) | 0.100 ± 0.020 "
+        "| 0.0000200 ± 0.0000060 ▲ | – |"
+    )
+    assert more.endswith("| 0.100 ± 0.020 | 0.0000200 ± 0.0000060 ▼ | 0.100 ± 0.020 |")
+    assert "`bilstm`, the last state: ▲ better, ▼ worse, ≈ practically equal" in legend
 
 
 def test_the_answer_quotes_headline_lengths_longest_texts_and_trust():
-    """A model without attention has no weights to trust."""
+    """A model without attention has no weights to trust; equal verdicts are told once."""
+    card = {
+        "average": {"level": "partly supported", "sentence": "In part."},
+        "single": {"level": "no", "sentence": "No."},
+    }
+    yes = {**card, "average": {"level": "supported", "sentence": "Yes."}}
     trust = {
         "bilstm": {"average": None, "single": None},
-        "bilstm_attention": {"average": {"sentence": "In part."}, "single": {"sentence": "No."}},
+        "bilstm_attention": card,
+        "bilstm_dot": yes,
+        "bilstm_dot_last": card,
     }
     kept = replace(
         KEPT,
@@ -94,13 +114,15 @@ def test_the_answer_quotes_headline_lengths_longest_texts_and_trust():
         faithfulness=FAITHFULNESS | {"trust": trust},
     )
     study = {"changes": {"to": "230-270"}, "short": "They learn."}
-    adding, longest, trusted = tables.answer([kept], study).splitlines()
+    adding, longest, trusted, other = tables.answer([kept], study).splitlines()
     assert adding == "- **adding**: Does attention help? Yes. It is better. It gains with length."
     assert longest == "- **The length study, 230–270 words**: They learn."
-    assert (
-        "`bilstm_attention`, adding. As a pointer to what matters on average: In part." in trusted
+    assert trusted == (
+        "- **Can the weights be trusted?** `bilstm_attention`, adding (the same verdicts for "
+        "`bilstm_dot_last`). As a pointer to what matters on average: In part. As the reason for "
+        "one prediction: No."
     )
-    assert trusted.endswith("As the reason for one prediction: No.")
+    assert "`bilstm_dot`, adding. As a pointer to what matters on average: Yes." in other
 
 
 def test_a_section_names_command_parameters_machine_and_date():
