@@ -26,5 +26,4 @@ git -C "$project" diff --binary HEAD | git -C "$clone" apply --allow-empty
 cd "$clone"
 PATH=$project/.venv/bin:$PATH
 dvc pull --allow-missing
-dvc repro --single-item "$cell"
-dvc push --run-cache
+python -m pipeline cell "$cell"   # its checkpoints, too, go to the remote

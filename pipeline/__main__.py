@@ -19,6 +19,7 @@ from pipeline.commands import (
     advise,
     attention_study,
     bench,
+    cell,
     data,
     demo,
     distractor_study,
@@ -64,6 +65,7 @@ COMMANDS = (
     bench,
     docs,
     reproduce,
+    cell,
 )
 # As --help lists them; the stages that are not named here follow.
 GROUPS = {

@@ -16,10 +16,10 @@ from typing import Any
 
 from pipeline import progress
 from pipeline.cells import failed_cells, stale_cells
+from pipeline.node import SHARE
 from pipeline.repository import PipelineError, dvc_repro, git, git_bytes
 
 TRIES = 3  # of a task whose node is lost, after the first
-SHARE = "name a remote that every node can reach: dvc remote add -d shared URL"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def repro_on_cluster(
 ) -> None:
     """Train the stale cells of a matrix on a cluster, and bring their results into DVC's cache.
 
-    A node that is lost costs no more than its cells' work: they begin anew on another.
+    A node that is lost costs no more than an epoch: another goes on from its cells' checkpoints.
 
     Args:
         folder: with the pipeline.
@@ -63,10 +63,7 @@ def repro_on_cluster(
         return
     _dvc(folder, "push")
     _dvc(folder, "push", "--run-cache")
-    tasks = {
-        cell: [["dvc", "repro", "--single-item", cell], ["dvc", "push", "--run-cache"]]
-        for cell in waiting
-    }
+    tasks = {cell: [["pipeline", "cell", cell]] for cell in waiting}
     failed = _on_nodes(folder, tasks, address=address, threads=threads)
     _dvc(folder, "fetch", "--run-cache")
     if failed:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline import cluster
+from pipeline.__main__ import main
 from pipeline.repository import PipelineError
 from tests.support.paths import PROJECT
 
@@ -61,6 +62,7 @@ def begun(tmp_path_factory):
 def run(begun, tmp_path, monkeypatch):
     """A function that runs a command in a copy of that project, with a remote of its own."""
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))  # a project of its own would bring `pipeline`
     shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
     config = tmp_path / "a project" / ".dvc" / "config"
     config.write_text(config.read_text().replace("/REMOTE", str(tmp_path / "remote")))
@@ -154,6 +156,37 @@ def test_a_cell_that_fails_or_loses_its_nodes_is_named_and_stops_no_other(
         on_cluster(monkeypatch, OneNode())
 
 
+STOPPED = """
+kept=.spotlight/checkpoints/a-1.npz
+if [ -e $kept ]; then cat $kept > a-1.txt; exit; fi
+echo "the first epoch" > $kept
+for i in $(seq 600); do [ -e {there} ] && exit 1; sleep 0.1; done
+"""
+
+
+def test_a_cell_goes_on_from_the_checkpoint_of_a_lost_node(run, tmp_path, monkeypatch):
+    """It is on the remote while the cell trains, and is gone once its result is there."""
+    monkeypatch.chdir(tmp_path / "a project")
+    there = tmp_path / "remote" / "spotlight" / "checkpoints" / "a-1.npz"
+    Path("train.sh").write_text(STOPPED.format(there=there))
+    run("sed -i 's/seed: .1, 2./seed: [1]/; s/cmd: cat.*/cmd: sh train.sh/' dvc.yaml")
+    run("git add train.sh && git commit -qm stopped")
+    with pytest.raises(PipelineError, match="1 of 1 cells failed"):
+        on_cluster(monkeypatch, OneNode())
+    assert there.read_text() == "the first epoch\n"
+    on_cluster(monkeypatch, OneNode())
+    assert "Stage 'train@a-1' is cached" in run("dvc repro --pull")
+    assert run("cat a-1.txt") == "the first epoch\n"
+    assert not there.exists()
+
+
+@pytest.mark.parametrize("name", ["train", "train@a", "train@-1", "a-1"])
+def test_what_is_no_cell_is_told(name, capsys):
+    """Before DVC is asked."""
+    assert main(["cell", name]) == 1
+    assert f"{name!r} is not a cell" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("lacking", "said"),
     [
@@ -185,6 +218,7 @@ def test_a_search_runs_in_clones_that_have_the_data(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "a project")
     told = tmp_path / "told.txt"
     Path("pipeline").mkdir()
+    Path("pipeline/__init__.py").touch()
     Path("pipeline/__main__.py").write_text(SEARCH.format(to=str(told)))
     run("git add pipeline && git commit -qm search")
     search = partial(cluster.search_on_cluster, Path.cwd(), address="ray://head:10001", threads=2)
