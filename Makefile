@@ -80,7 +80,7 @@ attention-study: setup ## train attention with sparse weights or penalties, and 
 
 .PHONY: bench
 bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime (ten minutes)
-	@sh locks/bench.sh
+	@sh locks/layer.sh bench
 	@$(PATHS) .venv/bench/bin/python -m pipeline bench $(ARGS)
 
 .PHONY: docs
@@ -97,7 +97,8 @@ test-real: setup ## run the slow tests on the real data under ../shared/data
 
 .PHONY: test-services
 test-services: setup ## run the services of deploy/compose.yaml here, and the pipeline on them
-	@$(PY) -m pytest tests/deploy -m services $(ARGS)
+	@sh locks/layer.sh cluster
+	@.venv/cluster/bin/python -m pytest tests/deploy -m services $(ARGS)
 
 .PHONY: fuzz
 fuzz: setup ## feed the readers thousands of damaged files and odd parameters (an hour)

@@ -19,7 +19,7 @@ _PLACE = ("spotlight", "checkpoints")  # in the remote, beside what DVC keeps th
 
 
 def train_cell(folder: Path, cell: str, checkpoint: Path) -> None:
-    """Train a cell of a matrix if DVC finds it stale, and push its result into the run cache.
+    """Train a cell of a matrix, and what it needs, if DVC finds it stale; push it to the run cache.
 
     Args:
         folder: with the pipeline, whose data is here.
@@ -31,7 +31,8 @@ def train_cell(folder: Path, cell: str, checkpoint: Path) -> None:
     """
     shared = Shared.of(folder, checkpoint)
     shared.fetch()
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", cell]
+    # Not the cell alone: what DVC doesn't keep, such as the marker of the check, is made here.
+    command = [sys.executable, "-m", "dvc", "repro", cell]
     with subprocess.Popen(command, cwd=folder) as training:
         while training.poll() is None:
             try:

@@ -3,7 +3,6 @@
 make test-services
 """
 
-import importlib.util
 import json
 import re
 import urllib.error
@@ -25,37 +24,15 @@ from tests.support.project import (
 )
 from tests.support.services import (
     COMPOSE,
-    KEYS,
-    bucket,
+    KNOWN,
+    NEEDED,
+    SECRETS,
     create_database,
-    find_postgres,
-    postgres,
     served_model,
-    tracking_server,
+    shared_services,
 )
 
-MISSING = [name for name in ("psycopg2", "flask_wtf") if importlib.util.find_spec(name) is None]
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.slow,
-    pytest.mark.timeout(3600),
-    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; `make setup`"),
-    pytest.mark.skipif(find_postgres() is None, reason="no PostgreSQL; `apt install postgresql`"),
-]
-
-SECRETS = {
-    "POSTGRES_PASSWORD": "of-the-database",
-    "STORAGE_KEY": KEYS["AWS_ACCESS_KEY_ID"],
-    "STORAGE_SECRET": KEYS["AWS_SECRET_ACCESS_KEY"],
-    "MLFLOW_PASSWORD": "of-the-first-user",
-    "MLFLOW_SECRET": "of-the-forms",
-}
-KNOWN = {
-    "MLFLOW_TRACKING_USERNAME": "admin",
-    "MLFLOW_TRACKING_PASSWORD": SECRETS["MLFLOW_PASSWORD"],
-    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "120",  # a busy machine takes long
-}
+pytestmark = NEEDED
 
 MODEL = "bilstm_attention"
 ARTIFACTS = "api/2.0/mlflow-artifacts"
@@ -64,10 +41,8 @@ ARTIFACTS = "api/2.0/mlflow-artifacts"
 @pytest.fixture(scope="module")
 def services(tmp_path_factory):
     """The address of MLflow, the port of its database, and a client of its storage."""
-    with bucket("mlflow") as (storage, client), postgres(SECRETS["POSTGRES_PASSWORD"]) as database:
-        folder = tmp_path_factory.mktemp("mlflow")
-        with tracking_server(folder, SECRETS, database=database, storage=storage) as address:
-            yield address, database, client
+    with shared_services(tmp_path_factory.mktemp("mlflow")) as found:
+        yield found
 
 
 @pytest.fixture

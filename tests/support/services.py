@@ -1,6 +1,7 @@
 """The services of deploy/compose.yaml, run here: PostgreSQL, an S3 server, and MLflow's own."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -14,17 +15,33 @@ import urllib.request
 from pathlib import Path
 
 import boto3
+import psutil
+import pytest
 from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
 
 from tests.support.paths import PROJECT
 from tests.support.processes import free_port
+from tests.support.project import users_environment
 
 COMPOSE = YAML(typ="safe").load((PROJECT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
 KEYS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_DEFAULT_REGION": "us-east-1",
+}
+SECRETS = {
+    "POSTGRES_PASSWORD": "of-the-database",
+    "STORAGE_KEY": KEYS["AWS_ACCESS_KEY_ID"],
+    "STORAGE_SECRET": KEYS["AWS_SECRET_ACCESS_KEY"],
+    "MLFLOW_PASSWORD": "of-the-first-user",
+    "MLFLOW_SECRET": "of-the-forms",
+}
+KNOWN = {
+    "MLFLOW_TRACKING_USERNAME": "admin",
+    "MLFLOW_TRACKING_PASSWORD": SECRETS["MLFLOW_PASSWORD"],
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "120",  # a busy machine takes long
 }
 PATIENCE = 600  # seconds for a service to answer: a busy machine takes long
 
@@ -45,6 +62,11 @@ def bucket(name):
         )
         client.create_bucket(Bucket=name)
         yield address, client
+        # The servers of one process share what they hold.
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for entry in page.get("Contents", []):
+                client.delete_object(Bucket=name, Key=entry["Key"])
+        client.delete_bucket(Bucket=name)
     finally:
         server.stop()
 
@@ -54,6 +76,16 @@ def find_postgres():
     folders = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
     found = shutil.which("initdb", path=os.pathsep.join([os.environ["PATH"], *folders]))
     return found and Path(found).resolve().parent
+
+
+MISSING = [name for name in ("psycopg2", "flask_wtf") if importlib.util.find_spec(name) is None]
+NEEDED = [
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; `make setup`"),
+    pytest.mark.skipif(find_postgres() is None, reason="no PostgreSQL; `apt install postgresql`"),
+]
 
 
 @contextlib.contextmanager
@@ -136,6 +168,17 @@ def tracking_server(folder, secrets, *, database, storage):
 
 
 @contextlib.contextmanager
+def shared_services(folder):
+    """The address of MLflow, the port of its database, and a client of its storage."""
+    with (
+        bucket("mlflow") as (storage, client),
+        postgres(SECRETS["POSTGRES_PASSWORD"]) as database,
+        tracking_server(folder, SECRETS, database=database, storage=storage) as address,
+    ):
+        yield address, database, client
+
+
+@contextlib.contextmanager
 def served_model(folder, environment):
     """The image's entry point, for its own MODEL; yields its port."""
     dockerfile = (PROJECT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
@@ -151,6 +194,28 @@ def served_model(folder, environment):
     with running(command, log, cwd=folder, env={**environment, **own}) as process:
         wait(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/ping").close(), process, log)
         yield port
+
+
+@contextlib.contextmanager
+def ray_node(folder, *options, **environment):
+    """A node of a Ray cluster with one core; yields its process."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"]
+    command += ["--object-store-memory=100000000", "--disable-usage-stats", *options]
+    log = folder / "ray.log"
+    with running(command, log, cwd=folder, env={**users_environment(), **environment}) as process:
+        wait(lambda: _started(log), process, log)
+        yield process
+
+
+def _started(log):
+    if "Ray runtime started" not in log.read_text():
+        raise ConnectionError(log)
+
+
+def family(process):
+    """All processes that a process has started, and theirs, the process itself last."""
+    parent = psutil.Process(process.pid)
+    return [*parent.children(recursive=True), parent]
 
 
 @contextlib.contextmanager
