@@ -102,12 +102,14 @@ def pairs(comparison: Document) -> str:
             for pair in comparison["pairs"]
         ],
     )
-    power = [
-        _quoted(f"`{pair['first']}` and `{pair['second']}`: {pair['power']}")
+    power = "\n".join(
+        f"- `{pair['first']}` and `{pair['second']}`: {pair['power']}"
         for pair in comparison["pairs"]
         if pair.get("power")
-    ]
-    return "\n\n".join([table, *power])
+    )
+    if not power:
+        return table
+    return f"{table}\n\n{_folded('What these rows and seeds could have told apart', power)}"
 
 
 def by_length(comparison: Document) -> str:
@@ -215,13 +217,26 @@ def answer(kept: Sequence[Kept], study: Document) -> str:
     for one in kept:
         attention = one.comparison.get("attention")
         helps = [f"Does attention help? {attention['answer']}"] if attention else []
-        lengths = (one.comparison.get("by_length") or {}).get("sentences", [])
-        told = " ".join([*helps, one.comparison["headline"], *lengths])
+        told = " ".join([*helps, one.comparison["headline"], *_with_length(one.comparison)])
         points.append(f"- **{one.dataset}**: {told}")
     length = study["changes"]["to"].replace("-", "–")
     points.append(f"- **The length study, {length} words**: {study['short']}")
     points += [point for one in kept for point in _trust(one)]
     return "\n".join(points)
+
+
+def _with_length(comparison: Document) -> list[str]:
+    """How attention's lead on the last state changes with the length, where the interval tells."""
+    model = (comparison.get("attention") or {}).get("model")
+    for pair in (comparison.get("by_length") or {}).get("differences", []):
+        slope = pair.get("per_doubling")
+        if slope and (pair["first"], pair["second"]) == (model, STATES):
+            if slope["low"] <= 0 <= slope["high"]:
+                return []
+            grows = signed_difference(slope["difference"], regression=False)
+            told = f"changes by {grows} points ({_interval(slope, regression=False)})"
+            return [f"With each doubling of the length, its difference from {STATES} {told}."]
+    return []
 
 
 def _trust(one: Kept) -> list[str]:
@@ -329,10 +344,7 @@ def _section(one: Kept) -> str:
     if lengths := by_length(one.comparison):
         parts += ["Accuracy on test, %, by length in tokens before truncation:", lengths]
     if tests := mcnemar(one.comparison):
-        parts += [
-            "McNemar's exact test, run against run, over all seeds:",
-            tests,
-        ]
+        parts.append(_folded("McNemar's exact test, run against run, over all seeds", tests))
     return "\n\n".join(parts)
 
 
@@ -375,6 +387,10 @@ def _mean(found: Sequence[Document], key: str, *, percent: bool = False) -> str:
         return "–"
     mean = sum(one[key]["mean"] for one in found) / len(found)
     return f"{100 * mean:.0f} %" if percent else f"{mean:.2f}"
+
+
+def _folded(title: str, content: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
 
 
 def _quoted(sentence: str) -> str:

@@ -107,15 +107,20 @@ def test_the_answer_quotes_headline_lengths_longest_texts_and_trust():
         "bilstm_dot": yes,
         "bilstm_dot_last": card,
     }
+    attention = {"answer": "Yes.", "model": "bilstm_attention"}
+    slope = {"difference": 0.008, "low": 0.001, "high": 0.016}
+    grows = {"first": "bilstm_attention", "second": "bilstm", "per_doubling": slope}
     kept = replace(
         KEPT,
-        comparison=COMPARISON
-        | {"attention": {"answer": "Yes."}, "by_length": {"sentences": ["It gains with length."]}},
+        comparison=COMPARISON | {"attention": attention, "by_length": {"differences": [grows]}},
         faithfulness=FAITHFULNESS | {"trust": trust},
     )
     study = {"changes": {"to": "230-270"}, "short": "They learn."}
     adding, longest, trusted, other = tables.answer([kept], study).splitlines()
-    assert adding == "- **adding**: Does attention help? Yes. It is better. It gains with length."
+    assert adding == (
+        "- **adding**: Does attention help? Yes. It is better. With each doubling of the length, "
+        "its difference from bilstm changes by +0.8 points (+0.1 to +1.6)."
+    )
     assert longest == "- **The length study, 230–270 words**: They learn."
     assert trusted == (
         "- **Can the weights be trusted?** `bilstm_attention`, adding (the same verdicts for "
