@@ -1,7 +1,8 @@
 """`cell`: train one cell on a node that may be lost, with its checkpoint on DVC's remote.
 
-Whoever trains it next goes on from there. A checkpoint names the inputs that it is valid for, so
-that of other parameters, or of another project with the same remote, does no harm.
+Whoever trains it next goes on from there. A checkpoint names the inputs that it is valid for: one
+of other parameters is not used. Projects with one remote may replace each other's; then the next
+node begins anew.
 """
 
 import subprocess

@@ -61,12 +61,13 @@ def bucket(name):
             aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
         )
         client.create_bucket(Bucket=name)
-        yield address, client
-        # The servers of one process share what they hold.
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
-            for entry in page.get("Contents", []):
-                client.delete_object(Bucket=name, Key=entry["Key"])
-        client.delete_bucket(Bucket=name)
+        try:
+            yield address, client
+        finally:  # the servers of one process share what they hold
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+                for entry in page.get("Contents", []):
+                    client.delete_object(Bucket=name, Key=entry["Key"])
+            client.delete_bucket(Bucket=name)
     finally:
         server.stop()
 

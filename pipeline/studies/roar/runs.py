@@ -105,7 +105,7 @@ def _mask(
     random = np.random.default_rng(run.seed)
     with new_folder(own.encoded) as folder:
         for name in SPLITS:
-            rows = read_sequences(source / f"{name}.parquet", spans=False)
+            rows = read_sequences(source / f"{name}.parquet")
             chances = random.random((2, len(rows.values)))
             found = (
                 chances[0] if network is None else score(run.method, network, rows, points=points)
