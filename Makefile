@@ -8,6 +8,7 @@ SHELL = /bin/sh
 PATHS = PATH="$$PWD/.venv/bin:$$PATH"
 PY = $(PATHS) .venv/bin/python
 PIPELINE = $(PY) -m pipeline
+SIDE_BY_SIDE = $(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: help
 help: ## show this
@@ -19,7 +20,7 @@ setup: ## create .venv with the locked dependencies (PYTHON=… chooses the inte
 
 .PHONY: repro
 repro: setup ## run the pipeline on params.yaml, update MLflow, show the comparison (JOBS=4: side by side)
-	@$(PIPELINE) repro $(if $(JOBS),--jobs $(JOBS)) $(if $(ARGS),-- $(ARGS))
+	@$(PIPELINE) repro $(SIDE_BY_SIDE) $(if $(ARGS),-- $(ARGS))
 
 .PHONY: ui
 ui: setup ## update MLflow, then open its UI in the browser (ARGS=--no-browser: only serve it)
@@ -48,19 +49,19 @@ add-data: setup ## add your own data: FILE=reviews.csv NAME=reviews
 
 .PHONY: length-study
 length-study: setup ## vary length and evidence position, plot accuracy against length
-	@$(PIPELINE) length-study $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+	@$(PIPELINE) length-study $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: search
 search: setup ## search for a dataset's training recipe: studies/recipe/params.yaml
-	@$(PIPELINE) search $(ARGS)
+	@$(PIPELINE) search $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: suggestion-study
 suggestion-study: setup ## train as data add suggests, on data of several kinds and sizes
-	@$(PIPELINE) suggestion-study $(ARGS)
+	@$(PIPELINE) suggestion-study $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: size-study
 size-study: setup ## train every pooling on more and more reviews, plot accuracy against their number
-	@$(PIPELINE) size-study $(ARGS)
+	@$(PIPELINE) size-study $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: interval-study
 interval-study: setup ## simulate how often the intervals hold the truth
@@ -68,15 +69,15 @@ interval-study: setup ## simulate how often the intervals hold the truth
 
 .PHONY: distractor-study
 distractor-study: setup ## put short reviews among neutral sentences, plot accuracy against length
-	@$(PIPELINE) distractor-study $(ARGS)
+	@$(PIPELINE) distractor-study $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: roar
 roar: setup ## retrain without the words that explanations rank highest
-	@$(PIPELINE) roar $(ARGS)
+	@$(PIPELINE) roar $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: attention-study
 attention-study: setup ## train attention with sparse weights or penalties, and test its weights
-	@$(PIPELINE) attention-study $(ARGS)
+	@$(PIPELINE) attention-study $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: bench
 bench: setup ## time and memory beside stock Keras, PyTorch and ONNX Runtime (ten minutes)

@@ -1,11 +1,14 @@
-"""`--jobs`: several cells of a stage's matrix next to each other, each under a DVC of its own."""
+"""`--jobs`: several commands next to each other, such as the cells of a stage's matrix.
+
+Each cell of a matrix runs under a DVC of its own.
+"""
 
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,17 +17,14 @@ import psutil
 from pipeline import progress
 from pipeline.repository import PipelineError, dvc_repro
 
-MEMORY = 2**30  # bytes that a cell is thought to need until the first ones have shown it
-_LINES = 12  # of a failed cell's log that are shown
+MEMORY = 2**30  # bytes that a command is thought to need until the first ones have shown it
+_LINES = 12  # of a failed one's log that are shown
 
 
 def repro_cells(
     folder: Path, stage: str, *, jobs: int, before: Sequence[str], threads: int, logs: Path
 ) -> None:
-    """Bring the stale cells of a matrix up to date, several at a time.
-
-    A cell starts as soon as one of the `jobs` is free, and so is the memory that the largest cell
-    so far took. Its output goes to a log of its own. One that fails stops nothing else.
+    """Bring the stale cells of a matrix up to date, several at a time; see `run_side_by_side`.
 
     Args:
         folder: with the pipeline.
@@ -38,7 +38,30 @@ def repro_cells(
         PipelineError: an earlier stage failed, or cells did; it names them.
     """
     dvc_repro(folder, *before)
-    waiting = stale_cells(folder, stage)
+    repro = ["dvc", "--wait-for-lock", "repro", "--single-item"]
+    commands = {cell: [*repro, cell] for cell in stale_cells(folder, stage)}
+    run_side_by_side(commands, folder=folder, jobs=jobs, threads=threads, logs=logs)
+
+
+def run_side_by_side(
+    commands: Mapping[str, Sequence[str]], *, folder: Path, jobs: int, threads: int, logs: Path
+) -> None:
+    """Run Python modules, several at a time.
+
+    One starts as soon as one of the `jobs` is free, and so is the memory that the largest one so
+    far took. Its output goes to a log of its own. One that fails stops nothing else.
+
+    Args:
+        commands: name → a module and its arguments.
+        folder: in which they run.
+        jobs: how many at a time.
+        threads: of each.
+        logs: folder for the logs.
+
+    Raises:
+        PipelineError: some failed; it names them.
+    """
+    waiting = list(commands)
     total, failed = len(waiting), []
     if not total:
         return
@@ -48,27 +71,27 @@ def repro_cells(
             f"{jobs} jobs of {threads} threads each share {cores} cores: with fewer jobs, none "
             "waits for another."
         )
-    logs.mkdir(parents=True, exist_ok=True)
     running: dict[psutil.Popen, tuple[str, float]] = {}
     need = MEMORY
     with _ended(running):
         while waiting or running:
             free = psutil.virtual_memory().available
             while waiting and len(running) < jobs and (not running or free > need):
-                cell = waiting.pop(0)
-                running[_start(folder, cell, logs / f"{cell}.log")] = (cell, time.monotonic())
+                name = waiting.pop(0)
+                process = _start(folder, commands[name], _log(logs, name))
+                running[process] = (name, time.monotonic())
                 free -= need
             gone, _ = psutil.wait_procs(list(running), timeout=0.5)
             need = max([need, *map(_memory, running)])
             for process in gone:
-                cell, begun = running.pop(process)
+                name, begun = running.pop(process)
                 if process.returncode:
-                    failed.append(cell)
+                    failed.append(name)
                 done = total - len(waiting) - len(running)
                 how = "failed after" if process.returncode else "took"
-                progress.say(f"{done} of {total}: {cell} {how} {time.monotonic() - begun:.0f} s")
+                progress.say(f"{done} of {total}: {name} {how} {time.monotonic() - begun:.0f} s")
     if failed:
-        log = logs / f"{failed[0]}.log"
+        log = _log(logs, failed[0])
         output = log.read_text(encoding="utf-8", errors="replace")
         raise failed_cells(failed, total, of=str(log), output=output)
 
@@ -98,10 +121,16 @@ def stale_cells(folder: Path, stage: str) -> list[str]:
     return [name for name in json.loads(done.stdout) if name.startswith(f"{stage}@")]
 
 
-def _start(folder: Path, cell: str, log: Path) -> psutil.Popen:
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", cell]
+def _log(logs: Path, name: str) -> Path:
+    return logs / f"{name}.log"
+
+
+def _start(folder: Path, command: Sequence[str], log: Path) -> psutil.Popen:
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        return psutil.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        return psutil.Popen(
+            [sys.executable, "-m", *command], cwd=folder, stdout=output, stderr=subprocess.STDOUT
+        )
 
 
 def _memory(process: psutil.Popen) -> int:

@@ -13,15 +13,16 @@ def add_parser(commands: Subparsers) -> None:
     add_study(commands, "attention-study", about, run)
 
 
-def run(workspace: Workspace, source: list[str]) -> None:
+def run(workspace: Workspace, source: list[str], jobs: int, only: str | None) -> None:
     """Run what has no result yet, and summarize every dataset's variants.
 
     Raises:
         ParamsError: `source` or a parameter file is wrong.
+        PipelineError: trainings that ran side by side failed.
     """
     paths = local_copies(source)
     with quiet_imports():
         from pipeline.studies.attention.runs import run_study
 
-    run_study(workspace, workspace.attention_study, paths)
+    run_study(workspace, workspace.attention_study, paths, jobs=jobs, only=only)
     progress.say("\nnext: make docs (writes the table in docs/explanations.md)")

@@ -1,5 +1,7 @@
 """`distractor-study`: train every pooling on short texts among more and more neutral sentences."""
 
+from typing import Any
+
 from pipeline.commands import Subparsers
 from pipeline.commands.suggestion_study import add_study, run_cases
 from pipeline.core.runtime import quiet_imports
@@ -12,18 +14,20 @@ def add_parser(commands: Subparsers) -> None:
     add_study(commands, "distractor-study", about, run)
 
 
-def run(workspace: Workspace, source: list[str]) -> None:
+def run(workspace: Workspace, **options: Any) -> None:
     """Run what has no result yet, measure intervals, and draw accuracy against length.
 
     Raises:
         ParamsError: `source` or a parameter file is wrong.
+        PipelineError: cells that ran side by side failed.
         DataError: the texts are too few or have no neutral sentences.
     """
     from pipeline.core.files import write_bytes, write_csv
     from pipeline.core.params import load_params
 
     part = workspace.distractor_study
-    run_cases(workspace, part, source, document="docs/results.md")
+    if not run_cases(workspace, part, document="docs/results.md", **options):
+        return
     with quiet_imports():
         from pipeline.studies.distractor import figure
         from pipeline.studies.suggestion import intervals

@@ -2,6 +2,7 @@
 
 from pipeline import progress
 from pipeline.commands import Subparsers
+from pipeline.commands.suggestion_study import add_cells
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -9,14 +10,22 @@ from pipeline.workspace import Workspace
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     about = "retrain without the words that explanations rank highest (recursive ROAR)"
-    commands.add_parser("roar", description=about).set_defaults(run=run)
+    parser = commands.add_parser("roar", description=about)
+    parser.set_defaults(run=run)
+    add_cells(parser)
 
 
-def run(workspace: Workspace) -> None:
+def run(workspace: Workspace, jobs: int, only: str | None) -> None:
     """Run what has no result yet, compare the methods' curves, and draw them.
+
+    Args:
+        workspace: the project's files.
+        jobs: curves at a time.
+        only: the curve that runs alone.
 
     Raises:
         ParamsError: a parameter file is wrong, or another dataset is encoded.
+        PipelineError: curves that ran side by side failed.
     """
     with quiet_imports():
         from pipeline.core.files import write_bytes, write_json
@@ -24,7 +33,9 @@ def run(workspace: Workspace) -> None:
         from pipeline.studies.roar import figure, runs, summary
 
     part = workspace.roar_study
-    runs.run_study(workspace, part)
+    runs.run_study(workspace, part, jobs=jobs, only=only)
+    if only is not None:
+        return
     found = summary.measure(workspace, part, load_params(workspace.params).evaluate)
     write_json(part.summary, found)
     write_bytes(part.results / "accuracy_by_ratio.png", figure.draw(found))

@@ -1,6 +1,8 @@
 """`search`: search for a dataset's training recipe, by validation loss."""
 
+from pipeline.cells import run_side_by_side
 from pipeline.commands import Subparsers
+from pipeline.commands.repro import add_jobs
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import ParamsError
 from pipeline.workspace import Workspace
@@ -13,6 +15,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--trials", type=int, metavar="N", help="stop after N trials, finished ones included"
     )
+    add_jobs(parser)
     parser.add_argument(
         "--storage",
         metavar="URL",
@@ -33,21 +36,38 @@ def add_parser(commands: Subparsers) -> None:
 def run(
     workspace: Workspace,
     trials: int | None,
+    *,
+    jobs: int,
     storage: str | None,
     cluster: str | None,
     workers: int,
 ) -> None:
     """Continue the search until it has that many trials."""
+    if storage is None and jobs > 1:
+        scratch = workspace.recipe_search.scratch
+        scratch.mkdir(parents=True, exist_ok=True)
+        storage = f"sqlite:///{scratch / 'trials.db'}"
+    command = ["search", *([] if storage is None else ["--storage", storage])]
+    command += [] if trials is None else ["--trials", str(trials)]
     if cluster:
-        _on_cluster(workspace, trials, storage, cluster, workers)
+        _on_cluster(workspace, command, storage, cluster, workers)
     with quiet_imports():
-        from pipeline.studies.recipe.trials import search_recipe
+        from pipeline.studies.recipe.trials import open_search, search_recipe
 
+    if jobs > 1 and not cluster:
+        settings, *_ = open_search(workspace, trials, storage)
+        run_side_by_side(
+            {f"worker {number}": ["pipeline", *command] for number in range(1, jobs + 1)},
+            folder=workspace.root,
+            jobs=jobs,
+            threads=settings.threads,
+            logs=workspace.recipe_search.scratch / "jobs",
+        )
     search_recipe(workspace, trials, storage)
 
 
 def _on_cluster(
-    workspace: Workspace, trials: int | None, storage: str | None, cluster: str, workers: int
+    workspace: Workspace, command: list[str], storage: str | None, cluster: str, workers: int
 ) -> None:
     if storage is None:
         raise ParamsError(
@@ -61,7 +81,7 @@ def _on_cluster(
 
     search_on_cluster(
         workspace.root,
-        ["--storage", storage, *([] if trials is None else ["--trials", str(trials)])],
+        command[1:],
         address=cluster,
         workers=workers,
         threads=load_params(workspace.params).threads,

@@ -1,5 +1,7 @@
 """`size-study`: train every pooling on more and more texts of one dataset."""
 
+from typing import Any
+
 from pipeline.commands import Subparsers
 from pipeline.commands.suggestion_study import add_study, run_cases
 from pipeline.core.runtime import quiet_imports
@@ -12,17 +14,19 @@ def add_parser(commands: Subparsers) -> None:
     add_study(commands, "size-study", about, run)
 
 
-def run(workspace: Workspace, source: list[str]) -> None:
+def run(workspace: Workspace, **options: Any) -> None:
     """Run what has no result yet, measure intervals, and draw accuracy against the number of texts.
 
     Raises:
         ParamsError: `source` or a parameter file is wrong.
+        PipelineError: cells that ran side by side failed.
     """
     from pipeline.core.files import write_bytes, write_csv
     from pipeline.core.params import load_params
 
     part = workspace.size_study
-    run_cases(workspace, part, source, document="docs/results.md")
+    if not run_cases(workspace, part, document="docs/results.md", **options):
+        return
     with quiet_imports():
         from pipeline.studies.suggestion import figure, intervals
 

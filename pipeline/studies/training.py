@@ -22,8 +22,7 @@ def train_once(run: TrainingRun, folder: Path, checkpoint: Path, *, name: str) -
         checkpoint: the file from which an interrupted training goes on.
         name: shown with the progress.
     """
-    card = folder / "model.json"
-    if not card.exists() or read_json(card)["fingerprint"] != run.fingerprint:
+    if not is_trained(run, folder):
         keras.backend.clear_session()  # layers are numbered per process
         splits = {one: read_sequences(run.data / f"{one}.parquet") for one in SPLITS}
         network = run.build_network()
@@ -41,5 +40,11 @@ def train_once(run: TrainingRun, folder: Path, checkpoint: Path, *, name: str) -
         with new_folder(folder) as new:
             run.write_model(new, network, result, {one: splits[one] for one in SPLITS[1:]})
         saved.remove()
-    found: dict[str, Any] = read_json(card)
+    found: dict[str, Any] = read_json(folder / "model.json")
     return found
+
+
+def is_trained(run: TrainingRun, folder: Path) -> bool:
+    """Whether `folder` holds the run's result."""
+    card = folder / "model.json"
+    return card.exists() and bool(read_json(card)["fingerprint"] == run.fingerprint)

@@ -12,6 +12,7 @@ from pipeline.errors import ParamsError
 from pipeline.studies.attention import runs
 from pipeline.studies.attention.settings import load_study
 from pipeline.workspace import Workspace
+from tests.support.cells import in_this_process
 from tests.support.paths import PARAMS, PROJECT
 from tests.support.project import change
 
@@ -49,9 +50,11 @@ def workspace(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_every_variant_is_trained_once_and_tested(workspace, monkeypatch):
-    """Accuracy and the weights' tests by variant; finished runs are kept."""
+    """Side by side; accuracy and the weights' tests by variant; finished runs are kept."""
     part = workspace.attention_study
-    attention_study.run(workspace, [])
+    ran = in_this_process(monkeypatch)
+    attention_study.run(workspace, source=[], jobs=2, only=None)
+    assert [cell for *_, cell in ran] == ["demo/softmax-1", "demo/sparsemax-1"]
     found = read_json(part.results / "demo.json")
     assert found["rows"] == {"train": 48, "validation": 12, "test": 20}
     assert list(found["variants"]) == ["softmax", "sparsemax"]
@@ -67,7 +70,8 @@ def test_every_variant_is_trained_once_and_tested(workspace, monkeypatch):
     monkeypatch.setattr(
         "pipeline.studies.training.train_model", lambda *_, **__: pytest.fail("again")
     )
-    attention_study.run(workspace, [])
+    attention_study.run(workspace, source=[], jobs=2, only=None)
+    assert len(ran) == 2
     assert read_json(part.results / "demo.json") == found
 
 
@@ -85,7 +89,7 @@ def test_what_cannot_be_studied_is_refused(workspace, study, source, said):
     """Before anything is trained."""
     change(workspace.attention_study.base, study)
     with pytest.raises(ParamsError, match=said):
-        attention_study.run(workspace, source)
+        attention_study.run(workspace, source=source, jobs=1, only=None)
 
 
 def test_the_committed_study_is_valid():

@@ -81,8 +81,8 @@ def test_each_run_is_measured_at_every_place(workspace, monkeypatch):
     ]
     assert {row["length"] for row in rows} == {120}
     assert all(row["train"] for row in rows if row["seed"])
-    monkeypatch.setattr(cases, "_prepare", None)
-    monkeypatch.setattr(cases, "_train", lambda *_: pytest.fail("trained again"))
+    for name in ("_prepare", "_train"):
+        monkeypatch.setattr(cases, name, lambda *_: pytest.fail("made again"))
     assert cases.run_study(workspace, part, paths) == rows
 
     own = Workspace(part.scratch / "imdb-80-120")

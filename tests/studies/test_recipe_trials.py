@@ -8,6 +8,7 @@ from pipeline.core.files import write_json
 from pipeline.errors import ParamsError
 from pipeline.stages import pretrain
 from pipeline.studies.recipe import trials
+from tests.support.cells import in_this_process
 from tests.support.project import change
 
 FILE = """
@@ -41,9 +42,14 @@ def project(workspace, monkeypatch):
     return workspace
 
 
-def test_a_search_is_kept_shown_and_not_repeated(project, capsys):
+def test_a_search_is_kept_shown_and_not_repeated(project, capsys, monkeypatch):
     """A table beside its parameters, a run for each trial below one parent; test rows unread."""
-    trials.search_recipe(project)
+    ran = in_this_process(monkeypatch, "pipeline.commands.search")
+    monkeypatch.chdir(project.root)
+    assert main(["search", "--jobs", "2"]) == 0
+    database = f"sqlite:///{project.recipe_search.scratch}/trials.db"
+    assert ran == [["search", "--storage", database]] * 2
+    assert not list(project.recipe_search.scratch.glob("checkpoints/*"))
     with (project.recipe_search.results / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["trial"] for row in rows} == {"plain", "both"}
@@ -64,7 +70,7 @@ def test_a_search_is_kept_shown_and_not_repeated(project, capsys):
     for run in runs.values():
         client.delete_run(run.info.run_id)
     capsys.readouterr()
-    trials.search_recipe(project)
+    trials.search_recipe(project, storage=database)
     assert "epoch" not in capsys.readouterr().out
     again = client.search_runs([experiment.experiment_id])
     assert {run.info.run_name for run in again} == set(runs)

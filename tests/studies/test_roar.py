@@ -20,6 +20,7 @@ from pipeline.studies.roar.masking import mask, score
 from pipeline.studies.roar.racu import area, area_between, racu
 from pipeline.studies.roar.settings import RANDOM, load_study
 from pipeline.workspace import Workspace
+from tests.support.cells import in_this_process
 from tests.support.paths import PARAMS, PROJECT
 from tests.support.project import change
 from tests.support.training import encoded_workspace
@@ -94,7 +95,9 @@ def test_a_method_gives_its_own_scores(monkeypatch, method, said, points):
 def test_each_run_learns_from_the_masks_before_it(workspace, monkeypatch, capsys):
     """A curve for each method, both ends shared; finished runs are kept, the rest follows."""
     part = workspace.roar_study
-    roar.run(workspace)
+    ran = in_this_process(monkeypatch)
+    roar.run(workspace, jobs=2, only=None)
+    assert ran == [["roar", "--only", f"{method}-1"] for method in (RANDOM, "attention")]
     assert TOO_FEW_SEEDS in capsys.readouterr().out
     study, found = load_study(part.params), read_json(part.summary)
     rows = (part.results / "results.csv").read_text().splitlines()
@@ -120,7 +123,7 @@ def test_each_run_learns_from_the_masks_before_it(workspace, monkeypatch, capsys
         "pipeline.studies.training.train_model", lambda *_, **__: pytest.fail("trained again")
     )
     monkeypatch.setattr(runs, "mask", lambda *_, **__: pytest.fail("masked again"))
-    roar.run(workspace)
+    roar.run(workspace, jobs=1, only=None)
     assert read_json(part.summary) == found
 
 

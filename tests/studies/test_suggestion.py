@@ -12,6 +12,7 @@ from pipeline.errors import ParamsError
 from pipeline.studies.suggestion import cases, figure
 from pipeline.studies.suggestion.settings import load_study
 from pipeline.workspace import Workspace
+from tests.support.cells import in_this_process
 from tests.support.paths import PARAMS, PROJECT
 from tests.support.project import change
 
@@ -60,9 +61,17 @@ def series(tmp_path):
 
 @pytest.mark.slow
 def test_each_case_is_trained_once(workspace, series, monkeypatch):
-    """Baselines and models on validation and test; a finished case is kept, and tabulated."""
+    """Side by side; baselines and models on both splits; what is finished is kept and tabulated."""
     part = workspace.suggestion_study
-    rows = cases.run_study(workspace, part, {"ett": str(series)})
+    ran = in_this_process(monkeypatch)
+    rows = cases.run_study(workspace, part, {"ett": str(series)}, jobs=2)
+    assert [cell for *_, cell in ran] == [
+        "demo-96/baselines",
+        "ett-OT/baselines",
+        "demo-96/bilstm-1",
+        "ett-OT/bilstm-1",
+    ]
+    assert {source for _, source, *_ in ran} == {f"--source=ett={series}"}
     assert [(row["dataset"], row["model"], row["metric"]) for row in rows] == [
         ("demo", "tfidf_logistic_regression", "accuracy"),
         ("demo", "nb_logistic_regression", "accuracy"),
@@ -74,9 +83,10 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
         ("ett", "bilstm", "mse"),
     ]
     assert all(float(row[split]) >= 0 for row in rows for split in ("validation", "test"))
-    monkeypatch.setattr(cases, "_prepare", None)
-    monkeypatch.setattr(cases, "_train", lambda *_: pytest.fail("trained again"))
-    assert cases.run_study(workspace, part, {"ett": str(series)}) == rows
+    for name in ("_prepare", "_train"):
+        monkeypatch.setattr(cases, name, lambda *_: pytest.fail("made again"))
+    assert cases.run_study(workspace, part, {"ett": str(series)}, jobs=2) == rows
+    assert len(ran) == 4
     written = (part.results / "results.csv").read_text()
     assert len(written.splitlines()) == 1 + len(rows)
     table = study_tables.suggestion(
@@ -86,8 +96,11 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
     assert "`seasonal`" in table
 
 
-def test_an_unknown_dataset_is_refused(workspace):
+def test_an_unknown_cell_or_dataset_is_refused(workspace):
     """Before anything is trained."""
+    with pytest.raises(ParamsError, match="--only demo-7: the study has no such cell") as raised:
+        cases.run_study(workspace, workspace.suggestion_study, {}, only="demo-7")
+    assert "demo-96/bilstm-1" in raised.value.fix
     with pytest.raises(ParamsError, match="'imbd'"):
         cases.run_study(workspace, workspace.suggestion_study, {"imbd": "x"})
 

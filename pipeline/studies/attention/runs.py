@@ -19,14 +19,22 @@ from pipeline.errors import ParamsError
 from pipeline.stages import encode, evaluate, explain, pretrain, reference
 from pipeline.studies.attention.settings import Study, Texts, load_study
 from pipeline.studies.attention.summary import summarize
-from pipeline.studies.training import train_once
+from pipeline.studies.cells import cell_named, run_cells
+from pipeline.studies.training import is_trained, train_once
 from pipeline.training.run import TrainingRun
 from pipeline.workspace import Workspace
 
 Document = dict[str, Any]
 
 
-def run_study(workspace: Workspace, part: Workspace, paths: Mapping[str, str]) -> list[Document]:
+def run_study(
+    workspace: Workspace,
+    part: Workspace,
+    paths: Mapping[str, str],
+    *,
+    jobs: int = 1,
+    only: str | None = None,
+) -> list[Document]:
     """Run what has no result yet; writes `results/DATASET.json` and returns them.
 
     A finished training is kept until code, parameters or its data change.
@@ -35,9 +43,13 @@ def run_study(workspace: Workspace, part: Workspace, paths: Mapping[str, str]) -
         workspace: the project's files.
         part: the study's.
         paths: dataset → another `source.path` than that in params.yaml.
+        jobs: trainings at a time.
+        only: DATASET/VARIANT-SEED, whose data are prepared: it is trained, and nothing else done.
 
     Raises:
-        ParamsError: params.yaml has no such dataset, or a key or value is not allowed.
+        ParamsError: params.yaml has no such dataset, a key or value is not allowed, or there is no
+            such training.
+        PipelineError: trainings that ran side by side failed.
     """
     study = load_study(part.params)
     document: Any = schema.read_yaml(workspace.params)
@@ -52,43 +64,52 @@ def run_study(workspace: Workspace, part: Workspace, paths: Mapping[str, str]) -
     for name, path in paths.items():
         projects[name]["datasets"][name]["source"]["path"] = path
     runtime.pin_threads(study.threads)
+    if only is not None:
+        dataset, _, run = only.partition("/")
+        own = Workspace(part.scratch / dataset)
+        _train(own, cell_named(_runs(own, params.load_params(own.params)), run))
+        return []
     found = []
     for name, own_params in projects.items():
         progress.say(f"\n{name}")
         own = Workspace(part.scratch / name)
-        found.append(_run(workspace, own, own_params, study, study.texts[name]))
+        runs = _prepared(workspace, own, own_params, study, study.texts[name])
+        if jobs > 1:
+            stale = [f"{name}/{run}" for run, one in runs.items() if not _is_trained(own, one)]
+            run_cells(workspace, part, stale, paths=paths, jobs=jobs, threads=study.threads)
+        for training in runs.values():
+            _train(own, training)
+        found.append(_tested(own, runs))
         write_json(part.results / f"{name}.json", found[-1])
     return found
 
 
-def _run(
+def _prepared(
     workspace: Workspace, own: Workspace, own_params: Document, study: Study, texts: Texts
-) -> Document:
-    """Run one dataset's project."""
+) -> dict[str, TrainingRun]:
+    """Prepare one dataset's project; returns its trainings."""
     own.libraries.parent.mkdir(parents=True, exist_ok=True)
     own.libraries.write_bytes(workspace.libraries.read_bytes())
     with own.params.open("w", encoding="utf-8") as file:
         YAML().dump(own_params, file)
     settings = params.load_params(own.params)
-
-    def once(name: str, values: object, make: Callable[[], object]) -> None:
-        kept = own.scratch / f"{name}.json"
-        mark = fingerprint.configuration(__name__, [], own.libraries, values)
-        if not kept.exists() or read_json(kept)["fingerprint"] != mark:
-            make()
-            write_json(kept, {"fingerprint": mark})
-
     entry = settings.entry.model_dump()
-    once(
+    _once(
+        own,
         "prepared",
         [settings.dataset, entry, texts.train, texts.test, study.seed, study.threads],
         lambda: _prepare(workspace, own, settings, study, texts),
     )
-    trained = [
-        _train(own, settings, variant, seed) for seed in study.seeds for variant in study.variants
-    ]
-    once("tested", [settings.model_dump(), trained], lambda: _test(own))
-    return summarize(own)
+    return _runs(own, settings)
+
+
+def _once(own: Workspace, name: str, values: object, make: Callable[[], object]) -> None:
+    """Make what is not yet made of these values."""
+    kept = own.scratch / f"{name}.json"
+    mark = fingerprint.configuration(__name__, [], own.libraries, values)
+    if not kept.exists() or read_json(kept)["fingerprint"] != mark:
+        make()
+        write_json(kept, {"fingerprint": mark})
 
 
 def project(document: Mapping[str, Any], study: Study, name: str, texts: Texts) -> Document:
@@ -139,23 +160,40 @@ def _draw(table: pa.Table, count: int | None, seed: int) -> pa.Table:
     return table.take(pa.array(np.sort(chosen)))
 
 
-def _train(own: Workspace, settings: params.Params, variant: str, seed: int) -> str:
-    """Train a variant with a seed; returns the run's fingerprint."""
-    run = TrainingRun.for_stage(
-        __name__,
-        variant,
-        seed,
-        settings.recipe(variant),
-        data=own.encoded,
-        pretrained=own.vectors,
-        libraries=own.libraries,
-        threads=settings.threads,
-    )
-    name = f"{variant}-{seed}"
-    train_once(run, own.model(variant, seed), own.checkpoint(variant, seed), name=name)
-    return run.fingerprint
+def _runs(own: Workspace, settings: params.Params) -> dict[str, TrainingRun]:
+    """VARIANT-SEED → a training of the prepared data."""
+    return {
+        f"{variant}-{seed}": TrainingRun.for_stage(
+            __name__,
+            variant,
+            seed,
+            settings.recipe(variant),
+            data=own.encoded,
+            pretrained=own.vectors,
+            libraries=own.libraries,
+            threads=settings.threads,
+        )
+        for seed in settings.seeds
+        for variant in settings.models
+    }
 
 
-def _test(own: Workspace) -> None:
-    evaluate.run(own)
-    explain.run(own)
+def _is_trained(own: Workspace, run: TrainingRun) -> bool:
+    return is_trained(run, own.model(run.model, run.seed))
+
+
+def _train(own: Workspace, run: TrainingRun) -> None:
+    folder, checkpoint = own.model(run.model, run.seed), own.checkpoint(run.model, run.seed)
+    train_once(run, folder, checkpoint, name=f"{run.model}-{run.seed}")
+
+
+def _tested(own: Workspace, runs: Mapping[str, TrainingRun]) -> Document:
+    """Compare the trained models, test their weights, and summarize."""
+    trained = [run.fingerprint for run in runs.values()]
+
+    def make() -> None:
+        evaluate.run(own)
+        explain.run(own)
+
+    _once(own, "tested", [params.load_params(own.params).model_dump(), trained], make)
+    return summarize(own)

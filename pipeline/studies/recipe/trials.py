@@ -44,32 +44,9 @@ def search_recipe(
     Raises:
         ParamsError: another dataset is encoded, `trials` is below 1, or the database can't be used.
     """
-    if trials is not None and trials < 1:
-        raise ParamsError(f"--trials is {trials}.", fix="ask for at least one trial.")
+    settings, search, study = open_search(workspace, trials, storage)
     part = workspace.recipe_search
-    search = load_search(part.params)
-    settings = params.load_params(workspace.params)
-    about = read_json(workspace.encoded / "encoding.json")
-    if not settings.dataset == about["dataset"] == search.dataset:
-        raise ParamsError(
-            f"The search is for '{search.dataset}', params.yaml selects '{settings.dataset}', "
-            f"and data/encoded holds '{about['dataset']}'.",
-            fix=f"set `dataset: {search.dataset}` in params.yaml, then: dvc repro pretrain",
-        )
     tf.get_logger().setLevel("ERROR")  # it warns of many graphs: each run has its own
-    study = open_study(
-        search,
-        storage or part.scratch / "trials.log",
-        fingerprint.configuration(
-            __name__,
-            [*sorted(workspace.encoded.iterdir()), *sorted(workspace.vectors.iterdir())],
-            workspace.libraries,
-            [
-                *(search.models, search.seed, search.space),
-                *(settings.threads, settings.training, settings.entry.training),
-            ],
-        ),
-    )
     wanted = trials or search.trials
 
     def train(values: dict[str, Choice]) -> Sequence[TrialResult]:
@@ -93,6 +70,42 @@ def search_recipe(
         f"\nnext: copy the best trial's values to datasets.{search.dataset} in params.yaml: "
         "`bigrams` and `vectors` under `encode`, the others under `training`"
     )
+
+
+def open_search(
+    workspace: Workspace, trials: int | None = None, storage: str | None = None
+) -> tuple[params.Params, Search, Study]:
+    """Check what `search_recipe` is given, and open its study, or create it.
+
+    Raises:
+        ParamsError: as `search_recipe`.
+    """
+    if trials is not None and trials < 1:
+        raise ParamsError(f"--trials is {trials}.", fix="ask for at least one trial.")
+    part = workspace.recipe_search
+    search = load_search(part.params)
+    settings = params.load_params(workspace.params)
+    about = read_json(workspace.encoded / "encoding.json")
+    if not settings.dataset == about["dataset"] == search.dataset:
+        raise ParamsError(
+            f"The search is for '{search.dataset}', params.yaml selects '{settings.dataset}', "
+            f"and data/encoded holds '{about['dataset']}'.",
+            fix=f"set `dataset: {search.dataset}` in params.yaml, then: dvc repro pretrain",
+        )
+    study = open_study(
+        search,
+        storage or part.scratch / "trials.log",
+        fingerprint.configuration(
+            __name__,
+            [*sorted(workspace.encoded.iterdir()), *sorted(workspace.vectors.iterdir())],
+            workspace.libraries,
+            [
+                *(search.models, search.seed, search.space),
+                *(settings.threads, settings.training, settings.entry.training),
+            ],
+        ),
+    )
+    return settings, search, study
 
 
 def _train(
@@ -128,7 +141,9 @@ def _train(
         for name in ("train", "validation")
     }
     mark = fingerprint.digest([], [run.fingerprint, values])
-    checkpoint = Checkpoint(workspace.recipe_search.checkpoint(model, search.seed), mark)
+    # Several processes may search side by side: each trial has a file of its own.
+    path = workspace.recipe_search.checkpoint(f"{model}-{mark[:12]}", search.seed)
+    checkpoint = Checkpoint(path, mark)
     result = train_model(
         run.build_network(),
         splits["train"],

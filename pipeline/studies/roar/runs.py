@@ -15,6 +15,7 @@ from pipeline.core.predictions import SPLITS, read_predictions
 from pipeline.core.sequences import read_sequences, write_sequences
 from pipeline.errors import ParamsError
 from pipeline.evaluation.results import ATTENTION, scores
+from pipeline.studies.cells import cell_named, run_cells
 from pipeline.studies.roar.masking import mask, score
 from pipeline.studies.roar.settings import RANDOM, Run, Study, load_study
 from pipeline.studies.training import train_once
@@ -25,7 +26,9 @@ from pipeline.workspace import Workspace
 Row = dict[str, Any]
 
 
-def run_study(workspace: Workspace, part: Workspace) -> list[Row]:
+def run_study(
+    workspace: Workspace, part: Workspace, *, jobs: int = 1, only: str | None = None
+) -> list[Row]:
     """Run what has no result yet; returns the rows of `results.csv`, which grows with each run.
 
     All is trained in `.spotlight/`, and a finished run is kept until code, parameters or the data
@@ -34,26 +37,41 @@ def run_study(workspace: Workspace, part: Workspace) -> list[Row]:
     Args:
         workspace: the project's files, with the encoded data.
         part: the study's.
+        jobs: curves at a time.
+        only: METHOD-SEED: that curve's runs are made and returned, alone.
 
     Raises:
-        ParamsError: another dataset is encoded, or it or the model doesn't fit the study.
+        ParamsError: another dataset is encoded, it or the model doesn't fit the study, or there is
+            no such curve.
+        PipelineError: curves that ran side by side failed.
     """
     study = load_study(part.params)
     recipe = _recipe(workspace, study)
     runtime.pin_threads(study.threads)
     tf.get_logger().setLevel("ERROR")  # it warns of many graphs: each run has its own
-    total = len(study.seeds) * (2 + (1 + len(study.methods)) * len(study.ratios))
+    curves = {
+        f"{method}-{seed}": study.curve(method, seed)
+        for seed in study.seeds
+        for method in (RANDOM, *study.methods)
+    }
+    if only is not None:
+        curves = {only: cell_named(curves, only)}
+    elif jobs > 1:  # the random curves first: the others have their ends
+        random = [name for name in curves if name.startswith(f"{RANDOM}-")]
+        for some in (random, [name for name in curves if name not in random]):
+            run_cells(workspace, part, some, jobs=jobs, threads=study.threads)
+    total = len({run for curve in curves.values() for run in curve})
     rows: dict[Run, Row] = {}
-    for seed in study.seeds:
-        for method in (RANDOM, *study.methods):
-            before = None
-            for run in study.curve(method, seed):
-                if run not in rows:
-                    progress.say(f"\nrun {len(rows) + 1} of {total}: {run.name}")
-                    data = _mask(workspace, part, study, run, before)
-                    rows[run] = _train(workspace, part, study, run, recipe=recipe, data=data)
+    for curve in curves.values():
+        before = None
+        for run in curve:
+            if run not in rows:
+                progress.say(f"\nrun {len(rows) + 1} of {total}: {run.name}")
+                data = _mask(workspace, part, study, run, before)
+                rows[run] = _train(workspace, part, study, run, recipe=recipe, data=data)
+                if only is None:
                     write_csv(part.results / "results.csv", list(rows.values()))
-                before = run
+            before = run
     return list(rows.values())
 
 

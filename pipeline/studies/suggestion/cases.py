@@ -6,7 +6,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pyarrow as pa
 from ruamel.yaml import YAML
 
 from pipeline import fingerprint, progress
-from pipeline.core import params, schema
+from pipeline.core import params, runtime, schema
 from pipeline.core.files import new_folder, read_json, read_table, write_csv, write_json
 from pipeline.core.predictions import SPLITS, Predictions, read_predictions, write_predictions
 from pipeline.core.sequences import read_sequences
@@ -28,6 +28,7 @@ from pipeline.data.series_checks import check_series
 from pipeline.encoding.suggestion import Suggestion, for_series, for_texts
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.stages import encode, pretrain, reference
+from pipeline.studies.cells import cell_named, run_cells
 from pipeline.studies.distractor.texts import lengthen
 from pipeline.studies.suggestion.settings import PLACES, Case, Study, load_study
 from pipeline.training.checkpoint import Checkpoint
@@ -37,9 +38,44 @@ from pipeline.training.run import TrainingRun
 from pipeline.workspace import Workspace
 
 Row = dict[str, Any]
+BASELINES = "baselines"  # of a case: the cell that the others need
 
 
-def run_study(workspace: Workspace, part: Workspace, paths: Mapping[str, str]) -> list[Row]:
+@dataclass(frozen=True)
+class Cell:
+    """What is made at once, and kept: a case's baselines, or one of its trainings.
+
+    Attributes:
+        kept: the file with its rows.
+        mark: of code and parameters; other rows are made anew.
+        make: makes the rows.
+    """
+
+    kept: Path
+    mark: str
+    make: Callable[[], Iterable[Row]]
+
+    @property
+    def stale(self) -> bool:
+        """Whether it has to be made."""
+        return not self.kept.exists() or bool(read_json(self.kept)["fingerprint"] != self.mark)
+
+    def rows(self) -> list[Row]:
+        """Its rows, made unless they are kept."""
+        if self.stale:
+            write_json(self.kept, {"fingerprint": self.mark, "rows": list(self.make())})
+        rows: list[Row] = read_json(self.kept)["rows"]
+        return rows
+
+
+def run_study(
+    workspace: Workspace,
+    part: Workspace,
+    paths: Mapping[str, str],
+    *,
+    jobs: int = 1,
+    only: str | None = None,
+) -> list[Row]:
     """Run what has no result yet; returns the rows of `results.csv`, which grows with each run.
 
     All is trained in `.spotlight/`, and a finished run is kept until code or parameters change.
@@ -48,6 +84,33 @@ def run_study(workspace: Workspace, part: Workspace, paths: Mapping[str, str]) -
         workspace: the project's files.
         part: the study's.
         paths: dataset → another `source.path` than that in params.yaml.
+        jobs: cells at a time.
+        only: the name of a cell: its rows are made, and returned, alone.
+
+    Raises:
+        ParamsError: params.yaml has no such dataset, or the study no such cell.
+        PipelineError: cells that ran side by side failed.
+    """
+    cells = study_cells(workspace, part, paths)
+    if only is not None:
+        return cell_named(cells, only).rows()
+    if jobs > 1:
+        threads = params.load_params(workspace.params).threads
+        stale = [name for name, cell in cells.items() if cell.stale]
+        first = [name for name in stale if name.endswith(f"/{BASELINES}")]
+        for some in (first, [name for name in stale if name not in first]):
+            run_cells(workspace, part, some, paths=paths, jobs=jobs, threads=threads)
+    rows: list[Row] = []
+    for number, (name, cell) in enumerate(cells.items(), start=1):
+        if cell.stale:
+            progress.say(f"\n{number} of {len(cells)}: {name}")
+        rows += cell.rows()
+        write_csv(part.results / "results.csv", rows)
+    return rows
+
+
+def study_cells(workspace: Workspace, part: Workspace, paths: Mapping[str, str]) -> dict[str, Cell]:
+    """Every cell, in the order of the study: CASE/baselines, which encodes it, CASE/MODEL-SEED, ….
 
     Raises:
         ParamsError: params.yaml has no such dataset.
@@ -59,44 +122,36 @@ def run_study(workspace: Workspace, part: Workspace, paths: Mapping[str, str]) -
         params.parse_params({**document, "dataset": name})
     for name, path in paths.items():
         document["datasets"][name]["source"]["path"] = path
-    rows: list[Row] = []
-    for number, case in enumerate(study.cases, start=1):
-        progress.say(f"\ncase {number} of {len(study.cases)}: {case.name}")
-        for found in _runs(workspace, part, document, study, case):
-            rows += found
-            write_csv(part.results / "results.csv", rows)
-    return rows
+    cells = {}
+    for case in study.cases:
+        own = Workspace(part.scratch / case.name)
+        mark = _mark(workspace, document, study, case)
+        makers: dict[str, Callable[[], Iterable[Row]]] = {
+            BASELINES: partial(_prepare, workspace, own, document, study, case),
+            **{
+                f"{model}-{seed}": partial(_train, own, case, model, seed)
+                for model in study.models
+                for seed in study.seeds
+            },
+        }
+        for name, make in makers.items():
+            cells[f"{case.name}/{name}"] = Cell(own.root / f"{name}.json", mark, make)
+    return cells
 
 
-def _runs(
-    workspace: Workspace, part: Workspace, document: Mapping[str, Any], study: Study, case: Case
-) -> Iterator[list[Row]]:
-    """The rows of the baselines, then those of each run."""
-    own = Workspace(part.scratch / case.name)
+def _mark(workspace: Workspace, document: Mapping[str, Any], study: Study, case: Case) -> str:
     shared = {key: document[key] for key in ("training", "architectures", "threads")}
     # Not what lists the cases and runs: with more of them, those that are finished stay valid.
     own_values = study.model_dump(
         exclude={"models": True, "seeds": True, "texts": True, "series": True}
         | ({"distractors": {"lengths"}} if study.distractors else {})
     )
-    mark = fingerprint.configuration(
+    return fingerprint.configuration(
         __name__,
         [],
         workspace.libraries,
         [case, own_values, document["datasets"][case.dataset], shared],
     )
-
-    def once(name: str, make: Callable[[], Iterable[Row]]) -> list[Row]:
-        kept = own.root / f"{name}.json"
-        if not kept.exists() or read_json(kept)["fingerprint"] != mark:
-            write_json(kept, {"fingerprint": mark, "rows": list(make())})
-        rows: list[Row] = read_json(kept)["rows"]
-        return rows
-
-    yield once("baselines", lambda: _prepare(workspace, own, document, study, case))
-    for model in study.models:
-        for seed in study.seeds:
-            yield once(f"{model}-{seed}", partial(_train, own, case, model, seed))
 
 
 def _prepare(
@@ -181,6 +236,7 @@ def _draw(table: pa.Table, count: int, seed: int) -> pa.Table:
 def _train(own: Workspace, case: Case, model: str, seed: int) -> Iterator[Row]:
     keras.backend.clear_session()  # layers are numbered per process
     settings = params.load_params(own.params)
+    runtime.pin_threads(settings.threads)
     recipe = settings.recipe(model)
     run = TrainingRun.for_stage(
         __name__,
