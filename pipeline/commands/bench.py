@@ -10,7 +10,17 @@ from pipeline.workspace import Workspace
 
 # Those of a plain `make bench`, and those that take longer.
 DEFAULT = ("throughput", "inference", "length", "rows", "starting")
-PARTS = (*DEFAULT, "single", "answers", "growth", "losses", "recipe", "workers", "accuracy")
+PARTS = (
+    *DEFAULT,
+    "single",
+    "answers",
+    "growth",
+    "losses",
+    "recipe",
+    "workers",
+    "cells",
+    "accuracy",
+)
 STAGES = ("encode", "pretrain", "train", "evaluate", "explain", "report", "track")
 IMPLEMENTATIONS = (
     "spotlight", "keras", "keras_by_length", "pytorch", "pytorch_sparse", "pytorch_ids",

@@ -274,6 +274,13 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     ):
         assert shown in markdown
 
+    more = [*asked, "--parts", "rows", "--scales", "0.5", "0.25", "--stages", "encode"]
+    assert command_line.main(more) == 0
+    again = json.loads((tmp_path / "out" / "bench.json").read_bytes())["rows"]
+    assert [each["rows"] for each in again] == [10, 20]
+    assert again[1] == document["rows"][0]
+    assert "20 rows: measured before" in capsys.readouterr().out
+
 
 def test_losses_are_compared_over_seeds():
     """Against figures worked out by hand; the same losses give p = 1, one seed none."""

@@ -97,18 +97,18 @@ def _bars(axes: Axes, rates: Mapping[str, Sequence[float]]) -> None:
 def _rows(axes: Axes, found: Sequence[Mapping[str, Any]]) -> None:
     stages = [name for name, value in found[0].items() if isinstance(value, Mapping)]
     styles = ModelStyles(["", *stages])
-    rows = [each["rows"] for each in found]
     for stage in stages:
-        peaks = [each[stage]["peak_mb"] / 1024 for each in found]
+        of_stage = [each for each in found if stage in each]
+        peaks = [each[stage]["peak_mb"] / 1024 for each in of_stage]
+        rows = [each["rows"] for each in of_stage]
         axes.plot(rows, peaks, label=stage, **styles.marked(stage))
     axes.axhline(MEMORY_LIMIT / 1024, color=SOFT, linewidth=0.9, linestyle=(0, (3, 2)))
     axes.set_title("peak memory against rows")
     axes.set_xlabel("rows")
     axes.set_ylabel("GB")
-    axes.set_xlim(left=0)
+    axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.locator_params(axis="x", nbins=5)
     axes.legend()
 
 

@@ -1,16 +1,18 @@
 """`make bench`: time and memory, as a table, a plot and raw measurements."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pipeline import progress
-from pipeline.core.files import new_folder, write_bytes, write_json, write_text
+from pipeline.core.files import new_folder, read_json, write_bytes, write_json, write_text
 from pipeline.core.sequences import Sequences
 from pipeline.studies.benchmark import (
     accuracy,
     answers,
+    cells,
     corpus,
     figure,
     growth,
@@ -81,7 +83,8 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
             case "length":
                 measured = scaling.by_length(options, progress.say)
             case "rows":
-                measured = scaling.by_rows(workspace, found.texts, options, progress.say)
+                kept = _kept(workspace.root / options.out / "bench.json", document)
+                measured = scaling.by_rows(workspace, found.texts, options, progress.say, kept)
             case "growth":
                 measured = growth.measure(options, progress.say)
             case "starting":
@@ -89,14 +92,22 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
             case "answers":
                 measured = answers.measure(workspace.root, options.repeats)
             case "losses" | "workers":
-                module = losses if part == "losses" else workers
-                measured = module.measure(rows, options, progress.say)
+                of_rows = losses if part == "losses" else workers
+                measured = of_rows.measure(rows, options, progress.say)
             case "recipe":
                 measured = recipe.measure(workspace, rows, options, progress.say)
-            case "accuracy":
-                measured = accuracy.measure(workspace, options, progress.say)
+            case "cells" | "accuracy":
+                module = cells if part == "cells" else accuracy
+                measured = module.measure(workspace, options, progress.say)
         document[part] = measured
     return document
+
+
+def _kept(path: Path, document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What an earlier command measured by rows, if all else was the same."""
+    earlier = read_json(path) if path.exists() else {}
+    same = all(earlier.get(key) == document[key] for key in ("machine", "sizes", "corpus"))
+    return earlier.get("rows", []) if same else []
 
 
 def _throughput(rows: Sequences, options: Options) -> dict[str, Any]:
@@ -118,6 +129,7 @@ _ABOUT = {
     "answers": "from the start of a process to its first answer",
     "losses": "whole training runs from the same weights",
     "recipe": "CPU time of a step of IMDB's recipe, with this code and another commit's",
+    "cells": "trainings one after the other, two at a time, and on Ray",
     "workers": "two workers on a core each, and one on one core",
     "accuracy": "whole training runs of different recipes",
 }

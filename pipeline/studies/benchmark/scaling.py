@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ from pipeline.studies.benchmark.throughput import start
 from pipeline.workspace import Workspace
 
 Say = Callable[[str], object]
+Measured = dict[str, Any]
 MOST_TEST = 1_000_000  # test rows
 _CLASSES = ("negative", "positive")
 
 
 def by_rows(
-    workspace: Workspace, texts: Path | None, options: Options, say: Say
-) -> list[dict[str, Any]]:
+    workspace: Workspace, texts: Path | None, options: Options, say: Say, kept: Sequence[Measured]
+) -> list[Measured]:
     """Run the stages on multiples of IMDB's rows, each in a process of its own.
 
     A row is a passage of IMDB's reviews, of a review's length and with the label of the review
@@ -38,11 +39,18 @@ def by_rows(
         texts: the folder of IMDB; None draws texts.
         options: multiples, sizes, threads.
         say: prints progress.
+        kept: what was measured before; those multiples are not measured again.
+
+    Returns:
+        All of them, the smallest first.
     """
     tables = corpus.tables(texts) if texts else _drawn(options)
     passages = {split: _Passages(table) for split, table in tables.items()}
-    measured = []
+    measured = {one["times"]: one for one in kept}
     for times in options.scales:
+        if times in measured:
+            say(f"  {measured[times]['rows']:,} rows: measured before")
+            continue
         with temporary_folder(workspace.scratch / "scaling") as folder:
             rows = {"train": round(times * corpus.ROWS) if texts else round(times * options.rows)}
             rows["test"] = min(rows["train"], MOST_TEST)
@@ -64,11 +72,11 @@ def by_rows(
                 say(f"  {stage:>9}  {told.cpu_seconds:8.1f} s of CPU time  {peak:6,.0f} MB")
             data = Workspace(folder).base / "data"
             size = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
-            measured.append({**about, "files_mb": size / 2**20})
-    return measured
+            measured[times] = {**about, "files_mb": size / 2**20}
+    return [measured[times] for times in sorted(measured)]
 
 
-def by_length(options: Options, say: Say) -> list[dict[str, Any]]:
+def by_length(options: Options, say: Say) -> list[Measured]:
     """Train Spotlight on rows of one length at a time."""
     measured = []
     for length in options.lengths:

@@ -26,6 +26,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         "losses": _losses,
         "recipe": _recipe,
         "workers": _workers,
+        "cells": _cells,
         "accuracy": _accuracy,
     }
     lines = [_machine(document)]
@@ -47,6 +48,8 @@ def _machine(document: Mapping[str, Any]) -> str:
     )
     if "answers" in document:  # of the project's own models
         return f"{about}; load average {document['answers']['load_average']:.1f} at first."
+    if "cells" in document:  # of the demo
+        return f"{about}."
     return (
         f"{about}; {document['corpus']}. Embedding {sizes['embedding']}, {sizes['units']} "
         f"units each way, {sizes['vocabulary']:,} words, at most {sizes['max_len']} tokens a row."
@@ -290,6 +293,36 @@ def _recipe(found: Mapping[str, Any]) -> Iterator[str]:
             for name, each in measured.items()
         ],
     )
+
+
+_WAYS = {
+    "serial": "one after the other",
+    "jobs": "`JOBS=2`",
+    "ray": "a Ray of two cores, its start and DVC's remote included",
+}
+
+
+def _cells(found: Mapping[str, Any]) -> Iterator[str]:
+    seconds = {way: arithmetic.spread(found["seconds"][way]) for way in _WAYS}
+    rates = {way: [1 / each for each in found["seconds"][way]] for way in _WAYS}
+    yield f"{found['cells']} trainings of the demo, each with one thread:"
+    yield ""
+    yield from _table(
+        ["", "time", "as fast"],
+        [
+            [
+                name,
+                _spread(seconds[way], ".0f", " s"),
+                ""
+                if way == "serial"
+                else _spread(arithmetic.ratios(rates, of=way)["serial"], ".2f", " ×"),
+            ]
+            for way, name in _WAYS.items()
+        ],
+    )
+    yield ""
+    same = "All ways left the same bytes" if found["same_bytes"] else "The ways left other bytes"
+    yield f"{same}, as `dvc.lock` has them."
 
 
 def _workers(found: Mapping[str, Any]) -> Iterator[str]:
