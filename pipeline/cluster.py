@@ -29,13 +29,14 @@ class Snapshot:
     Attributes:
         bundle: the commit and its history, as `git bundle` writes it.
         patch: what is not committed of tracked files.
-        config: `.dvc/config.local`, in which the remote's credentials may be.
+        files: path → content of what git may not have: `.dvc/config.local`, in which the remote's
+            credentials may be, and `dvc.lock`, which says what is to be pulled.
         part: where the pipeline is, relative to the repository.
     """
 
     bundle: bytes
     patch: bytes
-    config: bytes
+    files: Mapping[str, bytes]
     part: str
 
 
@@ -150,11 +151,11 @@ def take_snapshot(folder: Path) -> Snapshot:
             f"{folder} has no git commit that a node could check out.",
             fix="git init && git add -A && git commit -m Begin",
         )
-    local = folder / ".dvc" / "config.local"
+    beside = [".dvc/config.local", "dvc.lock"]
     return Snapshot(
         bundle=bundle,
         patch=git_bytes(folder, "diff", "--binary", "HEAD") or b"",
-        config=local.read_bytes() if local.exists() else b"",
+        files={name: (folder / name).read_bytes() for name in beside if (folder / name).exists()},
         part=(git(folder, "rev-parse", "--show-prefix") or "").strip(),
     )
 
@@ -182,8 +183,8 @@ def run_in_clone(snapshot: Snapshot, commands: Sequence[Sequence[str]]) -> str |
         try:
             run("git", "clone", "-q", str(bundle), str(clone))
             run("git", "-C", str(clone), "apply", "--allow-empty", given=snapshot.patch)
-            if snapshot.config:
-                Path(clone, snapshot.part, ".dvc", "config.local").write_bytes(snapshot.config)
+            for name, content in snapshot.files.items():
+                Path(clone, snapshot.part, name).write_bytes(content)
             for command in (["dvc", "pull", "--allow-missing"], *commands):
                 run(sys.executable, "-m", *command)
         except subprocess.CalledProcessError as error:
