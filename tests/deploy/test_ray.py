@@ -19,10 +19,10 @@ from tests.support import kills
 from tests.support.processes import free_port
 from tests.support.project import (
     change,
+    commit,
     copy_project,
     dvc,
     pipeline,
-    run,
     tracked_runs,
     users_environment,
 )
@@ -46,9 +46,7 @@ def project(tmp_path):
     copy_project(root)
     recipe = {"embedding": 8, "units": 6, "epochs": 60, "min_epochs": 60}
     change(root, {"models": MODELS, "threads": 1, "datasets.demo.training": recipe})
-    run(root, "git", "init", "-q")
-    run(root, "git", "add", "-A")
-    run(root, "git", "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-q", "-m", "begin")
+    commit(root)
     return root
 
 

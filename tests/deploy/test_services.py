@@ -17,7 +17,9 @@ from pipeline.core.predictions import read_predictions
 from tests.support.load import records, send
 from tests.support.project import (
     change,
+    commit,
     copy_project,
+    dvc,
     pipeline,
     tracked_runs,
     users_environment,
@@ -131,16 +133,17 @@ begin: {plain: {}, averaged: {averaging: 0.9}}
 """
 
 
-def test_two_searches_share_their_trials(services, project, monkeypatch):
-    """In PostgreSQL; each trial is run by one of them, and is in MLflow once."""
+def test_searches_share_their_trials(services, project, tmp_path, monkeypatch):
+    """In PostgreSQL; each trial is run by one of them, here or on Ray, and is in MLflow once."""
     address, database, _ = services
     known = {**KNOWN, "MLFLOW_TRACKING_URI": address}
     for name, value in KNOWN.items():
         monkeypatch.setenv(name, value)
-    for stage in ("download", "encode", "pretrain"):
-        pipeline(project, stage)
     (project / "studies" / "recipe").mkdir(parents=True)
     (project / "studies" / "recipe" / "params.yaml").write_text(SEARCH)
+    commit(project)
+    dvc(project, "remote", "add", "--local", "-d", "shared", str(tmp_path / "remote"))
+    dvc(project, "repro", "pretrain")
     uri = f"postgresql://mlflow:{SECRETS['POSTGRES_PASSWORD']}@127.0.0.1:{database}/mlflow"
     create_database(uri, "trials")
     uri = uri.removesuffix("mlflow") + "trials"
@@ -151,11 +154,12 @@ def test_two_searches_share_their_trials(services, project, monkeypatch):
     begun = [re.findall(r"^trial \d of 3", each, re.MULTILINE) for each in shown]
     assert all(begun)
     assert sum(map(len, begun)) == 3
+    pipeline(project, *asked, "--trials", "5", "--cluster", "local", **known)
     client = mlflow.MlflowClient(tracking_uri=address)
     found = client.search_runs(
         [client.get_experiment_by_name("demo").experiment_id], "tags.kind = 'trial'"
     )
-    assert len(found) == 3
+    assert len(found) == 5
     assert {"plain", "averaged"} < {run.info.run_name for run in found}
 
 

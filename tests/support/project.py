@@ -111,6 +111,15 @@ def dvc(project, *arguments, **options):
     return run(project, sys.executable, "-m", "dvc", *arguments, **options)
 
 
+def commit(project):
+    """Put the project into a repository of its own, with one commit."""
+    run(project, "git", "init", "-q")
+    run(project, "git", "add", "-A")
+    run(
+        project, "git", "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-q", "-m", "begin"
+    )
+
+
 def tracked_runs(project, uri=None):
     """name → run of everything in the project's MLflow, or in the one with that address."""
     client = mlflow.MlflowClient(tracking_uri=uri or f"sqlite:///{project / 'mlflow.db'}")
