@@ -14,7 +14,7 @@ from pipeline.core.sequences import Sequences
 from pipeline.explanation import randomized, readout
 from pipeline.explanation.alternatives import steps_to_flip
 from pipeline.explanation.candidates import Scores, controls_of, methods_of
-from pipeline.explanation.erasure import Predict, changes_of, moved, ranks, tops
+from pipeline.explanation.erasure import BATCH, Predict, changes_of, moved, ranks, tops
 from pipeline.explanation.evidence import average_precision, rationales
 from pipeline.explanation.names import METHODS
 from pipeline.explanation.readout import Readout
@@ -68,7 +68,7 @@ def measure_run(
     found = measure(
         sequences,
         {**methods, **controls},
-        partial(inference.predict, network.predictor),
+        partial(inference.predict, network.predictor, batch_size=BATCH),
         evidence=rows.marked,
         share=settings.rationale_share,
         zeroed=zeroing(network.predictor),
