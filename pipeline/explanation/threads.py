@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import tensorflow as tf
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -16,6 +14,8 @@ def side_by_side(call: Callable[[Item], Result], items: Iterable[Item]) -> list[
     So Python works on one item while TensorFlow computes another. Results have the same bytes as
     one after the other, if `call` is traced before: which item traces it would be chance.
     """
+    import tensorflow as tf  # the report reads results without it
+
     threads = tf.config.threading.get_inter_op_parallelism_threads()
     if threads < 2:
         return list(map(call, items))
