@@ -90,6 +90,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "datasets": tables.datasets(kept),
         "explanations": tables.explanations(kept),
         "orders": tables.orders(kept),
+        "lime": tables.lime(kept),
         "length-study": study_tables.length_study(lengths),
         "learning": study_tables.learning(lengths),
         "remedies": study_tables.remedies(lengths),

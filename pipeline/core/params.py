@@ -221,6 +221,11 @@ than rows do, so few rows and all seeds tell more than many rows and few seeds."
     integration_steps: Count = 50
     """Points between the zero embedding and a token's own at which integrated gradients looks. \
 The report says how much of the change they miss: the more points, the less."""
+    lime_rows: Annotated[Rows, Field(ge=2)] = 20
+    """How many of the compared rows LIME explains, too. It decides nothing."""
+    lime_samples: Annotated[Count, Field(ge=2)] = 1000
+    """Samples of each row, with steps left out, to which LIME is fitted. With fewer than there \
+are steps it finds little; each costs a prediction."""
     minimum_gain: Share = 0.01
     """Smallest gain over a control that counts, in probability or, for a number, in standard \
 deviations of the predictions: with enough rows any gain becomes clear, but less than a point \

@@ -11,7 +11,7 @@ from pipeline.evaluation.wording import (
     signed_difference,
     table_rows,
 )
-from pipeline.explanation.names import METHODS
+from pipeline.explanation.names import LIME, METHODS
 
 Document = Mapping[str, Any]
 
@@ -320,6 +320,27 @@ def orders(kept: Sequence[Kept]) -> str:
             rows.append([one.dataset, f"`{model}`", *(taus.get(pair, "–") for pair in pairs)])
     titles = [", ".join(METHODS[name] for name in pair) for pair in pairs]
     return markdown(["dataset", "model", *titles], rows)
+
+
+def lime(kept: Sequence[Kept]) -> str:
+    """LIME's comprehensiveness and that of the methods on its rows, a line for each model."""
+    rows = []
+    for one in kept:
+        for model, found in one.faithfulness.get("candidates", {}).items():
+            if beside := found.get("lime"):  # results from before LIME have none
+                means = {
+                    name: f"{method['comprehensiveness']['mean']:.2f}"
+                    for name, method in beside["methods"].items()
+                }
+                rows.append(
+                    [
+                        one.dataset,
+                        f"`{model}`",
+                        str(beside["rows"]),
+                        *(means.get(name, "–") for name in ("lime", *METHODS)),
+                    ]
+                )
+    return markdown(["dataset", "model", "rows", LIME, *METHODS.values()], rows)
 
 
 def _unbeaten(candidates: Document | None) -> str:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline.core.sequences import Sequences
 from pipeline.explanation import gradients
-from pipeline.explanation.erasure import Predict, few_at_a_time, keep, of_predicted
+from pipeline.explanation.erasure import Predict, keep, of_predicted
+from pipeline.explanation.omission import Omitting, omitting
+from pipeline.explanation.threads import side_by_side
 from pipeline.explanation.untrained import untrained_weights
 from pipeline.models.network import Network
 from pipeline.training import inference
@@ -25,18 +27,37 @@ Scores = Mapping[str, NDArray[np.float64]]  # name → <float64>[total], or [dra
 DRAWS = 4
 
 
-def leave_one_out(sequences: Sequences, predict: Predict) -> NDArray[np.float64]:
-    """<float64>[total]: by how much the prediction falls without each step; 0 in rows of one."""
+def leave_one_out(
+    sequences: Sequences, predict: Predict, omit: Omitting | None = None
+) -> NDArray[np.float64]:
+    """<float64>[total]: by how much the prediction falls without each step; 0 in rows of one.
+
+    Args:
+        sequences: the rows.
+        predict: the outputs for sequences.
+        omit: the outputs for a row without each of its steps; None: by `predict`.
+    """
     scores = np.zeros(len(sequences.values))
-    for rows, own in few_at_a_time(sequences):
-        few = sequences.take(rows)
-        repeated = few.take(np.repeat(np.arange(len(rows)), few.lengths))
-        left_out = repeated.starts[:-1] + np.concatenate([np.arange(n) for n in few.lengths])
-        steps = np.ones(len(repeated.values), bool)
-        steps[left_out] = False
-        full = np.repeat(predict(few), few.lengths, axis=0)
-        scores[own] = of_predicted(full, full) - of_predicted(full, predict(keep(repeated, steps)))
+    full = predict(sequences)
+
+    def leave_out(row: int) -> None:
+        steps = slice(sequences.starts[row], sequences.starts[row + 1])
+        if omit is None:
+            without = predict(each_left_out(sequences, row))
+        else:
+            without = omit(sequences.values[steps])
+        own = np.repeat(full[row : row + 1], len(without), axis=0)
+        scores[steps] = of_predicted(own, own) - of_predicted(own, without)
+
+    side_by_side(leave_out, np.flatnonzero(sequences.lengths > 1).tolist())
     return scores
+
+
+def each_left_out(sequences: Sequences, row: int) -> Sequences:
+    """A row without its first step, without its second, and so on."""
+    length = sequences.lengths[row]
+    repeated = sequences.take(np.full(length, row))
+    return keep(repeated, ~np.eye(length, dtype=bool).ravel())
 
 
 def inverse_frequencies(train: Sequences, vocabulary: int) -> NDArray[np.float64]:
@@ -77,7 +98,9 @@ def methods_of(
         "gradient_input": found.gradient_input,
         "gradient_norm": found.gradient_norm,
         "integrated_gradients": found.integrated,
-        "leave_one_out": leave_one_out(sequences, partial(inference.predict, network.predictor)),
+        "leave_one_out": leave_one_out(
+            sequences, partial(inference.predict, network.predictor), omitting(network.predictor)
+        ),
     }
     return scores, found.error
 

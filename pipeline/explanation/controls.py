@@ -1,6 +1,7 @@
 """Whether a model's methods beat their controls, over rows and seeds, and which points best."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +9,8 @@ from numpy.typing import NDArray
 from pipeline.core import params
 from pipeline.evaluation.significance import Bootstrap, Difference, holm, paired_differences
 from pipeline.explanation.estimates import DIGITS, Document
-from pipeline.explanation.measures import Measured
-from pipeline.explanation.names import CONTROLS, DETAILS, MEASURES, METHODS
+from pipeline.explanation.measures import Lime, Measured
+from pipeline.explanation.names import CONTROLS, DETAILS, LIME, MEASURES, METHODS
 from pipeline.explanation.verdict import PARTLY, SUPPORTED, UNSUPPORTED
 
 Values = Mapping[str, Mapping[str, NDArray[np.float64]]]  # candidate → measure → [seeds, rows]
@@ -33,8 +34,8 @@ def summarize(
     Returns:
         `methods`: candidate → its measures and `details`, and for a method the controls that it
         doesn't beat, `randomized`, what remains of its order, and `learned`, whether that is little
-        enough. `orders`: Kendall's τ between methods. `level`, of attention, None without it;
-        `best`, the most faithful method; and `sentences`.
+        enough. `orders`: Kendall's τ between methods. `lime`: see `_lime`; it decides nothing.
+        `level`, of attention, None without it; `best`, the most faithful method; and `sentences`.
     """
     names = next(iter(runs.values())).rows
     values = {
@@ -75,8 +76,9 @@ def summarize(
             ]
     level, said = _level(methods, settings)
     best, sentence = _best(differences, methods, settings, bootstrap)
+    rows = int(values["random"]["comprehensiveness"].shape[1])
     return {
-        "rows": int(values["random"]["comprehensiveness"].shape[1]),
+        "rows": rows,
         "seeds": list(runs),
         "completeness_error": round(float(np.mean([run.error for run in runs.values()])), DIGITS),
         "methods": methods,
@@ -85,9 +87,45 @@ def summarize(
             for pair, rows in next(iter(runs.values())).orders.items()
             if len(rows)
         ],
+        "lime": _lime([run.lime for run in runs.values() if run.lime], rows, settings, bootstrap),
         "level": level,
         "best": best,
         "sentences": [*said, sentence],
+    }
+
+
+def _lime(
+    runs: Sequence[Lime], compared: int, settings: params.Explain, bootstrap: Bootstrap
+) -> Document | None:
+    """LIME beside every method on its few of the compared rows, LIME first; None if it has none.
+
+    Returns:
+        `rows` and `samples`. `methods`: "lime" or a method → `title` and measures. `orders`:
+        Kendall's τ of LIME with other methods.
+    """
+    if not runs:
+        return None
+    rows = len(runs[0].rows["lime"]["comprehensiveness"])
+    values = {
+        (name, of): np.stack([run.rows[name][of] for run in runs])
+        for name in ("lime", *METHODS)
+        for of in MEASURES
+        if len(runs[0].rows.get(name, {}).get(of, ())) > 1
+    }
+    methods: Document = {}
+    drawn = replace(bootstrap, block=max(1, round(bootstrap.block * rows / compared)))
+    for (name, of), scores in values.items():
+        (found,) = paired_differences([(scores, np.zeros((1, scores.shape[1])))], drawn)
+        methods.setdefault(name, {"title": {"lime": LIME, **METHODS}[name]})[of] = _interval(found)
+    return {
+        "rows": rows,
+        "samples": settings.lime_samples,
+        "methods": methods,
+        "orders": [
+            {"methods": ["lime", other], "tau": _mean(run.orders[other] for run in runs)}
+            for other, first in runs[0].orders.items()
+            if len(first)
+        ],
     }
 
 

@@ -30,6 +30,7 @@ REFERENCES = (
     "Serrano & Smith 2019, Is Attention Interpretable? (ACL)",
     "Adebayo et al. 2018, Sanity Checks for Saliency Maps (NeurIPS)",
     "Zhao & Aletras 2023, Incorporating Attribution Importance for Improving Faithfulness Metrics",
+    "Ribeiro et al. 2016, “Why Should I Trust You?” (KDD)",
     "Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks (ICML)",
 )
 

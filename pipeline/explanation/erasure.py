@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.sequences import Sequences, starts_of
+from pipeline.explanation.threads import side_by_side
 
 Predict = Callable[[Sequences], NDArray[np.float32]]
 
@@ -18,6 +19,7 @@ SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # of the tokens; ERASER's five, over which
 # Whose shortened forms are predicted together: these share most of their words, which the network
 # multiplies once for each batch, and it bounds the memory.
 ROWS_AT_ONCE = 8
+BATCH = 64  # of shortened rows, whose lengths differ: larger batches have more padding
 
 
 def of_predicted(full: NDArray[Any], outputs: NDArray[Any]) -> NDArray[np.float64]:
@@ -97,11 +99,15 @@ def changes_of(
     top = np.stack([tops(sequences, order) for order in orders])
     kept = np.stack([~top, top])
     outputs = np.empty((*kept.shape[:-1], *full.shape), np.float32)
-    for rows, steps in few_at_a_time(sequences):
+
+    def shorten(group: tuple[NDArray[np.int64], NDArray[np.bool_]]) -> None:
+        rows, steps = group
         few, masks = sequences.take(rows), kept[..., steps]
         shortened = [keep(few, mask) for mask in masks.reshape(-1, masks.shape[-1])]
         found = predict(Sequences.concatenate(shortened))
         outputs[:, :, :, rows] = found.reshape(*kept.shape[:-1], len(rows), *full.shape[1:])
+
+    side_by_side(shorten, few_at_a_time(sequences))
     without, alone = moved(full, outputs)
     return without, alone
 

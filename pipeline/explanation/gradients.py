@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.sequences import Sequences
 from pipeline.encoding import batching
+from pipeline.explanation.threads import side_by_side
 from pipeline.models.network import split_at_encoder
 from pipeline.models.words import spread
 
@@ -70,15 +71,16 @@ def reader(predictor: keras.Model) -> Reader:
         pooled = above([states, [] if mask is None else [mask]], training=False)
         return tf.matmul(pooled, head.kernel) + head.bias
 
+    (inputs,) = predictor.inputs
     return Reader(
-        tf.function(embed, reduce_retracing=True),
+        tf.function(embed, input_signature=[tf.TensorSpec(inputs.shape, inputs.dtype)]),
         read,
         head.activation is keras.activations.linear,
     )
 
 
 def attribute(
-    sequences: Sequences, network: Reader, *, points: int, batch_size: int = 256
+    sequences: Sequences, network: Reader, *, points: int, batch_size: int = 64
 ) -> Attributions:
     """Attribute each row's prediction to its steps.
 
@@ -87,19 +89,20 @@ def attribute(
         network: the network.
         points: midpoints of as many equal parts of the way from zero to the vectors, at which the
             gradients that are integrated are taken.
-        batch_size: rows in a batch, each of them at every point, at most.
+        batch_size: rows in a batch, each of them at every point, at most. What the backward pass
+            needs grows with it, and larger arrays are new memory each time, which costs a third.
     """
-    slope = _compiled(network)
     middles = (np.arange(points, dtype=np.float32) + 0.5) / points
-    # The vectors themselves, from which the class is read, and zero: only their values count.
+    # The vectors themselves, from which the class is read; zero, of which only the value counts.
     scales = tf.constant(np.array([1, 0, *middles], np.float32))
-    weights = tf.constant(np.array([0, 0, *(1 / (middles * points))], np.float32))
+    weights = tf.constant(np.array([1, 0, *(1 / (middles * points))], np.float32))
     result = np.empty((3, len(sequences.values)))
-    missed = change = 0.0
-    for indices in batching.batches(sequences.lengths, max(1, batch_size // (points + 2)), None):
+
+    def batch(indices: NDArray[np.int64]) -> tuple[float, float]:
         vectors, mask = network.embed(tf.convert_to_tensor(batching.pad(sequences, indices)))
-        _, here = slope(vectors, mask, tf.ones(1), tf.ones(1))
-        values, along = slope(vectors, mask, scales, weights)
+        given = [vectors, scales, weights, *([] if mask is None else [mask])]
+        slope = _compiled(network, vectors.shape[-1], masked=mask is not None)
+        values, here, along = slope(*given)
         found = tf.stack(
             [
                 tf.reduce_sum(here * vectors, axis=-1),
@@ -107,43 +110,58 @@ def attribute(
                 tf.reduce_sum(along * vectors, axis=-1),
             ]
         ).numpy()  # <float32>[3, batch, time_steps]
+        missed = change = 0.0
         for place, row in enumerate(indices.tolist()):
             steps = slice(sequences.starts[row], sequences.starts[row + 1])
             result[:, steps] = found[:, place, : sequences.lengths[row]]
             total = float(values[0, place] - values[1, place])
             missed += abs(result[2, steps].sum() - total)
             change += abs(total)
+        return missed, change
+
+    rows = max(1, batch_size // (points + 2))
+    sums = side_by_side(batch, batching.batches(sequences.lengths, rows, None))
+    missed, change = np.sum(sums, axis=0).tolist()
     products, norms, integrated = result
     return Attributions(products, norms, integrated, missed / change if change else 0.0)
 
 
 @lru_cache(maxsize=2)  # traced once, whatever weights it has
-def _compiled(network: Reader) -> Callable[..., Any]:
+def _compiled(network: Reader, features: int, *, masked: bool) -> Callable[..., Any]:
+    """`_slope` as one graph for all batch sizes and lengths."""
+    signature = [tf.TensorSpec(shape) for shape in ((None, None, features), (None,), (None,))]
+    if masked:
+        signature.append(tf.TensorSpec((None, None), "bool"))
     slope: Callable[..., Any] = tf.function(
-        lambda *given: _slope(network, *given), reduce_retracing=True
-    )
+        lambda *given: _slope(network, *given), input_signature=signature
+    ).get_concrete_function()
     return slope
 
 
-def _slope(network: Reader, vectors: Any, mask: Any, scales: Any, weights: Any) -> tuple[Any, Any]:
-    """The rows' explained values at multiples of their vectors, and a sum of their slopes.
+def _slope(
+    network: Reader, vectors: Any, scales: Any, weights: Any, mask: Any = None
+) -> tuple[Any, Any, Any]:
+    """The rows' explained values at multiples of their vectors, and their slopes.
 
-    All multiples share the vectors, whose products with the kernels are computed once.
+    The first multiple has the vectors for itself. The others share a second copy, whose products
+    with the kernels are computed once, and where their slopes add up.
 
     Args:
         network: the network.
         vectors: (batch, time_steps, features).
-        mask: of the steps, or None.
         scales: (multiples,); at the first one, the class is read that is explained.
-        weights: (multiples,), of their values in the sum.
+        weights: (multiples,), of their slopes.
+        mask: of the steps, or None.
 
     Returns:
-        (multiples, batch), and the sum's gradient by the vectors, in their shape.
+        (multiples, batch); the first multiple's slope, and the sum of the others', by the vectors,
+        in their shape.
     """
     batch, time_steps, _ = tf.unstack(tf.shape(vectors))
     many = tf.size(scales)
-    words = tf.reshape(vectors, [-1, vectors.shape[-1]])
-    position = tf.tile(tf.reshape(tf.range(batch * time_steps), [batch, -1]), [many, 1])
+    words = tf.tile(tf.reshape(vectors, [-1, vectors.shape[-1]]), [2, 1])
+    first = tf.reshape(tf.range(batch * time_steps), [batch, -1])
+    position = tf.concat([first, tf.tile(first + batch * time_steps, [many - 1, 1])], axis=0)
     scale = tf.repeat(scales, batch)[:, None] * tf.ones_like(position, scales.dtype)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(words)
@@ -154,8 +172,8 @@ def _slope(network: Reader, vectors: Any, mask: Any, scales: Any, weights: Any) 
         repeated = None if chosen is None else tf.tile(chosen, [many])
         values = tf.reshape(_explained(outputs, repeated), [many, batch])
         total = tf.reduce_sum(weights[:, None] * values)
-    slopes = tape.gradient(total, words)
-    return values, tf.reshape(slopes, tf.shape(vectors))
+    slopes = tf.reshape(tape.gradient(total, words), [2, *tf.unstack(tf.shape(vectors))])
+    return values, slopes[0], slopes[1]
 
 
 def _predicted(outputs: Any, *, regression: bool) -> Any:

@@ -1,6 +1,6 @@
 """How well the candidates point at what changes the prediction, and at the evidence."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from scipy import stats
 
 from pipeline.core import params
 from pipeline.core.sequences import Sequences
-from pipeline.explanation import randomized, readout
+from pipeline.explanation import lime, randomized, readout
 from pipeline.explanation.alternatives import steps_to_flip
 from pipeline.explanation.candidates import Scores, controls_of, methods_of
-from pipeline.explanation.erasure import Predict, changes_of, moved, ranks, tops
+from pipeline.explanation.erasure import BATCH, Predict, changes_of, moved, ranks, tops
 from pipeline.explanation.evidence import average_precision, rationales
-from pipeline.explanation.names import METHODS
+from pipeline.explanation.names import MEASURES, METHODS
 from pipeline.explanation.readout import Readout
 from pipeline.explanation.rows import Rows, draw_sample
 from pipeline.explanation.zeroing import Zeroed, zeroing
@@ -36,12 +36,26 @@ class Measured(NamedTuple):
         error: of the integrated gradients; see `gradients.Attributions`.
         orders: two methods → <float64>[rows], Kendall's τ of their scores' sizes.
         randomized: method → level → <float64>[rows]; see `randomized.correlations`.
+        lime: LIME's few rows; None if they are fewer than two.
     """
 
     rows: Mapping[str, Mapping[str, NDArray[np.float64]]]
     error: float
     orders: Mapping[tuple[str, str], NDArray[np.float64]] = {}
     randomized: Mapping[str, Mapping[str, NDArray[np.float64]]] = {}
+    lime: "Lime | None" = None
+
+
+class Lime(NamedTuple):
+    """LIME and every method on the few rows that LIME explains.
+
+    Attributes:
+        rows: "lime" or a method → measure → <float64>[rows].
+        orders: method → <float64>[rows], Kendall's τ of its scores' sizes with LIME's.
+    """
+
+    rows: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    orders: Mapping[str, NDArray[np.float64]]
 
 
 def measure_run(
@@ -65,10 +79,11 @@ def measure_run(
     methods, error = methods_of(network, sequences, points=points)
     controls = controls_of(network, sequences, idf=idf, other=other, seed=seed)
     attends = network.explainer is not None
+    predict = partial(inference.predict, network.predictor, batch_size=BATCH)
     found = measure(
         sequences,
         {**methods, **controls},
-        partial(inference.predict, network.predictor),
+        predict,
         evidence=rows.marked,
         share=settings.rationale_share,
         zeroed=zeroing(network.predictor),
@@ -77,18 +92,62 @@ def measure_run(
     )
     if found is None:
         return None
-    several = np.flatnonzero(sequences.lengths > 1)
-    chosen = several[draw_sample(len(several), size=settings.randomized_rows, seed=seed + 1)]
-    own = np.repeat(np.isin(np.arange(len(sequences)), chosen), sequences.lengths)
-    few = sequences.take(chosen)
+    few, again, _ = _some(rows, methods, size=settings.randomized_rows, seed=seed + 1)
     remaining = randomized.correlations(
         network.predictor,
         few,
-        {name: score[own] for name, score in methods.items()},
+        again,
         lambda: methods_of(network, few, points=points)[0],
         seed=seed,
     )
-    return Measured(found, error, orders(sequences, methods), remaining)
+    return Measured(
+        found,
+        error,
+        orders(sequences, methods),
+        remaining,
+        lime_beside(rows, methods, predict, settings),
+    )
+
+
+def _some(
+    rows: Rows, scores: Scores, *, size: int, seed: int
+) -> tuple[Sequences, dict[str, NDArray[np.float64]], NDArray[np.bool_] | None]:
+    """Some rows of more than one step, by chance, with their scores and their evidence."""
+    several = np.flatnonzero(rows.sequences.lengths > 1)
+    chosen = several[draw_sample(len(several), size=size, seed=seed)]
+    own = np.repeat(np.isin(np.arange(len(rows.sequences)), chosen), rows.sequences.lengths)
+    marked = None if rows.marked is None else rows.marked[own]
+    return (
+        rows.sequences.take(chosen),
+        {name: score[own] for name, score in scores.items()},
+        marked,
+    )
+
+
+def lime_beside(
+    rows: Rows, methods: Scores, predict: Predict, settings: params.Explain
+) -> Lime | None:
+    """Explain a few rows by LIME, and measure the methods on the same ones.
+
+    Args:
+        rows: all compared rows.
+        methods: their scores.
+        predict: the run's outputs for sequences.
+        settings: how many rows and samples, and the seed.
+    """
+    few, scores, marked = _some(rows, methods, size=settings.lime_rows, seed=settings.seed + 2)
+    scores["lime"] = lime.explain(few, predict, samples=settings.lime_samples, seed=settings.seed)
+    found = measure(few, scores, predict, evidence=marked, seed=settings.seed)
+    if found is None:
+        return None
+    return Lime(
+        {name: {of: own[of] for of in MEASURES if of in own} for name, own in found.items()},
+        {
+            other: tau
+            for (first, other), tau in orders(few, scores, ("lime", *COMPARED_ORDERS)).items()
+            if first == "lime"
+        },
+    )
 
 
 def measure(
@@ -135,7 +194,7 @@ def measure(
         share = float(marked.mean())
     own = {name: np.atleast_2d(score)[:, steps] for name, score in scores.items()}
     if full.ndim == 1:
-        own |= {name: np.abs(score) for name, score in own.items() if name in METHODS}
+        own |= {name: np.abs(score) for name, score in own.items() if name in {*METHODS, "lime"}}
     ordered = {
         name: np.stack([ranks(kept, draw, ties) for draw in draws]) for name, draws in own.items()
     }
@@ -214,9 +273,11 @@ def importance(sequences: Sequences, score: NDArray[np.float64]) -> NDArray[np.f
     return np.where(spread > 0, (score - low) / np.where(spread > 0, spread, 1), 0.5)
 
 
-def orders(sequences: Sequences, scores: Scores) -> dict[tuple[str, str], NDArray[np.float64]]:
+def orders(
+    sequences: Sequences, scores: Scores, names: Sequence[str] = COMPARED_ORDERS
+) -> dict[tuple[str, str], NDArray[np.float64]]:
     """Kendall's τ of the sizes of each two methods' scores, <float64>[rows where both differ]."""
-    compared = [name for name in COMPARED_ORDERS if name in scores]
+    compared = [name for name in names if name in scores]
     parts = {name: np.split(np.abs(scores[name]), sequences.starts[1:-1]) for name in compared}
     found = {}
     for one, other in combinations(compared, 2):

@@ -14,6 +14,7 @@ CONTROLS = {
     "position": "early steps",
     "random": "random steps",
 }
+LIME = "LIME"  # on a few rows alone, where it stands beside the methods
 MEASURES = ("comprehensiveness", "sufficiency", "auprc")
 # Measures that decide nothing, with their titles.
 DETAILS = {

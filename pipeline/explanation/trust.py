@@ -34,6 +34,7 @@ def trust_card(found: Document | None, compared: Document) -> Document:
         "figures": [
             _measured(methods, own, "comprehensiveness", _COMPREHENSIVENESS),
             *([_measured(methods, own, "auprc", _AUPRC)] if "auprc" in methods[own] else []),
+            *([_by_lime(compared["lime"])] if compared.get("lime") else []),
             *(_of_weights(found) if found else ()),
             *_randomized(methods, own),
         ],
@@ -58,6 +59,18 @@ def _measured(methods: Document, own: str, of: str, meaning: str) -> Document:
             for method in methods.values()
             if method["control"] and of in method
         },
+    )
+
+
+def _by_lime(found: Document) -> Document:
+    """LIME's comprehensiveness, and that of the methods on the same rows."""
+    of = {name: method["comprehensiveness"]["mean"] for name, method in found["methods"].items()}
+    return _figure(
+        f"LIME: comprehensiveness on {found['rows']} rows alone",
+        of.pop("lime"),
+        f"As above, on the few rows that LIME explains from {found['samples']:,} samples each; it "
+        "decides nothing.",
+        {found["methods"][name]["title"]: value for name, value in of.items()},
     )
 
 

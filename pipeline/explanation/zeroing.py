@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.sequences import Sequences
 from pipeline.encoding import batching
+from pipeline.explanation.threads import side_by_side
 from pipeline.models.network import split_at_encoder
 
 # sequences, <bool>[masks, total] -> <float32>[masks, n, classes], or for a number [masks, n]
@@ -30,7 +31,6 @@ def zeroing(predictor: keras.Model, batch_size: int = 256) -> Zeroed:
         batch_size: masked rows in a batch, at most.
     """
     below, encoder, above = split_at_encoder(predictor)
-    activation = predictor.get_layer("output").activation
 
     def call(batch: Any, kept: Any) -> Any:
         given, masks = below(batch, training=False)
@@ -53,7 +53,8 @@ def zeroing(predictor: keras.Model, batch_size: int = 256) -> Zeroed:
     def predict(sequences: Sequences, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
         outputs = np.empty((len(kept), len(sequences), predictor.output.shape[-1]), np.float32)
         rows = max(1, batch_size // len(kept))  # of one batch, each with every mask
-        for indices in batching.batches(sequences.lengths, rows, None):
+
+        def zero(indices: NDArray[np.int64]) -> None:
             batch = batching.pad(sequences, indices)
             masks = np.zeros((len(kept), *batch.shape[:2]), np.float32)
             for place, row in enumerate(indices.tolist()):
@@ -65,8 +66,16 @@ def zeroing(predictor: keras.Model, batch_size: int = 256) -> Zeroed:
                 tf.convert_to_tensor(masks.reshape(-1, batch.shape[1])),
             )
             outputs[:, indices] = found.numpy().reshape(len(kept), len(indices), -1)
-        if activation is keras.activations.sigmoid:
-            return np.concatenate([1 - outputs, outputs], axis=-1)
-        return outputs[..., 0] if activation is keras.activations.linear else outputs
+
+        side_by_side(zero, batching.batches(sequences.lengths, rows, None))
+        return as_task(predictor, outputs)
 
     return predict
+
+
+def as_task(predictor: keras.Model, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A network's outputs, <float32>[…, outputs] -> [… , classes], or for a number […]."""
+    activation = predictor.get_layer("output").activation
+    if activation is keras.activations.sigmoid:
+        return np.concatenate([1 - outputs, outputs], axis=-1)
+    return outputs[..., 0] if activation is keras.activations.linear else outputs

@@ -26,6 +26,7 @@ from pipeline.evaluation.significance import Bootstrap
 from pipeline.explanation import (
     candidates,
     controls,
+    erasure,
     faithfulness,
     guided,
     measures,
@@ -88,7 +89,7 @@ def run(workspace: Workspace) -> None:
                 measured = faithfulness.measure(
                     tested.sequences,
                     read.split(),
-                    partial(inference.predict, network.predictor),
+                    partial(inference.predict, network.predictor, batch_size=erasure.BATCH),
                     even=read.outputs(read.even()),
                     evidence=tested.marked,
                     confidence=confidence,

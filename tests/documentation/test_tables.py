@@ -160,6 +160,23 @@ def test_kendalls_tau_stands_under_its_two_methods():
     assert row == "| adding | `bilstm` | – | – | 0.52 |"
 
 
+def test_lime_stands_beside_the_methods_on_its_rows():
+    """A dash for a method that a model hasn't; results that are older have no line."""
+    methods = {
+        name: {"comprehensiveness": {"mean": mean}}
+        for name, mean in (("lime", 0.416), ("leave_one_out", 0.5))
+    }
+    found = KEPT.faithfulness | {
+        "candidates": {
+            "bilstm": {"lime": {"rows": 20, "methods": methods}},
+            "bilstm_mean": {"lime": None},
+            "bilstm_max": {},
+        }
+    }
+    (row,) = tables.lime([KEPT, replace(KEPT, faithfulness=found)]).splitlines()[2:]
+    assert row == "| adding | `bilstm` | 20 | 0.42 | – | – | – | – | 0.50 |"
+
+
 @pytest.mark.parametrize(("unbeaten", "said"), [(["other_seed"], "another seed"), ([], "none")])
 def test_the_controls_that_attention_does_not_beat_are_named(unbeaten, said):
     """Or that there is none."""

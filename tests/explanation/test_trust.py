@@ -135,3 +135,19 @@ def test_numbers_have_a_real_minus_and_no_negative_zero():
     assert "after randomizing the network: 0.00 (gradient norm 0.20)" in trust.lines(card)[-1]
     card = trust.trust_card(found(), compared(left=-0.2))
     assert "network: −0.20 (" in trust.lines(card)[-1]
+
+
+def test_lime_stands_beside_the_methods_on_its_own_rows():
+    """Its figure is no metric of attention's; results that are older have none."""
+    card = trust.trust_card(found(), compared())
+    assert not any("LIME" in line for line in trust.lines(card))
+    methods = {
+        name: {"title": title, "comprehensiveness": estimate(mean)}
+        for name, title, mean in (("lime", "LIME", 0.35), ("attention", "attention", 0.25))
+    }
+    few = {"rows": 20, "samples": 1000, "methods": methods, "orders": []}
+    with_it = trust.trust_card(found(), compared() | {"lime": few})
+    (line,) = [line for line in trust.lines(with_it) if "LIME" in line]
+    assert line.startswith("LIME: comprehensiveness on 20 rows alone: 0.35 (attention 0.25). ")
+    assert "1,000 samples" in line
+    assert trust.metrics({"m": with_it}) == trust.metrics({"m": card})

@@ -244,6 +244,17 @@ def test_report_folds_away_the_measures_that_decide_nothing(page):
     assert "token F1" not in page.text
 
 
+def test_report_shows_lime_on_its_own_rows(page):
+    """A line in the table of methods, and folded away the methods on the same rows."""
+    for said in (
+        "LIME, 20 texts alone0.300 0.290 to 0.310",
+        "LIME beside the methods on the same 20 texts",
+        "left out by chance, 1,000 times",
+        "Kendall’s τ of LIME with attention: 0.125.",
+    ):
+        assert said in page.text
+
+
 def test_report_shows_results_that_were_kept_before_methods_were_compared(inputs):
     """Their `faithfulness.json` has no `candidates`."""
     earlier = believed()
@@ -257,7 +268,7 @@ def test_report_shows_results_that_were_kept_before_there_were_details(inputs):
     """Nothing is folded away there."""
     earlier = believed()
     for compared in earlier["candidates"].values():
-        del compared["orders"]
+        del compared["orders"], compared["lime"]
         for method in compared["methods"].values():
             del method["details"]
             method.pop("randomized", None)

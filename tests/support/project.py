@@ -42,6 +42,7 @@ def copy_project(target):
             "explain.faithfulness_rows": 30,
             "explain.candidate_rows": 6,
             "explain.integration_steps": 4,
+            "explain.lime_samples": 20,
             "explain.guided_rows": 60,
             "registry.minimum_validation_accuracy": 0.1,
             "registry.require_baseline": False,

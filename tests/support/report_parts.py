@@ -154,6 +154,15 @@ def ranked_methods(*, evidence=True):
         "level": "partly supported",
         "sentences": ["Against controls, attention is clearly better than random steps."],
         "orders": [{"methods": ["attention", "gradient_norm"], "tau": -0.25}],
+        "lime": {
+            "rows": 20,
+            "samples": 1000,
+            "methods": {
+                "lime": {"title": "LIME", **measures},
+                "attention": {"title": "attention", **measures},
+            },
+            "orders": [{"methods": ["lime", "attention"], "tau": 0.125}],
+        },
         "methods": {
             "attention": {
                 "title": "attention", "control": False, "unbeaten": ["other_seed"], **measures,
