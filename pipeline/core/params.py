@@ -212,7 +212,7 @@ class Explain(Section):
     """Test rows that are shown, besides those on which the models disagree most."""
     faithfulness_rows: Rows = 500
     """Test rows on which the weights are tested."""
-    candidate_rows: Annotated[Rows, Field(ge=2)] = 150
+    candidate_rows: Annotated[Rows, Field(ge=2)] = 500
     """How many of those also compare attention with other methods and with controls. Leaving out \
 each token in turn costs a prediction a token."""
     candidate_seeds: Count | None = None

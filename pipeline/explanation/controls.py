@@ -76,6 +76,8 @@ def summarize(
             ]
     level, said = _level(methods, settings)
     best, sentence = _best(differences, methods, settings, bootstrap)
+    if "random" in methods[best]["unbeaten"]:
+        sentence = "For this model, no method points clearly better than random steps do."
     rows = int(values["random"]["comprehensiveness"].shape[1])
     return {
         "rows": rows,

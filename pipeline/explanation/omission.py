@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.explanation.gradients import reader
 from pipeline.explanation.zeroing import as_task
 from pipeline.models.network import split_at_encoder
-from pipeline.models.recurrence import _compiled, _tanh
+from pipeline.models.recurrence import jit, tanh
 
 # One row's steps, <int32>[length] or <float32>[length, features] -> outputs without each of them,
 # <float32>[length, classes], or for a number [length]
@@ -36,7 +36,7 @@ def omitting(predictor: keras.Model, rows: int = 128) -> Omitting | None:
         rows: shortened sequences in a batch, at most.
     """
     _, encoder, above = split_at_encoder(predictor)
-    if not encoder._compilable():
+    if not encoder.compilable():
         return None
     embed = reader(predictor).embed
     directions = (encoder.forward_layer, encoder.backward_layer)
@@ -76,7 +76,7 @@ def omitting(predictor: keras.Model, rows: int = 128) -> Omitting | None:
     return without_each
 
 
-@_compiled
+@jit
 def _run(  # noqa: PLR0912, PLR0917 (compiled: no keywords, one function for speed)
     products: Any,
     closed: Any,
@@ -131,12 +131,12 @@ def _run(  # noqa: PLR0912, PLR0917 (compiled: no keywords, one function for spe
                 for j in range(width):
                     gates[b, j] += products[t, j]
             for j in range(width):
-                activated = _tanh(gates[b, j] * factor[j])
+                activated = tanh(gates[b, j] * factor[j])
                 gates[b, j] = activated * factor[j] + (np.float32(1) - factor[j])
             for j in range(units):
                 kept = gates[b, units + j] * cells[b, j]
                 cells[b, j] = kept + gates[b, j] * gates[b, 2 * units + j]
-                hidden[b, j] = gates[b, 3 * units + j] * _tanh(cells[b, j])
+                hidden[b, j] = gates[b, 3 * units + j] * tanh(cells[b, j])
             place = t if t < gaps[b] else t - 1
             if b == 0:
                 for j in range(units):

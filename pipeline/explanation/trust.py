@@ -8,6 +8,7 @@ from pipeline.explanation.estimates import Document
 from pipeline.explanation.verdict import EVEN, LEVELS, PARTLY, SUPPORTED
 
 NOT_REFUTED, REFUTED, UNTESTED = "not refuted", "no", "no: not tested"
+NONE = "none is clearly better than random steps"
 
 
 def trust_card(found: Document | None, compared: Document) -> Document:
@@ -20,8 +21,8 @@ def trust_card(found: Document | None, compared: Document) -> Document:
     Returns:
         `average`: the weights as a pointer to what matters on average, and `single`: as the reason
         for one prediction, each with `level` and `sentence`; None without attention. `best`: the
-        title of the most faithful method. `figures`: each with its `name`, `value`, `meaning`, and
-        `against`, what else scores, by name.
+        title of the most faithful method, or that there is none. `figures`: each with its `name`,
+        `value`, `meaning`, and `against`, what else scores, by name.
     """
     methods, best = compared["methods"], compared["best"]
     own = "attention" if found else best
@@ -30,7 +31,7 @@ def trust_card(found: Document | None, compared: Document) -> Document:
         if found is None
         else {"level": found["level"], "sentence": _on_average(found["level"], methods)},
         "single": None if found is None else _single(found),
-        "best": methods[best]["title"],
+        "best": NONE if "random" in methods[best]["unbeaten"] else methods[best]["title"],
         "figures": [
             _measured(methods, own, "comprehensiveness", _COMPREHENSIVENESS),
             *([_measured(methods, own, "auprc", _AUPRC)] if "auprc" in methods[own] else []),

@@ -22,7 +22,7 @@ from pipeline.models.network import Network
 class _StockBiLSTM(BiLSTM):
     """The same layer, computed by Keras."""
 
-    def _compilable(self) -> bool:
+    def compilable(self) -> bool:
         return False
 
 

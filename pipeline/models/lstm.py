@@ -49,7 +49,7 @@ class BiLSTM(keras.layers.Bidirectional):
         """Return the merged states; at masked steps 0, as Keras does."""
         words = sequences if isinstance(sequences, list | tuple) else None
         mask = _of_steps(mask)
-        if initial_state is not None or not self._compilable():
+        if initial_state is not None or not self.compilable():
             dense = sequences if words is None else spread(*words)
             return super().call(dense, initial_state, mask=mask, training=training)
         if mask is None:
@@ -68,7 +68,8 @@ class BiLSTM(keras.layers.Bidirectional):
         """As `Bidirectional`'s."""
         return super().compute_output_shape(_dense_shape(sequences_shape), initial_state_shape)
 
-    def _compilable(self) -> bool:
+    def compilable(self) -> bool:
+        """Whether it is compiled for the CPU, or left to Keras."""
         plain = all(
             type(layer) is keras.layers.LSTM
             and layer.activation is keras.activations.tanh

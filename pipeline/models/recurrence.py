@@ -127,7 +127,7 @@ def _aligned(shape: tuple[int, ...]) -> Array:
     return memory[start : start + size * 4].view(np.float32).reshape(shape)
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function that releases the GIL, and cache it on disk if possible."""
     compiled = partial(numba.njit, nogil=True, fastmath=_FAST, error_model="numpy")
     try:
@@ -141,7 +141,7 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @numba.njit(inline="always", fastmath=_FAST, error_model="numpy")
-def _tanh(x: Any) -> Any:
+def tanh(x: Any) -> Any:
     """Eigen's rational approximation of tanh, accurate to float32's last digits.
 
     Unlike the library's tanh, the compiler can vectorize it.
@@ -164,10 +164,10 @@ def _tanh(x: Any) -> Any:
 
 @numba.njit(inline="always", fastmath=_FAST, error_model="numpy")
 def _sigmoid(x: Any) -> Any:
-    return np.float32(0.5) * _tanh(np.float32(0.5) * x) + np.float32(0.5)
+    return np.float32(0.5) * tanh(np.float32(0.5) * x) + np.float32(0.5)
 
 
-@_compiled
+@jit
 def _gather(inputs: Any, start: int, count: int, reverse: bool, rows: Any) -> None:
     """Copy the inputs of `count` steps from `start` on, step by step.
 
@@ -186,7 +186,7 @@ def _gather(inputs: Any, start: int, count: int, reverse: bool, rows: Any) -> No
                 rows[n * batch + b, j] = inputs[b, t, j]
 
 
-@_compiled
+@jit
 def _forward(  # noqa: PLR0912, PLR0917 (compiled: no keywords, one function for speed)
     projected: Any,
     position: Any,
@@ -261,11 +261,11 @@ def _forward(  # noqa: PLR0912, PLR0917 (compiled: no keywords, one function for
                     for j in range(width):
                         recalled[b, j] += times * projected[row, j]
                 for j in range(width):
-                    activated = _tanh((recalled[b, j] + bias[j]) * factor[j])
+                    activated = tanh((recalled[b, j] + bias[j]) * factor[j])
                     z[b, j] = activated * factor[j] + (np.float32(1) - factor[j])
                 for j in range(units):
                     c[b, j] = a[b, 1, j] * c_before[b, j] + a[b, 0, j] * a[b, 2, j]
-                    h[b, j] = a[b, 3, j] * _tanh(c[b, j])
+                    h[b, j] = a[b, 3, j] * tanh(c[b, j])
             else:
                 for j in range(units):
                     c[b, j] = c_before[b, j]
@@ -278,7 +278,7 @@ def _forward(  # noqa: PLR0912, PLR0917 (compiled: no keywords, one function for
                     states[b, 0, j] = h[b, j]
 
 
-@_compiled
+@jit
 def _backward(  # noqa: PLR0912, PLR0915, PLR0917 (compiled: no keywords, one function for speed)
     upstream: Any,
     gates: Any,
@@ -360,7 +360,7 @@ def _backward(  # noqa: PLR0912, PLR0915, PLR0917 (compiled: no keywords, one fu
                         past[b, j] += upstream[b, 0, j]
                 if mask[b, t]:
                     for j in range(units):
-                        tanh_c = _tanh(c[b, j])
+                        tanh_c = tanh(c[b, j])
                         total = dh[b, j] + past[b, j]
                         d[b, 3, j] = total * tanh_c * a[b, 3, j] * (one - a[b, 3, j])
                         past[b, j] = zero

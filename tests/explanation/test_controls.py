@@ -175,6 +175,13 @@ def test_a_method_that_needs_nothing_learned_is_not_the_most_faithful():
     assert judged(shared, randomized=left(attention=0.1, leave_one_out=0.9))["best"] == "attention"
 
 
+def test_where_nothing_moves_the_prediction_no_method_points_better_than_chance():
+    """Its weights point at tokens that the network doesn't use."""
+    found = judged(honest, strength=0.0)
+    assert found["sentences"][-1].endswith("no method points clearly better than random steps do.")
+    assert "random" in found["methods"][found["best"]]["unbeaten"]
+
+
 def test_attention_of_networks_whose_head_is_untrained_is_not_supported():
     """Real ones, fresh from the initializer: nothing was learned that could be pointed at."""
     rows = rows_of(*np.random.default_rng(0).integers(2, 20, (12, 15)))

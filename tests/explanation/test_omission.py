@@ -70,7 +70,7 @@ def test_every_shape_of_network_is_read(changes, bigrams, task):
 
 def test_a_network_that_is_not_compiled_is_asked_with_cut_sequences(monkeypatch):
     """As with a GPU."""
-    monkeypatch.setattr(BiLSTM, "_compilable", lambda _: False)
+    monkeypatch.setattr(BiLSTM, "compilable", lambda _: False)
     assert omitting.__wrapped__(built("mean").predictor) is None
 
 

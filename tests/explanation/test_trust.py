@@ -8,7 +8,12 @@ from tests.support.toy_networks import estimate
 
 def compared(*, best="attention", left=0.1, attends=True, unbeaten=(), seeds=2):
     """What `controls.summarize` might say."""
-    method = {"comprehensiveness": estimate(0.4), "control": False, "randomized": {"output": 0.9}}
+    method = {
+        "comprehensiveness": estimate(0.4),
+        "control": False,
+        "randomized": {"output": 0.9},
+        "unbeaten": [],
+    }
     methods = {
         "attention": {
             **method,
@@ -151,3 +156,11 @@ def test_lime_stands_beside_the_methods_on_its_own_rows():
     assert line.startswith("LIME: comprehensiveness on 20 rows alone: 0.35 (attention 0.25). ")
     assert "1,000 samples" in line
     assert trust.metrics({"m": with_it}) == trust.metrics({"m": card})
+
+
+def test_if_nothing_beats_random_steps_no_method_is_called_the_most_faithful():
+    """As where the weights are even."""
+    card = trust.trust_card(found(), compared(unbeaten=["random"]))
+    assert f"Most faithful method for this model: {trust.NONE}." in trust.verdicts(card)
+    card = trust.trust_card(found(), compared(unbeaten=["other_seed"]))
+    assert "Most faithful method for this model: attention." in trust.verdicts(card)
