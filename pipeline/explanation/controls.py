@@ -48,7 +48,7 @@ def summarize(
         if name in names
     }
     differences = _differences(values, bootstrap)
-    methods = {
+    methods: Document = {
         name: {
             "title": {**METHODS, **CONTROLS}[name],
             **{of: _interval(differences[name, NOTHING, of]) for of in measures},
