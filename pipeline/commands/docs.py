@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RECORD = "record.json"  # beside a dataset's results: when and where they were kept
 
 # The folders of docs/results that a benchmark fills.
-BENCHES = ("bench", "growth", "rows", "single", "answers", "losses", "commits", "workers")
+BENCHES = ("bench", "growth", "rows", "single", "answers", "losses", "commits", "workers", "cells")
 
 
 def add_parser(commands: Subparsers) -> None:
