@@ -1,3 +1,4 @@
+import gc
 import re
 import signal
 import subprocess
@@ -96,6 +97,19 @@ def test_a_stage_imports_only_what_it_uses(stage, light_of):
     )
     last_line = python("-c", code).stderr.strip().splitlines()[-1]
     assert last_line == "[]"
+
+
+def test_garbage_is_collected_again_once_a_stage_is_imported(monkeypatch):
+    """Even if the import fails."""
+
+    def fail(_):
+        assert not gc.isenabled()
+        raise ImportError
+
+    monkeypatch.setattr(stages, "import_module", fail)
+    with pytest.raises(ImportError):
+        stages.run(None, "train")
+    assert gc.isenabled()
 
 
 def test_a_failure_that_a_user_can_mend_is_a_message_and_an_exit_code(monkeypatch, capsys):
