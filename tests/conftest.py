@@ -10,6 +10,9 @@ import pytest
 
 from pipeline.core import runtime
 
+# Until all modules are imported: next to nothing of what they make is garbage.
+gc.disable()
+
 # Before any test module imports a library: no telemetry from the tests either, and no threads of
 # NumPy's own, which would wait for each other where the tests run side by side.
 os.environ |= runtime.QUIET | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -50,6 +53,7 @@ def pytest_collection_finish():
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
