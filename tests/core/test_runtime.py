@@ -36,6 +36,7 @@ def test_what_the_user_set_stays(monkeypatch):
 def test_threads_are_pinned():
     """TensorFlow computes with as many as the parameter says."""
     code = (
+        "import gc; gc.disable()\n"
         "from pipeline.core import runtime\n"
         "with runtime.quiet_imports(): import tensorflow as tf\n"
         "runtime.pin_threads(1)\n"
