@@ -47,12 +47,13 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    """Leave what is imported by now out of every later garbage collection.
+    """Leave what is imported by now out of every later garbage collection, and collect less often.
 
     statsmodels collects at each correction of p-values, which is slow where TensorFlow is loaded.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     gc.enable()
 
 

@@ -43,5 +43,6 @@ def run(workspace: Workspace, stage: str, **options: Any) -> None:
         with quiet_imports():
             module = import_module(f"pipeline.stages.{stage}")
     finally:
+        gc.freeze()  # and it stays, so later collections leave it out
         gc.enable()
     module.run(workspace, **options)
