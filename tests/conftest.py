@@ -10,6 +10,9 @@ import pytest
 
 from pipeline.core import runtime
 
+# Until all modules are imported: next to nothing of what they make is garbage.
+gc.disable()
+
 # Before any test module imports a library: no telemetry from the tests either, and no threads of
 # NumPy's own, which would wait for each other where the tests run side by side.
 os.environ |= runtime.QUIET | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -44,12 +47,14 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    """Leave what is imported by now out of every later garbage collection.
+    """Leave what is imported by now out of every later garbage collection, and collect less often.
 
     statsmodels collects at each correction of p-values, which is slow where TensorFlow is loaded.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture

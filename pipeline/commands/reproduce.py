@@ -1,6 +1,7 @@
 """`reproduce`: train a recorded run again, from its commit and its data, and compare."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,7 @@ def run(workspace: Workspace, identity: str) -> None:
         with worktree(workspace.root, known.commit, scratch=workspace.scratch) as tree:
             _apply(known, tree)
             set_up(known, workspace, tree)
+            copy_compiled(workspace.root, tree)
             trained = train(known, tree)
             from pipeline.core.files import read_json
 
@@ -129,6 +131,20 @@ def set_up(known: "RecordedRun", workspace: Workspace, tree: Path) -> None:
                 fix="name the remote that it was pushed to (dvc remote add -d NAME URL), or push "
                 "it from the machine that has it (dvc push).",
             )
+
+
+def copy_compiled(root: Path, tree: Path) -> None:
+    """Copy what numba compiled of modules that are the same in both, instead of compiling again.
+
+    It is valid for the time at which its module was changed, so that is copied, too.
+    """
+    for compiled in (root / "pipeline").rglob("__pycache__/*.nb[ci]"):
+        module = compiled.parents[1] / f"{compiled.name.partition('.')[0]}.py"
+        there = tree / module.relative_to(root)
+        if there.is_file() and there.read_bytes() == module.read_bytes():
+            shutil.copystat(module, there)
+            (there.parent / "__pycache__").mkdir(exist_ok=True)
+            shutil.copy(compiled, there.parent / "__pycache__")
 
 
 def train(known: "RecordedRun", tree: Path) -> Path:

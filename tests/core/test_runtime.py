@@ -36,7 +36,10 @@ def test_what_the_user_set_stays(monkeypatch):
 def test_threads_are_pinned():
     """TensorFlow computes with as many as the parameter says."""
     code = (
-        "from pipeline.core import runtime; runtime.pin_threads(1); import tensorflow as tf; "
+        "import gc; gc.disable()\n"
+        "from pipeline.core import runtime\n"
+        "with runtime.quiet_imports(): import tensorflow as tf\n"
+        "runtime.pin_threads(1)\n"
         "print(tf.config.threading.get_intra_op_parallelism_threads(), "
         "tf.config.threading.get_inter_op_parallelism_threads())"
     )

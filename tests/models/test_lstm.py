@@ -196,13 +196,13 @@ def has_avx512():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROCESSORS)
-def test_another_processors_arithmetic_is_as_exact(name, tmp_path):
+def test_another_processors_arithmetic_is_as_exact(name, pytestconfig):
     """Either form of input once more, in a process that takes its processor for another one."""
     if name == "SkylakeX" and not has_avx512():
         pytest.skip("this processor has no AVX-512, which SkylakeX's kernels need")
     environment = {**os.environ, **PROCESSORS[name]}
     if "NUMBA_CPU_NAME" in environment:
-        environment["NUMBA_CACHE_DIR"] = str(tmp_path)
+        environment["NUMBA_CACHE_DIR"] = str(pytestconfig.cache.mkdir("numba"))
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
     ended = subprocess.run(
         [*tests, "-k", "float64 and True and padded"],

@@ -1,5 +1,7 @@
 import os
+import shlex
 import shutil
+import sys
 
 import pytest
 from ruamel.yaml import YAML
@@ -15,7 +17,10 @@ yaml = YAML()
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project with the two stages of dvc.yaml that meet names first, without their other deps."""
+    """A project with the two stages of dvc.yaml that meet names first, without their other deps.
+
+    Instead of training, the second one fails and says what it was given.
+    """
     root = tmp_path_factory.mktemp("project")
     copy_project(root)
     dvc(root, "init", "--no-scm", "-f", "-q")
@@ -23,6 +28,9 @@ def project(tmp_path_factory):
     stages = {name: document["stages"][name] for name in ("check", "train")}
     for stage in stages.values():
         stage["deps"] = [dep for dep in stage["deps"] if dep == ".spotlight/checked"]
+    says = shlex.join([sys.executable, "-c", "import sys; sys.exit(str(sys.argv[1:]))"])
+    stages["train"]["cmd"] = stages["train"]["cmd"].replace("python -m pipeline train", says)
+    assert says in stages["train"]["cmd"]
     with (root / "dvc.yaml").open("w") as file:
         yaml.dump({"stages": stages}, file)
     return root
@@ -45,6 +53,8 @@ def test_no_shell_runs_a_models_name(project, name):
     write_text(Workspace(project).checked, "as if it had been checked")
     ended = dvc(project, "repro", "--single-item", f"train@{name}-1", check=False)
     assert ended.returncode != 0
+    word = repr(["--model", name, "--seed", "1"])
+    assert word in ended.stderr or "\n" in name  # DVC gives the shell line by line
     assert not list(project.rglob("pwned*"))
 
 

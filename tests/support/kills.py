@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from functools import partial
 
 import mlflow
 import psutil
+from ruamel.yaml import YAML
 
 from tests.support.project import tracked_runs, users_environment
 
@@ -44,6 +46,22 @@ def durations(project):
     assert running.returncode == 0, (project / "repro.log").read_text()
     ends = [*list(began.values())[1:], time.monotonic()]
     return {stage: end - start for (stage, start), end in zip(began.items(), ends, strict=True)}
+
+
+def share_cache(finished, project, *, but):
+    """Give a project what a finished one has in DVC's cache, so that it runs only these stages.
+
+    And those whose outputs persist, which DVC never restores. An output that a kill spoiled makes
+    the stages after it run as well.
+    """
+    yaml = YAML(typ="safe")
+    locked = yaml.load(finished / "dvc.lock")["stages"]
+    wanted = {locked[stage]["cmd"] for stage in but}
+    cache = project / ".dvc" / "cache"
+    shutil.copytree(finished / ".dvc" / "cache", cache)
+    for run in list((cache / "runs").glob("*/*/*")):
+        if yaml.load(run)["cmd"] in wanted:
+            shutil.rmtree(run.parent)
 
 
 def killed(project, stage, after, sent):

@@ -77,6 +77,7 @@ def change(project, values):
 def users_environment():
     """The variables that a user has, with our Python first and none of the tests' own."""
     cleared = {"MLFLOW_TRACKING_URI", "DVC_ROOT", "MAKEFLAGS", "PYTHONPATH"}
+    cleared.add("PYTHONDONTWRITEBYTECODE")  # a copy of the project is the tests' own
     kept = {name: value for name, value in os.environ.items() if name not in cleared}
     return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
 

@@ -12,6 +12,7 @@ from pipeline.errors import TrackingError
 from pipeline.tracking import EpochLogger
 from pipeline.workspace import Workspace
 from tests.support import project_results as results
+from tests.support.short_names import short_name
 from tests.support.tracked import NAMES, SETTINGS, connected, finish, history, paths, runs_of
 
 
@@ -147,6 +148,8 @@ def test_a_server_killed_halfway_loses_nothing(server, tmp_path, monkeypatch):
             if "bilstm_attention-1" in _measured(workspace):
                 break
             time.sleep(0.05)
+        else:
+            pytest.fail("the first epoch never arrived")
         kill()
         logger.epoch(2, {"loss": 0.5, "val_loss": 0.45})
     (line,) = lines
@@ -167,13 +170,13 @@ def test_a_server_killed_halfway_loses_nothing(server, tmp_path, monkeypatch):
 
 
 def _measured(workspace):
-    """Names of the runs that have a metric by now."""
+    """Short names of the runs that have a metric by now."""
     client = connected(workspace)
     experiment = client.get_experiment_by_name("demo")
     if experiment is None:
         return set()
     found = client.search_runs([experiment.experiment_id])
-    return {run.info.run_name for run in found if run.data.metrics}
+    return {short_name(run) for run in found if run.data.metrics}
 
 
 def test_the_logger_itself_loads_no_library():
