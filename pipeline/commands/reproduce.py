@@ -134,17 +134,27 @@ def set_up(known: "RecordedRun", workspace: Workspace, tree: Path) -> None:
 
 
 def copy_compiled(root: Path, tree: Path) -> None:
-    """Copy what numba compiled of modules that are the same in both, instead of compiling again.
+    """Copy what numba compiled, if its modules are the same in both, instead of compiling again.
 
-    It is valid for the time at which its module was changed, so that is copied, too.
+    It is valid for the time at which its module was changed, so that is copied, too. All modules
+    have to be the same, since compiled functions contain those of other modules that they call.
     """
-    for compiled in (root / "pipeline").rglob("__pycache__/*.nb[ci]"):
-        module = compiled.parents[1] / f"{compiled.name.partition('.')[0]}.py"
-        there = tree / module.relative_to(root)
-        if there.is_file() and there.read_bytes() == module.read_bytes():
-            shutil.copystat(module, there)
-            (there.parent / "__pycache__").mkdir(exist_ok=True)
-            shutil.copy(compiled, there.parent / "__pycache__")
+    compiled: dict[Path, list[Path]] = {}
+    for path in (root / "pipeline").rglob("__pycache__/*.nb[ci]"):
+        module = path.parents[1] / f"{path.name.partition('.')[0]}.py"
+        if module.is_file():
+            compiled.setdefault(module, []).append(path)
+    there = {module: tree / module.relative_to(root) for module in compiled}
+    if not all(
+        copy.is_file() and copy.read_bytes() == module.read_bytes()
+        for module, copy in there.items()
+    ):
+        return
+    for module, copy in there.items():
+        shutil.copystat(module, copy)
+        (copy.parent / "__pycache__").mkdir(exist_ok=True)
+        for path in compiled[module]:
+            shutil.copy(path, copy.parent / "__pycache__")
 
 
 def train(known: "RecordedRun", tree: Path) -> Path:

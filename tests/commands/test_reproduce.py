@@ -121,23 +121,23 @@ def test_the_worktree_gets_the_runs_parameters_and_data(asked, tree, tmp_path):
     assert calls == [f"cache dir --local {cache}", "checkout data/raw"]
 
 
-def test_what_numba_compiled_of_the_same_code_is_not_compiled_again(tree, tmp_path):
-    """With the time that it is valid for; other code is left as it is."""
-    for root, other in ((tmp_path / "project", "a"), (tree, "b")):
+@pytest.mark.parametrize("same", [True, False])
+def test_what_numba_compiled_of_the_same_code_is_not_compiled_again(tree, tmp_path, same):
+    """With the time that it is valid for; if one module differs, others may contain its code."""
+    project = tmp_path / "project"
+    for root, other in ((project, "a"), (tree, "a" if same else "b")):
         compiled = root / "pipeline" / "models" / "__pycache__"
         compiled.mkdir(parents=True)
-        (compiled.parent / "same.py").write_text("same")
+        (compiled.parent / "one.py").write_text("same")
         (compiled.parent / "other.py").write_text(other)
-    for name in ("same.f-1.py311.nbi", "same.f-1.py311.1.nbc", "other.f-1.py311.nbi", "gone.f.nbi"):
-        (tmp_path / "project" / "pipeline" / "models" / "__pycache__" / name).touch()
-    code = tmp_path / "project" / "pipeline" / "models" / "same.py"
-    os.utime(code, (1, 1))
-    reproduce.copy_compiled(tmp_path / "project", tree)
+    names = {"one.f-1.py311.nbi", "one.f-1.py311.1.nbc", "other.f-1.py311.nbi"}
+    for name in {*names, "gone.f.nbi"}:
+        (project / "pipeline" / "models" / "__pycache__" / name).touch()
+    os.utime(project / "pipeline" / "models" / "one.py", (1, 1))
+    reproduce.copy_compiled(project, tree)
     models = tree / "pipeline" / "models"
-    found = {path.name for path in (models / "__pycache__").iterdir()}
-    assert found == {"same.f-1.py311.nbi", "same.f-1.py311.1.nbc"}
-    assert (models / "same.py").stat().st_mtime == 1
-    assert (models / "other.py").stat().st_mtime > 1
+    assert {path.name for path in (models / "__pycache__").iterdir()} == (names if same else set())
+    assert ((models / "one.py").stat().st_mtime == 1) == same
 
 
 def test_data_that_is_gone_is_an_error(asked, tree, tmp_path):
