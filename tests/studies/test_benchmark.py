@@ -227,6 +227,7 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     (tmp_path / "locks" / "run.txt").touch()
     monkeypatch.setattr(growth, "RESAMPLED", (50,))
     monkeypatch.setattr(single, "_CALLS", 1)
+    monkeypatch.setattr("pipeline.evaluation.outputs.run_images", lambda *_: {})
     options = (
         "--implementations spotlight keras --parts throughput inference single length rows growth "
     )
