@@ -1,6 +1,5 @@
 """`search`: search for a dataset's training recipe, by validation loss."""
 
-from pipeline.cells import run_side_by_side
 from pipeline.commands import Subparsers
 from pipeline.commands.repro import add_jobs
 from pipeline.core.runtime import quiet_imports
@@ -55,6 +54,8 @@ def run(
         from pipeline.studies.recipe.trials import open_search, search_recipe
 
     if jobs > 1 and not cluster:
+        from pipeline.cells import run_side_by_side
+
         settings, *_ = open_search(workspace, trials, storage)
         run_side_by_side(
             {f"worker {number}": ["pipeline", *command] for number in range(1, jobs + 1)},

@@ -44,7 +44,7 @@ def project(workspace, monkeypatch):
 
 def test_a_search_is_kept_shown_and_not_repeated(project, capsys, monkeypatch):
     """A table beside its parameters, a run for each trial below one parent; test rows unread."""
-    ran = in_this_process(monkeypatch, "pipeline.commands.search")
+    ran = in_this_process(monkeypatch, "pipeline.cells")
     monkeypatch.chdir(project.root)
     assert main(["search", "--jobs", "2"]) == 0
     database = f"sqlite:///{project.recipe_search.scratch}/trials.db"

@@ -107,9 +107,10 @@ def _rows(axes: Axes, found: Sequence[Mapping[str, Any]]) -> None:
     axes.set_xlabel("rows")
     axes.set_ylabel("GB")
     axes.set_xscale("log")
+    axes.margins(x=0.12)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(0, 0.94))
 
 
 def _length(axes: Axes, found: Sequence[Mapping[str, Any]]) -> None:
