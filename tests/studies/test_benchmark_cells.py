@@ -13,6 +13,8 @@ stages:
     outs: [{path: results/models/a-1, md5: bb}]
   train@a-2:
     outs: [{path: results/models/a-2, md5: cc}]
+  train@a-3:
+    outs: [{path: results/models/a-3, md5: ee}]
 """
 
 
@@ -20,6 +22,7 @@ stages:
 def ways(monkeypatch):
     """Stand-ins for the three ways; each has the time and leaves the lock that it is given."""
     monkeypatch.setattr(cells.importlib.util, "find_spec", lambda _: True)
+    monkeypatch.setattr(cells, "MODELS", ["a"])
     monkeypatch.setattr(cells, "_prepare", lambda _, prepared: prepared.mkdir())
     clock = [0.0]
     monkeypatch.setattr(cells.time, "perf_counter", lambda: clock[0])
@@ -43,7 +46,7 @@ def measured(tmp_path):
 
 def test_the_ways_take_turns_and_their_bytes_are_compared(ways, tmp_path):
     """Times as they are, and how many times as fast; what isn't a cell may differ."""
-    ways("ray", 40.0, LOCK.replace("aa", "dd"))
+    ways("ray", 40.0, LOCK.replace("aa", "dd").replace("ee", "ff"))
     found = measured(tmp_path)
     assert found["cells"] == 2
     assert found["seconds"] == {"serial": [60, 60], "jobs": [30, 30], "ray": [40, 40]}

@@ -25,12 +25,8 @@ from pipeline.workspace import Workspace
 
 BEFORE = ["check", "pretrain"]
 # The demo's two models and two seeds: four trainings, with a thread for each.
-CHANGES = {
-    "dataset": "demo",
-    "models": ["bilstm", "bilstm_attention"],
-    "seeds": [1, 2],
-    "threads": 1,
-}
+MODELS, SEEDS = ["bilstm", "bilstm_attention"], [1, 2]
+CHANGES = {"dataset": "demo", "models": MODELS, "seeds": SEEDS, "threads": 1}
 
 
 def measure(
@@ -105,8 +101,9 @@ def _ray(folder: Path, *, before: list[str], threads: int) -> None:
 
 
 def _outputs(folder: Path) -> dict[str, Any]:
-    """Cell → what it wrote, with its hash."""
+    """Cell → what it wrote, with its hash; the lock has those of other models and seeds, too."""
     lock: Any = read_yaml(folder / "dvc.lock")
     return {
-        name: stage["outs"] for name, stage in lock["stages"].items() if name.startswith("train@")
+        name: lock["stages"][name]["outs"]
+        for name in (f"train@{model}-{seed}" for model in MODELS for seed in SEEDS)
     }
