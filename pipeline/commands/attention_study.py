@@ -25,4 +25,5 @@ def run(workspace: Workspace, source: list[str], jobs: int, only: str | None) ->
         from pipeline.studies.attention.runs import run_study
 
     run_study(workspace, workspace.attention_study, paths, jobs=jobs, only=only)
-    progress.say("\nnext: make docs (writes the table in docs/explanations.md)")
+    if only is None:
+        progress.say("\nnext: make docs (writes the table in docs/explanations.md)")

@@ -42,7 +42,7 @@ def run(
     workers: int,
 ) -> None:
     """Continue the search until it has that many trials."""
-    if storage is None and jobs > 1:
+    if storage is None and jobs > 1 and not cluster:
         scratch = workspace.recipe_search.scratch
         scratch.mkdir(parents=True, exist_ok=True)
         storage = f"sqlite:///{scratch / 'trials.db'}"

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pipeline.core import schema
+from pipeline.core import params, schema
+from pipeline.core.files import read_json
 from pipeline.core.schema import Section
+from pipeline.errors import ParamsError
+from pipeline.workspace import Workspace
 
 T = TypeVar("T", bound=Section)
 
@@ -19,3 +22,25 @@ def read_study(section: type[T], path: Path) -> T:
     document = schema.read_yaml(path)
     values = document if isinstance(document, Mapping) else {}
     return schema.validate(section, values, where="/".join(path.parts[-3:]))
+
+
+def read_encoded(workspace: Workspace, part: Workspace, dataset: str) -> params.Params:
+    """Read the project's parameters, whose dataset must be the study's, and encoded.
+
+    Args:
+        workspace: the project's files.
+        part: the study's.
+        dataset: the one that it names.
+
+    Raises:
+        ParamsError: another dataset is selected or encoded.
+    """
+    settings = params.load_params(workspace.params)
+    about: dict[str, Any] = read_json(workspace.encoded / "encoding.json")
+    if not settings.dataset == about["dataset"] == dataset:
+        raise ParamsError(
+            f"{part.part}/params.yaml names '{dataset}', params.yaml selects "
+            f"'{settings.dataset}', and data/encoded holds '{about['dataset']}'.",
+            fix=f"set `dataset: {dataset}` in params.yaml, then: dvc repro pretrain",
+        )
+    return settings

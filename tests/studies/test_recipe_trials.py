@@ -111,6 +111,7 @@ def test_no_trials_at_all_are_refused(project):
     ("options", "said"),
     [
         (["--cluster", "local"], "needs --storage"),
+        (["--cluster", "local", "--jobs", "2"], "needs --storage"),
         (["--cluster", "local", "--storage", "x", "--workers", "0"], "--workers is 0"),
     ],
 )

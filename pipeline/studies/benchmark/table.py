@@ -40,11 +40,13 @@ def _machine(document: Mapping[str, Any]) -> str:
     machine = document["machine"]
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     sizes = document["sizes"]
-    threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
+    computing = f"{machine['cores']} cores"
+    if "cells" not in document:  # each of which has threads of its own
+        threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
+        computing = f"{threads} on {computing}"
     about = (
-        f"Measured on {document['date']} with {machine['processor']}, {threads} "
-        f"on {machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}, "
-        f"{libraries}"
+        f"Measured on {document['date']} with {machine['processor']}, {computing}, "
+        f"{machine['memory_gb']} GB, Python {machine['python']}, {libraries}"
     )
     if "answers" in document:  # of the project's own models
         return f"{about}; load average {document['answers']['load_average']:.1f} at first."

@@ -9,9 +9,10 @@ from optuna import Study
 
 from pipeline import fingerprint, progress
 from pipeline.core import params
-from pipeline.core.files import read_json, write_csv
+from pipeline.core.files import write_csv
 from pipeline.core.sequences import read_sequences
 from pipeline.errors import ParamsError, TrackingError
+from pipeline.studies.parameters import read_encoded
 from pipeline.studies.recipe.search import (
     INPUTS,
     Choice,
@@ -84,14 +85,7 @@ def open_search(
         raise ParamsError(f"--trials is {trials}.", fix="ask for at least one trial.")
     part = workspace.recipe_search
     search = load_search(part.params)
-    settings = params.load_params(workspace.params)
-    about = read_json(workspace.encoded / "encoding.json")
-    if not settings.dataset == about["dataset"] == search.dataset:
-        raise ParamsError(
-            f"The search is for '{search.dataset}', params.yaml selects '{settings.dataset}', "
-            f"and data/encoded holds '{about['dataset']}'.",
-            fix=f"set `dataset: {search.dataset}` in params.yaml, then: dvc repro pretrain",
-        )
+    settings = read_encoded(workspace, part, search.dataset)
     study = open_study(
         search,
         storage or part.scratch / "trials.log",

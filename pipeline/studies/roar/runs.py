@@ -16,6 +16,7 @@ from pipeline.core.sequences import read_sequences, write_sequences
 from pipeline.errors import ParamsError
 from pipeline.evaluation.results import ATTENTION, scores
 from pipeline.studies.cells import cell_named, run_cells
+from pipeline.studies.parameters import read_encoded
 from pipeline.studies.roar.masking import mask, score
 from pipeline.studies.roar.settings import RANDOM, Run, Study, load_study
 from pipeline.studies.training import train_once
@@ -46,7 +47,7 @@ def run_study(
         PipelineError: curves that ran side by side failed.
     """
     study = load_study(part.params)
-    recipe = _recipe(workspace, study)
+    recipe = _recipe(workspace, part, study)
     runtime.pin_threads(study.threads)
     tf.get_logger().setLevel("ERROR")  # it warns of many graphs: each run has its own
     curves = {
@@ -80,15 +81,8 @@ def model_folder(part: Workspace, study: Study, run: Run) -> Path:
     return Workspace(part.scratch / run.name).model(study.model, run.seed)
 
 
-def _recipe(workspace: Workspace, study: Study) -> params.Recipe:
-    settings = params.load_params(workspace.params)
-    about = read_json(workspace.encoded / "encoding.json")
-    if not settings.dataset == about["dataset"] == study.dataset:
-        raise ParamsError(
-            f"The study masks '{study.dataset}', params.yaml selects '{settings.dataset}', and "
-            f"data/encoded holds '{about['dataset']}'.",
-            fix=f"set `dataset: {study.dataset}` in params.yaml, then: dvc repro pretrain",
-        )
+def _recipe(workspace: Workspace, part: Workspace, study: Study) -> params.Recipe:
+    settings = read_encoded(workspace, part, study.dataset)
     encode = settings.entry.encode
     if not isinstance(encode, params.TextEncode) or encode.tokenizer != "words":
         raise ParamsError(
