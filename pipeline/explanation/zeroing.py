@@ -23,12 +23,12 @@ Zeroed = Callable[[Sequences, NDArray[np.bool_]], NDArray[np.float32]]
 
 
 @lru_cache(maxsize=2)  # traced once, whatever weights it has
-def zeroing(predictor: keras.Model, batch_size: int = 256) -> Zeroed:
+def zeroing(predictor: keras.Model, batch_size: int = 128) -> Zeroed:
     """A function that predicts the rows with every vector zeroed that a mask leaves out.
 
     Args:
         predictor: a `Network.predictor`.
-        batch_size: masked rows in a batch, at most.
+        batch_size: masked rows in a batch, at most; but a row has all its masks in one batch.
     """
     below, encoder, above = split_at_encoder(predictor)
 
