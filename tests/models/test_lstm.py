@@ -167,6 +167,30 @@ def test_a_prediction_has_the_bytes_of_training(form):
         assert one.tobytes() == other.tobytes()
 
 
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_fixed_weights_leave_the_inputs_gradient_as_it_is(form):
+    """Though nothing is computed for the weights."""
+    layer = layer_of(BiLSTM, return_sequences=True)
+    layer.build((None, None, FEATURES))
+    layer.set_weights([*weights(), *weights(seed=2)])
+
+    def gradients(*, fixed):
+        x = tf.constant(form())
+        recurrent = layer.forward_layer.cell.recurrent_kernel.value
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            states = layer(
+                formed(x, BiLSTM), mask=tf.constant(scattered), training=True, fixed=fixed
+            )
+            loss = tf.reduce_sum(states**2)
+        return [array.numpy() for array in tape.gradient(loss, [x, recurrent])]
+
+    (of_input, of_weights), (alone, nothing) = (gradients(fixed=each) for each in (False, True))
+    assert alone.tobytes() == of_input.tobytes()
+    assert of_weights.any()
+    assert not nothing.any()
+
+
 def test_the_weights_are_kerass_by_name_and_shape():
     """They load into stock `Bidirectional(LSTM)`."""
     ours, stock = (layer_of(kind) for kind in (BiLSTM, STOCK))
