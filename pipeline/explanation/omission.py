@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from pipeline.explanation.erasure import BATCH
 from pipeline.explanation.gradients import reader
 from pipeline.explanation.zeroing import as_task
 from pipeline.models.network import split_at_encoder
@@ -29,7 +30,7 @@ Omitting = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
 @lru_cache(maxsize=2)  # traced once, whatever weights it has
-def omitting(predictor: keras.Model, rows: int = 64) -> Omitting | None:
+def omitting(predictor: keras.Model, rows: int = BATCH) -> Omitting | None:
     """A function that leaves out each step of a row of two or more.
 
     None where the Bi-LSTM isn't compiled for the CPU, as with a GPU: there the plain way is faster.
