@@ -68,13 +68,15 @@ def few_at_a_time(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
     """The rows of more than one step, some of like length at a time, which takes little padding.
 
+    The longest come first, so that threads end at about the same time.
+
     Yields:
         The rows, and <bool>[total], whether a step is theirs.
     """
     several = np.flatnonzero(sequences.lengths > 1)
     alike = several[np.argsort(sequences.lengths[several], kind="stable")]
     row_of = np.repeat(np.arange(len(sequences)), sequences.lengths)
-    for some in np.array_split(alike, max(1, -(-len(several) // ROWS_AT_ONCE))):
+    for some in reversed(np.array_split(alike, max(1, -(-len(several) // ROWS_AT_ONCE)))):
         rows = np.sort(some)
         yield rows, np.isin(row_of, rows)
 
