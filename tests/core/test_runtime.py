@@ -46,7 +46,7 @@ def test_a_gpu_gets_settings_of_its_own(monkeypatch):
 
 @pytest.mark.parametrize("gpus", [[], ["the only one"]])
 def test_a_gpu_adds_in_a_fixed_order(gpus, monkeypatch):
-    """It is told so, and a CPU isn't: that would only slow it down."""
+    """TensorFlow is told so where there is one; the compiled functions need no such order."""
     told = []
     for name in ("intra", "inter"):
         setter = f"set_{name}_op_parallelism_threads"
