@@ -28,7 +28,8 @@ class BiLSTM(keras.layers.Bidirectional):
       their gradients, are then computed once for each distinct vector.
 
     The output is `Bidirectional`'s, and the weights are interchangeable with its. Options that
-    aren't compiled are left to Keras, and so is a GPU.
+    aren't compiled are left to Keras, and so is a GPU. Its cuDNN demands of a mask that each row
+    begins with its real steps, one at least, as all batches of `encoding.batching` do.
     """
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:
