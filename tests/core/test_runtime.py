@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -25,6 +26,19 @@ def test_greetings_of_libraries_are_kept_aside_and_shown_if_the_import_fails(cap
     assert "later" in capfd.readouterr().err
 
 
+def test_garbage_is_collected_again_after_imports():
+    """Even if one fails."""
+
+    def fail():
+        with runtime.quiet_imports():
+            assert not gc.isenabled()
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert gc.isenabled()
+
+
 def test_what_the_user_set_stays(monkeypatch):
     """Quiet by default, not by force."""
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")
@@ -36,7 +50,6 @@ def test_what_the_user_set_stays(monkeypatch):
 def test_threads_are_pinned():
     """TensorFlow computes with as many as the parameter says."""
     code = (
-        "import gc; gc.disable()\n"
         "from pipeline.core import runtime\n"
         "with runtime.quiet_imports(): import tensorflow as tf\n"
         "runtime.pin_threads(1)\n"
