@@ -31,7 +31,8 @@ BAD_TEXTS = {"none": ["fine", None], "empty": [""], "blank": ["  "], "number": [
 # Another process in another folder, which knows a packed model and nothing of the project. For
 # each model it is forked off one that has the libraries.
 PROGRAM = """
-import json, os, sys
+import gc, json, os, sys
+gc.disable()  # looking for garbage takes a while
 import keras, mlflow.pyfunc, pandas
 from mlflow.exceptions import MlflowException
 
