@@ -2,7 +2,7 @@
 # Train one cell on any node that sees this folder: in a clone of its own, with the data from the DVC
 # remote, and with the result into its run cache. As an array of SLURM:
 #
-#   dvc push && dvc push --run-cache
+#   dvc push --run-cache
 #   dvc stage list --name-only | grep '^train@' > cells.txt
 #   sbatch --wait --array=1-$(wc -l < cells.txt) deploy/cell.sh
 #   dvc fetch --run-cache && dvc repro --pull

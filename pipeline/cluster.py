@@ -62,8 +62,7 @@ def repro_on_cluster(
     waiting = stale_cells(folder, stage)
     if not waiting:
         return
-    _dvc(folder, "push")
-    _dvc(folder, "push", "--run-cache")
+    _dvc(folder, "push", "--run-cache")  # with the data
     tasks = {cell: [["pipeline", "cell", cell]] for cell in waiting}
     failed = _on_nodes(folder, tasks, address=address, threads=threads)
     _dvc(folder, "fetch", "--run-cache")

@@ -3,7 +3,8 @@
 import ast
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -77,18 +78,32 @@ def _file(name: str) -> Path | None:
 
 def _has_code(path: Path) -> bool:
     """Whether a file contains more than a docstring."""
-    body = ast.parse(path.read_bytes()).body
-    return any(not isinstance(node, ast.Expr) for node in body)
+    return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_bytes()).body)
 
 
 def _imports(path: Path) -> list[str]:
     """Names within the package that a file imports, at any level of the file."""
+    prefix = f"{PACKAGE.name}."
+    names = _imported(path.read_bytes())
+    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+
+
+@cache  # a study asks for each of its runs
+def _imported(code: bytes) -> list[str]:
+    """Names that code imports, at any level."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _statements(ast.parse(code).body):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.append(node.module)
             names += [f"{node.module}.{alias.name}" for alias in node.names]
-    prefix = f"{PACKAGE.name}."
-    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    return names
+
+
+def _statements(block: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """The statements of a block, and those in them: an expression imports nothing."""
+    for node in block:
+        yield node
+        for inner in ("body", "orelse", "handlers", "finalbody", "cases"):
+            yield from _statements(getattr(node, inner, ()))

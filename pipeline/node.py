@@ -30,6 +30,9 @@ def train_cell(folder: Path, cell: str, checkpoint: Path) -> None:
     Raises:
         PipelineError: there is no remote, or the cell failed.
     """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
     shared = Shared.of(folder, checkpoint)
     shared.fetch()
     # Not the cell alone: what DVC doesn't keep, such as the marker of the check, is made here.
@@ -42,11 +45,11 @@ def train_cell(folder: Path, cell: str, checkpoint: Path) -> None:
                 shared.push()
     if training.returncode:
         raise PipelineError(f"dvc repro {cell} failed.", fix="its own error is above.")
-    push = subprocess.run(
-        [sys.executable, "-m", "dvc", "push", "--run-cache"], cwd=folder, check=False
-    )
-    if push.returncode:
-        raise PipelineError(f"The result of {cell} could not be pushed.", fix=SHARE)
+    try:
+        with Repo(str(folder)) as repo:
+            repo.push(run_cache=True)
+    except DvcException as error:
+        raise PipelineError(f"The result of {cell} can't be pushed: {error}", fix=SHARE) from None
     shared.remove()
 
 

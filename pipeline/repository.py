@@ -71,10 +71,10 @@ def init_dvc(folder: Path) -> None:
     """Make DVC work without git, as in an unpacked archive, and keep its index private."""
     keep_index_private(folder)
     if git(folder, "rev-parse", "--is-inside-work-tree") is None:
-        dvc = [sys.executable, "-m", "dvc"]
-        if not (folder / ".dvc").is_dir():
-            subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=folder, check=True)
-        subprocess.run([*dvc, "config", "--local", "core.no_scm", "true"], cwd=folder, check=True)
+        arguments = ["init", "--no-scm", "--quiet"]
+        if (folder / ".dvc").is_dir():
+            arguments = ["config", "--local", "core.no_scm", "true"]
+        subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True)
 
 
 def mend_after_kill(folder: Path) -> None:

@@ -1,13 +1,12 @@
 """Cells side by side, under a pipeline whose stages need no library."""
 
-import subprocess
-import sys
 import time
 
 import pytest
 
 from pipeline.cells import repro_cells, stale_cells
 from pipeline.repository import PipelineError, init_dvc
+from tests.support.project import dvc
 
 PIPELINE = """
 stages:
@@ -55,31 +54,26 @@ def run(project, jobs=2):
     )
 
 
-def test_cells_run_next_to_each_other_and_leave_a_sound_lock(project, capsys):
-    """Each waits until another has begun; afterwards DVC runs only what comes after them."""
-    run(project)
-    assert (project / "first.txt").exists()
-    assert not (project / "last.txt").exists()
-    assert "3 of 3: work@" in capsys.readouterr().out
-    assert stale_cells(project, "work") == []
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro"], cwd=project, capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
-    assert "Running stage 'last'" in done.stdout
-    assert "Running stage 'work" not in done.stdout
-    assert (project / "last.txt").read_text() == "abc"
+def test_cells_run_next_to_each_other_and_one_that_fails_stops_only_itself(project, capsys):
+    """Each waits until another has begun. The error names the one that failed, with its log's end.
 
-
-def test_a_failed_cell_stops_only_itself_and_is_named(project):
-    """With the end of its log; the next run repeats it alone."""
+    The next run repeats it alone; afterwards DVC, by itself, runs only what comes after them.
+    """
     (project / "b.fails").touch()
     with pytest.raises(PipelineError, match=r"1 of 3 cells failed: work@b(.|\n)*has no luck"):
         run(project)
+    assert "3 of 3: work@" in capsys.readouterr().out
+    assert (project / "first.txt").exists()
     assert stale_cells(project, "work") == ["work@b"]
     (project / "b.fails").unlink()
     run(project)
+    assert "1 of 1: work@b" in capsys.readouterr().out
+    assert not (project / "last.txt").exists()
     assert stale_cells(project, "work") == []
+    shown = dvc(project, "repro").stdout
+    assert "Running stage 'last'" in shown
+    assert "Running stage 'work" not in shown
+    assert (project / "last.txt").read_text() == "abc"
 
 
 def test_what_runs_is_ended_with_the_command(project, monkeypatch):

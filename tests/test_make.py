@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
 from tests.support.paths import PROJECT as ROOT
 from tests.support.processes import run
 
@@ -221,3 +222,8 @@ class TestMake:
         for _ in range(2):
             checkout.make("clean")
         assert [name for name in gone + kept if (checkout.root / name).exists()] == kept
+
+
+def test_the_files_that_begin_the_tests_are_there():
+    """A file that was renamed would run late, in silence."""
+    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []

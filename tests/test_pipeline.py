@@ -50,6 +50,8 @@ def finished(tmp_path_factory):
     root = new_project(tmp_path_factory.mktemp("eine Übung") / "Projekt für Ж")
     lasted = kills.durations(root)
     commit(root, "results")
+    for packed in (root / "mlartifacts").rglob("code/pipeline"):
+        copy_compiled(root / "pipeline", packed)
     return root, lasted, kills.files(root), kills.recorded(root)
 
 

@@ -1,6 +1,5 @@
 """The stages of dvc.yaml, which DVC calls one by one."""
 
-import gc
 from importlib import import_module
 from typing import Any
 
@@ -38,11 +37,6 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(workspace: Workspace, stage: str, **options: Any) -> None:
     """Run one stage."""
-    gc.disable()  # next to nothing of what imports make is garbage, and looking takes a while
-    try:
-        with quiet_imports():
-            module = import_module(f"pipeline.stages.{stage}")
-    finally:
-        gc.freeze()  # and it stays, so later collections leave it out
-        gc.enable()
+    with quiet_imports():
+        module = import_module(f"pipeline.stages.{stage}")
     module.run(workspace, **options)

@@ -1,6 +1,7 @@
 """Settings of the whole process: quiet libraries, the number of threads, and how a GPU computes."""
 
 import contextlib
+import gc
 import os
 import sys
 import tempfile
@@ -45,6 +46,7 @@ def quiet_imports() -> Iterator[None]:
         os.environ.setdefault(name, value)
     lean = _Lean()
     sys.meta_path.insert(0, lean)
+    gc.disable()  # next to nothing of what imports make is garbage, and looking takes a while
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as captured:
@@ -56,6 +58,8 @@ def quiet_imports() -> Iterator[None]:
             os.write(original, captured.read())
             raise
         finally:
+            gc.freeze()  # and it stays, so later collections leave it out
+            gc.enable()
             sys.meta_path.remove(lean)
             sys.stderr.flush()
             os.dup2(original, 2)

@@ -9,9 +9,7 @@ from sklearn import metrics as sklearn_metrics
 
 from pipeline.core.predictions import Predictions, Task
 from pipeline.evaluation.calibration import expected_calibration_error, negative_log_likelihood
-from pipeline.evaluation.results import ModelResult, aggregate
-
-DIGITS = 6  # of every float in a file: beyond them a processor may differ
+from pipeline.evaluation.results import DIGITS, ModelResult, aggregate
 
 
 def measure(predictions: Predictions, task: Task) -> dict[str, float | None]:

@@ -14,6 +14,8 @@ from pipeline.core.predictions import Predictions, Task, read_predictions
 from pipeline.errors import ArtifactError
 from pipeline.workspace import Workspace
 
+DIGITS = 6  # of every float in a file: beyond them a processor may differ
+
 # The kinds of `Recipe.pooling` that weigh the steps.
 ATTENTION = frozenset({"additive", "additive_max", "dot", "dot_last", "dot_max"})
 

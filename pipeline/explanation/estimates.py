@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Document = dict[str, Any]
 
@@ -14,6 +13,8 @@ DIGITS = 6
 
 def over_rows(values: Sequence[float] | NDArray[np.float64], confidence: float) -> Document:
     """Mean over rows with Student's interval; without one where there is a single row."""
+    from scipy import stats  # half a second, which those that only read estimates are spared
+
     sample = np.asarray(values, np.float64)
     mean = float(sample.mean())
     if len(sample) < 2:

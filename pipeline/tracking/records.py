@@ -12,8 +12,7 @@ from typing import Any, Literal
 from pipeline.core.files import SEAL, read_json, read_text
 from pipeline.core.predictions import Task, read_predictions
 from pipeline.core.sequences import NETWORK_INPUTS
-from pipeline.evaluation.metrics import DIGITS, measure
-from pipeline.evaluation.results import aggregate, read_baseline_names
+from pipeline.evaluation.results import DIGITS, aggregate, read_baseline_names
 from pipeline.evaluation.wording import compact
 from pipeline.explanation import trust
 from pipeline.tracking.provenance import changes, dvc_experiment, origin
@@ -186,6 +185,8 @@ def _costs(path: Path, fingerprint: str) -> dict[str, float]:
 
 def measured(folder: Path, task: Task) -> dict[str, float]:
     """Every metric of every split that was predicted, as `test/accuracy`."""
+    from pipeline.evaluation.metrics import measure  # scikit-learn: a run that begins needs none
+
     return {
         f"{path.stem}/{name}": round(value, DIGITS)
         for path in sorted(folder.glob("*.parquet"))

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from scipy.stats import entropy
+from scipy.special import entr
 
 from pipeline import progress
 from pipeline.core.params import Recipe
@@ -206,7 +206,8 @@ def _constant_loss(
     if task == "regression":
         return float(np.var(targets))
     counts = np.bincount(targets)
-    return float(entropy(counts if weights is None else counts * weights[: len(counts)]))
+    weighted = counts if weights is None else counts * weights[: len(counts)]
+    return float(entr(weighted / weighted.sum()).sum())
 
 
 def _scores(

@@ -46,7 +46,9 @@ def learn(tmp_path, monkeypatch):
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks" / "run.txt").touch()
 
-    def run(name, source, encoding, models=("bilstm_attention",), **training):
+    def run(name, source, encoding, models=("bilstm_attention",), images=True, **training):
+        if not images:  # which other data has here
+            monkeypatch.setattr(outputs, "plot_images", lambda *_: {})
         document = {
             **DOCUMENT,
             "dataset": name,
@@ -183,6 +185,7 @@ def test_a_folder_of_parquet_files_in_byte_pairs(learn, tmp_path):
         "pieces",
         {"kind": "files", "path": "in", "classes": ["bad", "good"]},
         {"tokenizer": "bpe", "vocabulary": 300, "max_len": 40},
+        images=False,
     )
     about = read_json(workspace.encoded / "encoding.json")
     assert {name: split["rows"] for name, split in about["splits"].items()} == {
@@ -246,6 +249,7 @@ def test_windows_of_an_hourly_series(learn, tmp_path):
             "split": {"train": 200, "validation": 100, "test": 100},
         },
         {"window": 24, "horizon": 6, "season": 24},
+        images=False,
     )
     measured, comparison, faithfulness, page = results(workspace)
     assert set(measured) == {"mean", "last_value", "seasonal", "ridge", "bilstm_attention"}
@@ -281,6 +285,7 @@ def test_several_series_in_one_file(learn, tmp_path):
             "split": {"train": 0.6, "validation": 0.2, "test": 0.2},
         },
         {"window": 7, "season": 7, "relative": True},
+        images=False,
     )
     measured, comparison, _, _ = results(workspace)
     mse = {name: model["test"]["mse"]["mean"] for name, model in measured.items()}
@@ -300,6 +305,7 @@ def test_whole_sequences_are_classified(learn, tmp_path):
         "trends",
         {"kind": "sequences", "path": "in.parquet", "features": ["level"], "target": "trend"},
         {},
+        images=False,
     )
     measured, comparison, _, page = results(workspace)
     assert set(measured) == {"class_frequencies", "bilstm_attention"}

@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -24,6 +25,19 @@ def test_greetings_of_libraries_are_kept_aside_and_shown_if_the_import_fails(cap
     assert "the reason" in capfd.readouterr().err
     os.write(2, b"later\n")
     assert "later" in capfd.readouterr().err
+
+
+def test_garbage_is_collected_again_after_imports():
+    """Even if one fails."""
+
+    def fail():
+        with runtime.quiet_imports():
+            assert not gc.isenabled()
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert gc.isenabled()
 
 
 def test_what_the_user_set_stays(monkeypatch):
@@ -60,7 +74,6 @@ def test_a_gpu_adds_in_a_fixed_order(gpus, monkeypatch):
 def test_threads_are_pinned():
     """TensorFlow computes with as many as the parameter says."""
     code = (
-        "import gc; gc.disable()\n"
         "from pipeline.core import runtime\n"
         "with runtime.quiet_imports(): import tensorflow as tf\n"
         "runtime.pin_threads(1)\n"

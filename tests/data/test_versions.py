@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pipeline.core.predictions import Predictions, write_predictions
 from pipeline.data import versions
 from pipeline.data.versions import Change, Side
 from pipeline.errors import DataError
+from tests.support.dvc_command import run_dvc
 from tests.support.paths import PARAMS, PROJECT
 
 ROWS = st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 1)), max_size=15)
@@ -136,7 +138,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     run("git", "config", "user.email", "reader@example.org")
     run("git", "config", "user.name", "Reader")
     dvc("init", "--quiet")
-    dvc("config", "core.analytics", "false")
     (root / "data" / "own").mkdir(parents=True)
     (root / "dvc.yaml").write_text(DVC_YAML.format(python=sys.executable))
     shutil.copy(PARAMS, root / "params.yaml")
@@ -150,9 +151,10 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def dvc(*arguments: str) -> str:
-    """What a DVC command says."""
-    return run(sys.executable, "-m", "dvc", *arguments)
+def dvc(*arguments: str) -> None:
+    """Run a DVC command; it must end well."""
+    done = run_dvc(Path.cwd(), *arguments, environment=dict(os.environ))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:

@@ -13,6 +13,7 @@ import pytest
 from pipeline import cluster
 from pipeline.__main__ import main
 from pipeline.repository import PipelineError
+from tests.support.dvc_command import run_dvc
 from tests.support.paths import PROJECT
 
 PIPELINE = """
@@ -29,7 +30,7 @@ stages:
 
 
 def shell(folder, command, **variables):
-    """Run a command as a user would; its output."""
+    """Run a command of a shell; its output."""
     roles = {f"GIT_{role}_NAME": "A" for role in ("AUTHOR", "COMMITTER")}
     roles |= {f"GIT_{role}_EMAIL": "a@example.org" for role in ("AUTHOR", "COMMITTER")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -44,6 +45,13 @@ def shell(folder, command, **variables):
     return done.stdout
 
 
+def dvc_in(folder, *arguments):
+    """Run a command of DVC; its output."""
+    done = run_dvc(folder, *arguments, environment=dict(os.environ))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
     """The folder of a project under git and DVC."""
@@ -52,8 +60,10 @@ def begun(tmp_path_factory):
     project.mkdir()
     (project / "dvc.yaml").write_text(PIPELINE)
     (project / "recipe.txt").write_text("plain\n")
-    shell(project, "git init -q && dvc init -q && dvc config core.analytics false")
-    shell(project, "dvc remote add -q -d shared /REMOTE && dvc repro -q first")
+    shell(project, "git init -q")
+    dvc_in(project, "init")
+    dvc_in(project, "remote", "add", "-d", "shared", "/REMOTE")
+    dvc_in(project, "repro", "first")
     shell(project, "git add -A && git commit -qm begin")
     return folder
 
@@ -71,13 +81,21 @@ def run(begun, tmp_path, monkeypatch):
     return ran
 
 
-def test_another_nodes_result_is_not_computed_again(run):
+@pytest.fixture
+def dvc(run, tmp_path):
+    """A function that runs a command of DVC in that copy."""
+    return partial(dvc_in, tmp_path / "a project")
+
+
+def test_another_nodes_result_is_not_computed_again(run, dvc):
     """With what is not committed here; the cells that it has not run still are."""
-    run("echo changed > recipe.txt && dvc push -q && dvc push -q --run-cache")
-    run("dvc stage list --name-only | grep '^train@' > cells.txt")
+    run("echo changed > recipe.txt")
+    dvc("push", "--run-cache")
+    cells = dvc("stage", "list", "--name-only").splitlines()
+    run(f"printf '%s\\n' {' '.join(cells)} | grep '^train@' > cells.txt")
     run(f"sh '{PROJECT}/deploy/cell.sh'", SLURM_ARRAY_TASK_ID="2")
-    run("dvc fetch -q --run-cache")
-    said = run("dvc repro --pull")
+    dvc("fetch", "--run-cache")
+    said = dvc("repro", "--pull")
     assert "Stage 'train@a-2' is cached" in said
     assert "Running stage 'train@a-1'" in said
     assert run("cat a-2.txt") == "begun\nchanged\n"
@@ -131,26 +149,26 @@ def on_cluster(monkeypatch, ray, address="ray://head:10001"):
     cluster.repro_on_cluster(Path.cwd(), "train", address=address, before=["first"], threads=2)
 
 
-def test_a_cluster_trains_what_is_stale_and_the_head_nothing(run, tmp_path, monkeypatch, capsys):
-    """In clones that have what is not committed here."""
+def test_a_cluster_trains_what_is_stale_and_the_head_nothing(
+    run, dvc, tmp_path, monkeypatch, capsys
+):
+    """In clones that have what is not committed here.
+
+    A cell that fails, or loses its nodes, is named with the end of what the first one said, and
+    stops no other: the next run trains it alone.
+    """
     monkeypatch.chdir(tmp_path / "a project")
     run("echo changed > recipe.txt")
-    on_cluster(monkeypatch, OneNode())
-    shown = capsys.readouterr().out
-    assert [f"{n} of 2: {cell} ended" in shown for n, cell in enumerate(CELLS, 1)] == [True, True]
-    said = run("dvc repro --pull")
-    assert all(f"Stage '{cell}' is cached" in said for cell in CELLS)
-    assert run("cat a-1.txt a-2.txt") == "begun\nchanged\n" * 2
-
-
-def test_a_cell_that_fails_or_loses_its_nodes_is_named_and_stops_no_other(
-    run, tmp_path, monkeypatch
-):
-    """With the end of what the first one said; the others' results are here."""
-    monkeypatch.chdir(tmp_path / "a project")
     with pytest.raises(PipelineError, match=r"1 of 2 cells failed: train@a-1.*\n.*the node died"):
         on_cluster(monkeypatch, OneNode(lost=CELLS[:1]))
-    assert "Stage 'train@a-2' is cached" in run("dvc repro --pull")
+    shown = capsys.readouterr().out
+    assert "1 of 2: train@a-1 failed" in shown
+    assert "2 of 2: train@a-2 ended" in shown
+    assert "Stage 'train@a-2' is cached" in dvc("repro", "--pull", "train@a-2")
+    on_cluster(monkeypatch, OneNode())
+    assert "1 of 1: train@a-1 ended" in capsys.readouterr().out
+    assert "Stage 'train@a-1' is cached" in dvc("repro", "--pull")
+    assert run("cat a-1.txt a-2.txt") == "begun\nchanged\n" * 2
     run("sed -i 's/cat first.txt recipe.txt/cat nowhere.txt/' dvc.yaml")
     with pytest.raises(PipelineError, match=r"2 of 2 cells failed(.|\n)*nowhere.txt"):
         on_cluster(monkeypatch, OneNode())
@@ -164,7 +182,7 @@ for i in $(seq 600); do [ -e {there} ] && exit 1; sleep 0.1; done
 """
 
 
-def test_a_cell_goes_on_from_the_checkpoint_of_a_lost_node(run, tmp_path, monkeypatch):
+def test_a_cell_goes_on_from_the_checkpoint_of_a_lost_node(run, dvc, tmp_path, monkeypatch):
     """It is on the remote while the cell trains, and is gone once its result is there."""
     monkeypatch.chdir(tmp_path / "a project")
     there = tmp_path / "remote" / "spotlight" / "checkpoints" / "a-1.npz"
@@ -175,7 +193,7 @@ def test_a_cell_goes_on_from_the_checkpoint_of_a_lost_node(run, tmp_path, monkey
         on_cluster(monkeypatch, OneNode())
     assert there.read_text() == "the first epoch\n"
     on_cluster(monkeypatch, OneNode())
-    assert "Stage 'train@a-1' is cached" in run("dvc repro --pull")
+    assert "Stage 'train@a-1' is cached" in dvc("repro", "--pull")
     assert run("cat a-1.txt") == "the first epoch\n"
     assert not there.exists()
 
@@ -191,7 +209,7 @@ def test_what_is_no_cell_is_told(name, capsys):
     ("lacking", "said"),
     [
         (("true", None, ""), "needs Ray"),
-        (("dvc remote remove shared", OneNode(), ""), "dvc push failed"),
+        (("dvc remote remove shared", OneNode(), ""), "dvc push --run-cache failed"),
         (("true", OneNode(), "ray://nowhere:1"), "no Ray cluster at 'ray://nowhere:1'"),
     ],
 )

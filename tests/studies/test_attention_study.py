@@ -38,7 +38,8 @@ SMALL = {"source.train": 80, "source.test": 30}
 def workspace(tmp_path, monkeypatch):
     """A small study of a small demo."""
     monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
-    monkeypatch.setattr("pipeline.evaluation.outputs.run_images", lambda *_: {})
+    for images in ("plot_images", "run_images"):  # test_plots.py has them
+        monkeypatch.setattr(f"pipeline.evaluation.outputs.{images}", lambda *_: {})
     shutil.copy(PARAMS, tmp_path / "params.yaml")
     change(tmp_path, {f"datasets.demo.{key}": value for key, value in SMALL.items()})
     change(tmp_path, {"evaluate.resamples": 100})

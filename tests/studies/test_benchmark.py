@@ -227,7 +227,8 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     (tmp_path / "locks" / "run.txt").touch()
     monkeypatch.setattr(growth, "RESAMPLED", (50,))
     monkeypatch.setattr(single, "_CALLS", 1)
-    monkeypatch.setattr("pipeline.evaluation.outputs.run_images", lambda *_: {})
+    for images in ("plot_images", "run_images"):  # test_plots.py has them
+        monkeypatch.setattr(f"pipeline.evaluation.outputs.{images}", lambda *_: {})
     options = (
         "--implementations spotlight keras --parts throughput inference single length rows growth "
     )
@@ -238,8 +239,9 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     markdown = (tmp_path / "out" / "bench.md").read_text(encoding="utf-8")
     assert markdown == table.markdown(document)
     assert markdown in capsys.readouterr().out
-    assert (tmp_path / "out" / "bench.png").read_bytes() == figure.draw(document)
-    assert (tmp_path / "plot.png").read_bytes() == figure.draw(document)
+    image = figure.draw(document)
+    assert (tmp_path / "out" / "bench.png").read_bytes() == image
+    assert (tmp_path / "plot.png").read_bytes() == image
 
     found = document["throughput"]
     assert set(found["implementations"]) == {"spotlight", "keras"}

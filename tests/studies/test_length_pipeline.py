@@ -1,9 +1,5 @@
 """The length study's pipeline, and all of it, small."""
 
-import os
-import subprocess
-import sys
-
 import mlflow
 import pytest
 from ruamel.yaml import YAML
@@ -11,6 +7,7 @@ from ruamel.yaml import YAML
 from pipeline.core.files import read_json
 from pipeline.studies.length import settings
 from pipeline.studies.length.settings import ATTENTION, BASELINE, POSITIONS
+from pipeline.studies.length.stages import corpus, flow, summary, train
 from pipeline.workspace import Workspace
 from tests.support.dependencies import unlisted_and_unused
 from tests.support.paths import PROJECT
@@ -86,27 +83,14 @@ TRAINED = [
     *("60-70-bilstm_chrono", "60-70-bilstm_attention_chrono"),
     *("60-70x2-bilstm_more_data", "60-70x2-bilstm_attention_more_data"),
 ]
-SCRIPT = """
-from pipeline.studies.length.settings import load_study
-from pipeline.studies.length.stages import corpus, flow, summary, train
-from pipeline.workspace import Workspace
-workspace = Workspace.current()
-wanted = load_study(workspace.length_study.params)
-for length in wanted.corpora:
-    corpus.run(workspace, length)
-for run in wanted.runs:
-    train.run(workspace, *run)
-for model in wanted.flow.models:
-    flow.run(workspace, model)
-summary.run(workspace)
-"""
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A study that its stages have run. Their number of threads is a process's own."""
+    """A study that its stages have run."""
     root = tmp_path_factory.mktemp("study")
-    study = Workspace(root).length_study
+    workspace = Workspace(root)
+    study = workspace.length_study
     study.base.mkdir(parents=True)
     params = {**YAML(typ="safe").load(OWN.params.read_text()), **SMALL}
     with study.params.open("w") as file:
@@ -114,15 +98,16 @@ def finished(tmp_path_factory):
     (root / "locks").mkdir()
     (root / "locks" / "run.txt").touch()
     (study.models / "taken-out-1").mkdir(parents=True)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    wanted = settings.load_study(study.params)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
+        for length in wanted.corpora:
+            corpus.run(workspace, length)
+        for run in wanted.runs:
+            train.run(workspace, *run)
+        for model in wanted.flow.models:
+            flow.run(workspace, model)
+        summary.run(workspace)
     return study
 
 

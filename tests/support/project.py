@@ -11,6 +11,7 @@ import mlflow
 from ruamel.yaml import YAML
 
 from pipeline.__main__ import main
+from tests.support.dvc_command import run_dvc
 from tests.support.paths import PARAMS, PROJECT
 from tests.support.short_names import short_name
 
@@ -92,6 +93,11 @@ def run(project, *command, check=True, **environment):
         text=True,
         check=False,
     )
+    return ended(done, check)
+
+
+def ended(done, check):
+    """A command that ended without a traceback, and well if that is to be checked."""
     assert not check or done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done
@@ -108,9 +114,10 @@ def here(project, *arguments):
         return main(arguments)
 
 
-def dvc(project, *arguments, **options):
+def dvc(project, *arguments, check=True, **environment):
     """Run `dvc …`."""
-    return run(project, sys.executable, "-m", "dvc", *arguments, **options)
+    environment = {**users_environment(), **environment}
+    return ended(run_dvc(project, *arguments, environment=environment), check)
 
 
 def commit(project):

@@ -28,29 +28,37 @@ MAX_LEN, TEMPERATURE = 6, 1.7
 FEATURES, STEPS, HORIZON = ["load", "oil"], 5, 2
 BAD_TEXTS = {"none": ["fine", None], "empty": [""], "blank": ["  "], "number": [3]}
 
-# Another process in another folder, which knows the packed model and nothing of the project.
+# Another process in another folder, which knows a packed model and nothing of the project. For
+# each model it is forked off one that has the libraries.
 PROGRAM = """
-import json, sys
-import mlflow.pyfunc, pandas
+import gc, json, os, sys
+gc.disable()  # looking for garbage takes a while
+import keras, mlflow.pyfunc, pandas
 from mlflow.exceptions import MlflowException
 
-model = mlflow.pyfunc.load_model(sys.argv[1])
-good, bad = json.load(sys.stdin)
-rows = pandas.DataFrame(good)
+for goal, good, bad in json.load(sys.stdin):
+    if os.fork():
+        _, ended = os.wait()
+        if ended:
+            sys.exit(1)
+        continue
+    model = mlflow.pyfunc.load_model(goal)
+    rows = pandas.DataFrame(good)
 
-def refused(given):
-    try:
-        model.predict(pandas.DataFrame(given))
-    except MlflowException as error:
-        return [error.error_code, error.message]
+    def refused(given):
+        try:
+            model.predict(pandas.DataFrame(given))
+        except MlflowException as error:
+            return [error.error_code, error.message]
 
-print(json.dumps({
-    "code": sys.modules["pipeline"].__file__,
-    "plain": model.predict(rows).to_dict("records"),
-    "single": [model.predict(rows[i:i + 1]).to_dict("records")[0] for i in range(len(rows))],
-    "attention": model.predict(rows, params={"attention": True}).to_dict("records"),
-    "refused": {name: refused(given) for name, given in bad.items()},
-}))
+    print(json.dumps({
+        "code": sys.modules["pipeline"].__file__,
+        "plain": model.predict(rows).to_dict("records"),
+        "single": [model.predict(rows[i:i + 1]).to_dict("records")[0] for i in range(len(rows))],
+        "attention": model.predict(rows, params={"attention": True}).to_dict("records"),
+        "refused": {name: refused(given) for name, given in bad.items()},
+    }))
+    sys.exit()
 """
 
 BAD_WINDOWS = {
@@ -154,15 +162,15 @@ def loaded(models, encoded):
     return served
 
 
-def answers(goal, folder, good, bad):
-    """What a packed model answers to good and bad requests in another process."""
+def answers(requests, folder):
+    """What packed models answer, each to good and bad requests, in other processes."""
     finished = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(goal)],
+        [sys.executable, "-c", PROGRAM],
         cwd=folder,
-        input=json.dumps([good, bad]),
+        input=json.dumps([(str(goal), good, bad) for goal, good, bad in requests]),
         capture_output=True,
         text=True,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    return json.loads(finished.stdout.splitlines()[-1])
+    return [json.loads(line) for line in finished.stdout.splitlines() if line.startswith("{")]
