@@ -33,13 +33,14 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("spotlight")
 
 
-# What takes more than eight seconds of a core, the longest first.
+# What takes more than eight seconds of a core, the longest first. Before them, a file that compiles
+# what numba is to compile, and one without any: the pipeline's copies take it along.
 LONGEST = (
-    "test_pipeline.py",
     "models/test_lstm.py",
+    "deploy/test_cell.py",
+    "test_pipeline.py",
     "commands/test_own_data.py",
     "studies/test_benchmark.py",
-    "deploy/test_cell.py",
     "training/test_workers.py",
     "training/test_loop.py",
     "stages/test_pretrain.py",

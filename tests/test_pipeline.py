@@ -284,6 +284,7 @@ def test_a_run_that_is_killed_ends_with_the_same_bytes(finished, tmp_path):
     while left:
         round_ += 1
         project = new_project(tmp_path / f"killed {round_}")
+        copy_compiled(whole / "pipeline", project / "pipeline")
         chosen = set(moments.sample(list(lasted), min(left, len(lasted))))
         kills.share_cache(whole, project, but={*chosen, "track"})
         for stage in (stage for stage in lasted if stage in chosen):
