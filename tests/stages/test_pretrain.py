@@ -1,7 +1,5 @@
 import keras
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core import params
@@ -11,15 +9,13 @@ from pipeline.core.files import (
     read_array,
     read_arrays,
     read_json,
-    write_json,
-    write_text,
 )
-from pipeline.core.sequences import read_sequences
-from pipeline.encoding.tokenizer import train_tokenizer
+from pipeline.core.sequences import Sequences, read_sequences, write_sequences
 from pipeline.errors import ParamsError
 from pipeline.stages import pretrain
 from pipeline.training.run import TrainingRun
 from tests.support.project import change
+from tests.support.training import rows
 
 ENCODE = {"tokenizer": "words", "vocabulary": 20, "max_len": 9}
 VECTORS = {"corpus": "train", "size": 6, "epochs": 2}
@@ -76,30 +72,22 @@ def test_unlabeled_texts_have_to_be_there(project):
     assert (project.vectors / "vectors.npy").exists()
 
 
-def test_unlabeled_texts_of_validation_are_not_learned_from(workspace, monkeypatch, capsys):
-    """Word for word the same text, held out of train by `encode`; the others are read."""
-    texts = [f"w{n}" for n in range(96)]
-    held = read_sequences(workspace.encoded / "validation.parquet").rows
-    workspace.raw.mkdir(parents=True)
-    pq.write_table(pa.table({"text": texts}), workspace.raw / "train.parquet")
-    unlabeled = [texts[held[0]], "another", texts[held[1]], "more"]
-    pq.write_table(pa.table({"text": unlabeled}), workspace.raw / "unsupervised.parquet")
-    about = read_json(workspace.encoded / "encoding.json")
-    write_json(workspace.encoded / "encoding.json", {**about, "keep": "head"})
-    tokenizer = train_tokenizer(["another more"], vocabulary=20)
-    write_text(workspace.encoded / "tokenizer.json", tokenizer.to_json())
-    labeled = len(read_sequences(workspace.encoded / "train.parquet"))
+def test_unlabeled_texts_are_learned_from_after_trains(workspace, monkeypatch):
+    """All that `encode` has kept of them, in their order."""
+    unlabeled = rows(5, seed=9)
+    write_sequences(workspace.encoded / "unsupervised.parquet", unlabeled)
+    labeled = read_sequences(workspace.encoded / "train.parquet")
     read = []
     weights = pretrain.pretrain_weights
 
-    def spy(rows, *rest, **options):
-        read.append([row.tolist() for row in np.split(rows.values, rows.starts[1:-1])[labeled:]])
-        return weights(rows, *rest, **options)
+    def spy(given, *rest, **options):
+        read.append((given.values.tolist(), given.starts.tolist()))
+        return weights(given, *rest, **options)
 
     monkeypatch.setattr(pretrain, "pretrain_weights", spy)
     learn(workspace, vectors={**VECTORS, "corpus": "all"})
-    assert read == [[row.ids.tolist() for row in tokenizer.encode(["another", "more"], max_len=9)]]
-    assert "2 unlabeled texts are also in validation" in capsys.readouterr().out
+    both = Sequences.concatenate([labeled, unlabeled])
+    assert read == [(both.values.tolist(), both.starts.tolist())]
 
 
 @pytest.mark.parametrize("layers", [1, 2])
