@@ -145,7 +145,7 @@ def _model_name(card: Mapping[str, Any]) -> str:
 
 def _settings(card: Mapping[str, Any]) -> dict[str, str]:
     """The configuration without the seed, flat."""
-    sizes = {key: card[key] for key in NETWORK_INPUTS if key in card}
+    sizes = {key: card[key] for key in (*NETWORK_INPUTS, "unlabeled_rows") if key in card}
     return {key: _text(value) for key, value in {**card["recipe"], **sizes}.items()}
 
 
