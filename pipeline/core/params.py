@@ -52,7 +52,10 @@ class LanguageModel(Section):
     units: Width
     """Units of the LSTM in each direction; must equal `training.units`."""
     epochs: Count
-    """Passes over the texts."""
+    """Passes over the texts, at most."""
+    patience: Count | None = None
+    """Passes without a smaller loss on held-out texts before learning stops; the weights are then \
+those of the smallest. Null: all passes are made, and the last one's weights are taken."""
     samples: Count = 512
     """Words that the sampled softmax compares the right one with."""
     batch_size: Count = 64
@@ -61,6 +64,8 @@ class LanguageModel(Section):
     """Learning rate of Adam."""
     word_dropout: Share = 0.1
     """Share of the words that are dropped during training."""
+    state_dropout: Share = 0.0
+    """Share of the features of the LSTM's states that are dropped during training."""
     seed: Seed = 0
     """Seed of the initial weights and the batches."""
 

@@ -116,6 +116,8 @@ def trained(
     costs = _costs(workspace.costs(model, seed), card["fingerprint"])
     ended = milliseconds(folder / "model.json")
     metrics = {**measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
+    if "held_out_perplexity" in card:
+        metrics["language_model/held_out_perplexity"] = card["held_out_perplexity"]
     pages = workspace.explanations / f"{model}-{seed}"
     known = head(workspace, card)
     return replace(

@@ -211,11 +211,15 @@ class TrainingRun:
             },
         )
 
-    def _read_besides(self) -> dict[str, int]:
-        """What was learned from besides the rows of train, for the card."""
-        if not self.recipe.reads_unlabeled:
-            return {}
-        return {"unlabeled_rows": self.about["unlabeled"]["rows"]}
+    def _read_besides(self) -> dict[str, Any]:
+        """What a model has learned from besides the rows of train, for the card."""
+        found: dict[str, Any] = {}
+        if self.recipe.reads_unlabeled:
+            found["unlabeled_rows"] = self.about["unlabeled"]["rows"]
+        if self.pretrained and (self.pretrained / "bilstm.npz").exists():
+            learned = read_json(self.pretrained / "vectors.json")["language_model"]
+            found["held_out_perplexity"] = learned["held_out_perplexity"]
+        return found
 
     def write_costs(self, path: Path, result: TrainingResult, *, begun: float) -> None:
         """Write time and memory, which differ from run to run, to a file outside DVC.

@@ -12,7 +12,7 @@ from pipeline.core.files import (
 )
 from pipeline.core.sequences import Sequences, read_sequences, write_sequences
 from pipeline.errors import ParamsError
-from pipeline.stages import pretrain
+from pipeline.stages import pretrain, train
 from pipeline.training.run import TrainingRun
 from tests.support.project import change
 from tests.support.training import rows
@@ -111,11 +111,25 @@ def test_the_losses_of_a_language_model_are_kept_beside_it(project):
     """In `vectors.json`, one for each epoch; learning twice gives the same bytes."""
     files = {path.name: path.read_bytes() for path in project.vectors.iterdir()}
     report = read_json(project.vectors / "vectors.json")
-    assert len(report["language_model"]["held_out_losses"]) == LANGUAGE_MODEL["epochs"]
+    losses = report["language_model"]["held_out_losses"]
+    assert len(losses) == LANGUAGE_MODEL["epochs"]
+    assert report["language_model"]["held_out_perplexity"] == pytest.approx(np.exp(losses[-1]))
     keras.backend.clear_session()
     pretrain.run(project)
     assert {path.name: path.read_bytes() for path in project.vectors.iterdir()} == files
     assert not list((project.scratch / "checkpoints").iterdir())
+
+
+def test_a_model_says_how_good_the_language_model_was_that_it_started_from(project):
+    """In its card, from where MLflow gets it; without a language model there is no figure."""
+    report = read_json(project.vectors / "vectors.json")
+    card = project.model("bilstm_attention", 1) / "model.json"
+    train.run(project, "bilstm_attention", 1)
+    found = read_json(card)["held_out_perplexity"]
+    assert found == report["language_model"]["held_out_perplexity"]
+    learn(project, vectors=VECTORS)
+    train.run(project, "bilstm_attention", 1)
+    assert "held_out_perplexity" not in read_json(card)
 
 
 def test_word_vectors_are_not_learnt_twice(project, monkeypatch, capsys):
