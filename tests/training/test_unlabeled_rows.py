@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pipeline.core.files import read_csv, read_json, read_table
 from pipeline.core.params import load_params
-from pipeline.core.sequences import read_sequences
+from pipeline.core.sequences import Sequences, read_sequences, starts_of
 from pipeline.errors import ParamsError
 from pipeline.models.network import build_network
 from pipeline.stages import download, encode, train
@@ -93,6 +93,35 @@ def test_each_pass_over_them_is_another_order(monkeypatch):
     assert len(order) == 4  # for the 8 steps of an epoch
     assert all(sorted(one) == list(range(10)) for one in order.tolist())
     assert len({tuple(one) for one in order.tolist()}) > 1
+
+
+def topics(count, seed):
+    """Rows of five words; of each, four in five are among the forty of the row's class."""
+    rng = np.random.default_rng(seed)
+    targets = np.arange(count) % 2
+    own = 40 * targets[:, None] + rng.integers(0, 40, (count, 5))
+    words = np.where(rng.random(own.shape) < 0.2, rng.integers(0, 80, own.shape), own)
+    starts = starts_of(np.full(count, 5))
+    return Sequences(np.arange(count), targets, starts, 2 + words.astype(np.int32).ravel())
+
+
+def test_a_few_labels_and_many_texts_are_better_than_a_few_labels():
+    """16 rows with labels, and 600 that show which words stand together, for each of two seeds."""
+    sizes = {"pooling": "mean", "dropout": 0.0, "batch_size": 4, "unlabeled_batch_size": 64}
+    rest = {"epochs": 12, "min_epochs": 12, "patience": 12}
+    reached = {}
+    for name, changes in {"few": {}, "many": {"virtual_adversarial": 0.3, "entropy": 0.1}}.items():
+        recipe = strategies.recipe(**sizes, **rest, **changes)
+        reached[name] = []
+        for seed in (1, 2):
+            keras.utils.set_random_seed(seed)
+            model = build_network(recipe, kind="text", task="binary", classes=2, vocabulary_size=82)
+            fitted = train_model(
+                model.predictor, topics(16, 1), topics(200, 2), recipe,
+                task="binary", seed=seed, unlabeled=topics(600, 3),
+            )  # fmt: skip
+            reached[name].append(fitted.history[-1]["val_accuracy"])
+    assert min(reached["many"]) > max(reached["few"]) + 0.02
 
 
 def test_the_sum_of_two_gradients_of_an_embedding_has_the_rows_of_both():
