@@ -154,6 +154,9 @@ same, as a share of the embedding's norm; 0: none."""
     unlabeled_batch_size: Count | None = None
     """Texts without labels beside each batch, if one of those two is set; null: as many as \
 `batch_size`."""
+    unlabeled_embeddings: bool = False
+    """Whether they move the words' embeddings, too. Adam moves a rare word as far for a small \
+gradient as for a large one, so with few labels, predictions may then confirm themselves."""
     l2: Penalty = 0.0
     """Weight of the penalty on the attention's W and u."""
     attention: Literal["softmax", "sparsemax", "entmax"] = "softmax"

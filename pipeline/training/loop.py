@@ -104,7 +104,12 @@ def train_model(
         share=recipe.adversarial,
         clip_norm=recipe.clip_norm,
         unlabeled=unlabeled_gradients(
-            model, task, share=recipe.virtual_adversarial, entropy=recipe.entropy, seed=seed
+            model,
+            task,
+            share=recipe.virtual_adversarial,
+            entropy=recipe.entropy,
+            embeddings=recipe.unlabeled_embeddings,
+            seed=seed,
         )
         if others
         else None,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pipeline.core.sequences import Sequences
 from pipeline.training import adversarial
 from pipeline.training.optimizer import Average
-from pipeline.training.team import ALONE, Gradients, Team
-from pipeline.training.unlabeled import LOSSES
+from pipeline.training.team import ALONE, Team
+from pipeline.training.unlabeled import LOSSES, Unlabeled
 
 
 def compiled_step(
@@ -23,7 +23,7 @@ def compiled_step(
     *,
     share: float = 0.0,
     clip_norm: float | None = None,
-    unlabeled: Gradients | None = None,
+    unlabeled: Unlabeled | None = None,
     team: Team = ALONE,
 ) -> Callable[..., Any]:
     """Compile one optimization step as a graph, traced once for all batch sizes and lengths.
@@ -36,8 +36,7 @@ def compiled_step(
         share: size of the adversarial perturbation, as a share of a row's norm; 0 for none.
         clip_norm: maximum norm of a variable's gradient. Clipped here because Keras would make
             an embedding's sparse gradient dense.
-        unlabeled: what `unlabeled_gradients` returned, whose gradients are added; None if the step
-            takes no rows without labels.
+        unlabeled: what rows without labels add; None if the step takes none.
         team: the workers, all of which call the step with the same batches.
 
     Returns:
@@ -57,15 +56,19 @@ def compiled_step(
 
     gradients = adversarial.adversarial_gradients(model, loss, share=share) if share else plain
     gradients = team.of_whole_batch(gradients)
-    of_others = team.of_whole_batch(unlabeled) if unlabeled else None
+    of_others = team.of_whole_batch(unlabeled.gradients) if unlabeled else None
 
     def step(batch: tf.Tensor, labels: tf.Tensor, others: Any = None) -> dict[str, tf.Tensor]:
         data_loss, found = gradients(batch, labels)
         losses = {"loss": data_loss}
-        if of_others:
+        if unlabeled and of_others:
             further, added = of_others(others)
             losses |= zip(LOSSES, tf.unstack(further), strict=False)
-            found = [sum_of(*both) for both in zip(found, added, strict=True)]
+            more = dict(zip(map(id, unlabeled.variables), added, strict=True))
+            found = [
+                sum_of(gradient, more.get(id(variable)))
+                for variable, gradient in zip(model.trainable_variables, found, strict=True)
+            ]
         if clip_norm is not None:
             found = [clipped(gradient, clip_norm) for gradient in found]
         model.optimizer.apply(found, model.trainable_variables)
@@ -79,7 +82,9 @@ def compiled_step(
 
 
 def sum_of(gradient: Any, other: Any) -> Any:
-    """The sum of two gradients of a variable; of an embedding's, the rows of both."""
+    """The sum of two gradients, or the first; of an embedding's, the rows of both."""
+    if other is None:
+        return gradient
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient + other
     return tf.IndexedSlices(

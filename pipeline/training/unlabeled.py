@@ -11,7 +11,7 @@ are not: two of their draws would differ more than a perturbation changes.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -34,27 +34,47 @@ _CROSS_ENTROPIES: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+class Unlabeled(NamedTuple):
+    """What a step does with rows without labels.
+
+    Attributes:
+        gradients: batch -> (the batch's mean `LOSSES`, in nats, the gradients by `variables`).
+        variables: those that the rows move.
+    """
+
+    gradients: Callable[[tf.Tensor], tuple[tf.Tensor, list[Any]]]
+    variables: list[Any]
+
+
 def unlabeled_gradients(
-    model: keras.Model, task: str, *, share: float, entropy: float, seed: int
-) -> Callable[[tf.Tensor], tuple[tf.Tensor, list[Any]]]:
+    model: keras.Model,
+    task: str,
+    *,
+    share: float,
+    entropy: float,
+    embeddings: bool = True,
+    seed: int,
+) -> Unlabeled:
     """Make the function that computes the gradients of what rows without labels are to teach.
 
     The loss is KL(p(x) ‖ p(x + r)) + `entropy` · H(p(x)), on average over the rows, where the first
     p(x) is a constant and r the virtual adversarial perturbation.
 
     Args:
-        model: of texts, compiled with its optimizer, whose steps number the random directions; the
-            gradients are in the order of its trainable variables.
+        model: of texts, compiled with its optimizer, whose steps number the random directions.
         task: "binary" or "multiclass".
         share: the size of a row's perturbation, as a share of the row's norm; 0: none is made.
         entropy: the weight of the predictions' entropy.
+        embeddings: whether the rows move these, too, or only what is above them.
         seed: of the random directions.
 
     Returns:
-        batch -> (the batch's mean H(p(x)) and, with a perturbation, mean KL, in nats, the
-        gradients).
+        The function, and the variables. Without a perturbation, KL is not among the losses.
     """
     embed, encoder, decode = split_at_encoder(model)
+    variables = [*encoder.trainable_variables, *decode.trainable_variables]
+    if embeddings:
+        variables += embed.trainable_variables
     cross_entropy = _CROSS_ENTROPIES[task]
 
     def gradients(batch: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
@@ -80,9 +100,9 @@ def unlabeled_gradients(
                     )  # fmt: skip
                 losses.append(tf.reduce_mean(divergence(outputs(seen + moved))))
                 total += losses[1]
-        return tf.stack(losses), tape.gradient(total, model.trainable_variables)
+        return tf.stack(losses), tape.gradient(total, variables)
 
-    return gradients
+    return Unlabeled(gradients, variables)
 
 
 def divergence_from(

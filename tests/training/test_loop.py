@@ -143,7 +143,7 @@ class Kill(keras.callbacks.Callback):
         {},
         {"averaging": 0.9},
         {"adversarial": 0.1, "schedule": "linear"},
-        {"virtual_adversarial": 0.1, "entropy": 0.1, "unlabeled_batch_size": 5},
+        {"virtual_adversarial": 0.1, "entropy": 0.1, "unlabeled_embeddings": True},
     ],
 )
 def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path, changes):

@@ -96,7 +96,8 @@ def test_the_found_perturbation_changes_a_prediction_more_than_random_ones(bias,
         return found
 
     monkeypatch.setattr(unlabeled, "virtual_perturbation", spy)
-    losses, _ = unlabeled_gradients(model, "binary", share=0.1, entropy=0.0, seed=1)(TOKENS)
+    made = unlabeled_gradients(model, "binary", share=0.1, entropy=0.0, seed=1)
+    losses, _ = made.gradients(TOKENS)
     found, *random = tried
     assert (found > np.max(random, axis=0)).all()
     assert float(losses[1]) == pytest.approx(found.mean(), rel=1e-3)
@@ -148,9 +149,10 @@ def test_the_entropy_is_that_of_the_predictions(task):
         for change in 1e-2 * np.eye(len(drawn))
     ]
     expected = measured(drawn)
-    losses, found = unlabeled_gradients(model, task, share=0.0, entropy=2.0, seed=1)(TOKENS)
+    made = unlabeled_gradients(model, task, share=0.0, entropy=2.0, seed=1)
+    losses, found = made.gradients(TOKENS)
     assert losses.numpy() == pytest.approx([expected], rel=1e-5)
-    place = [variable.path for variable in model.trainable_variables].index(bias.path)
+    place = [variable.path for variable in made.variables].index(bias.path)
     np.testing.assert_allclose(found[place], 2 * np.array(slope), atol=1e-3)
 
 
@@ -162,14 +164,14 @@ def test_no_gradient_flows_into_what_predictions_are_to_stay(monkeypatch):
     seen = spread(*given)
     shift = tf.constant(np.random.default_rng(0).normal(size=seen.shape), tf.float32)
     monkeypatch.setattr(unlabeled, "virtual_perturbation", lambda *_, **__: shift)
-    gradients = unlabeled_gradients(model, "binary", share=0.1, entropy=0.0, seed=1)
-    losses, found = gradients(TOKENS)
+    made = unlabeled_gradients(model, "binary", share=0.1, entropy=0.0, seed=1)
+    losses, found = made.gradients(TOKENS)
     p, q = (
         np.asarray(decode([tf.identity(encoder(each, mask=mask)), [mask]]), np.float64)
         for each in (seen, seen + shift)
     )
     bias = model.get_layer("output").bias
-    place = [variable.path for variable in model.trainable_variables].index(bias.path)
+    place = [variable.path for variable in made.variables].index(bias.path)
     assert found[place].numpy() == pytest.approx([(q - p).mean()], rel=1e-4)
     expected = rel_entr(distribution(p), distribution(q)).sum(axis=1).mean()
     assert losses.numpy()[1] == pytest.approx(expected, rel=1e-4)
@@ -186,7 +188,8 @@ def test_dropped_features_are_no_divergence():
     Else the direction would be that of the difference between two draws.
     """
     model = built(dropout=0.5)
-    losses, _ = unlabeled_gradients(model, "binary", share=1e-6, entropy=0.0, seed=1)(TOKENS)
+    made = unlabeled_gradients(model, "binary", share=1e-6, entropy=0.0, seed=1)
+    losses, _ = made.gradients(TOKENS)
     assert abs(float(losses[1])) < 1e-6
 
 
@@ -200,16 +203,22 @@ def test_dropped_features_are_no_divergence():
     ],
 )
 def test_every_weight_has_a_gradient(changes):
-    """Compiled, for batches of any size and length, in the order of the model's variables."""
+    """Compiled, for batches of any size and length; the embeddings only where they are to move."""
     model = built("multiclass", **changes)
-    gradients = unlabeled_gradients(model, "multiclass", share=0.1, entropy=1.0, seed=1)
-    compiled = tf.function(gradients, input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    made = unlabeled_gradients(model, "multiclass", share=0.1, entropy=1.0, seed=1)
+    compiled = tf.function(made.gradients, input_signature=[tf.TensorSpec([None, None], tf.int32)])
     for batch in (TOKENS, TOKENS[:1, :3]):
         losses, found = compiled(batch)
         assert np.isfinite(losses).all()
         assert (losses.numpy() > 0).all()
-        for variable, gradient in zip(model.trainable_variables, found, strict=True):
+        for variable, gradient in zip(made.variables, found, strict=True):
             dense = tf.convert_to_tensor(gradient)
             assert dense.shape == variable.shape, variable.path
             assert np.isfinite(dense).all()
             assert np.any(dense) or len(batch) == 1, variable.path
+    above = unlabeled_gradients(
+        model, "multiclass", share=0.1, entropy=1.0, embeddings=False, seed=1
+    )
+    everything = {variable.path for variable in model.trainable_variables}
+    assert {variable.path for variable in made.variables} == everything
+    assert everything - {variable.path for variable in above.variables} == {"embedding/embeddings"}

@@ -59,7 +59,7 @@ def test_rows_without_labels_are_not_read_unless_asked_for():
     ],
 )
 def test_they_move_every_weight_and_their_losses_are_kept(task, changes, columns):
-    """Embeddings included, beside adversarial training; with another seed they are others."""
+    """Beside adversarial training, too; without them the weights are others."""
     recipe = strategies.recipe(epochs=1, **changes)
     before, after, (epoch,) = trained(recipe, rows(24, task=task, seed=2), task=task)
     assert all((one != other).any() for one, other in zip(before, after, strict=True))
@@ -70,13 +70,17 @@ def test_they_move_every_weight_and_their_losses_are_kept(task, changes, columns
     assert any((one != other).any() for one, other in zip(after, plain, strict=True))
 
 
-def test_only_words_that_no_row_holds_stay_where_they_are():
-    """An embedding's gradients stay few rows, those of both batches."""
-    recipe = strategies.recipe(epochs=1, **SEMI_SUPERVISED)
-    before, after, _ = trained(recipe, rows(24, seed=2))
+@pytest.mark.parametrize("embeddings", [False, True])
+def test_words_are_moved_by_the_rows_with_labels_alone_unless_asked_for(embeddings):
+    """So a word that is in none of them stays where it is."""
+    unlabeled = rows(24, seed=2)
+    unlabeled.values[::3] = 1
+    recipe = strategies.recipe(epochs=1, unlabeled_embeddings=embeddings, **SEMI_SUPERVISED)
+    before, after, _ = trained(recipe, unlabeled)
     moved = (before[0] != after[0]).any(axis=1)
-    assert not moved[1]  # the unknown word
+    assert moved[1] == embeddings
     assert moved[5:].all()
+    assert not moved[0]
 
 
 def test_each_pass_over_them_is_another_order(monkeypatch):
@@ -106,11 +110,15 @@ def topics(count, seed):
 
 
 def test_a_few_labels_and_many_texts_are_better_than_a_few_labels():
-    """16 rows with labels, and 600 that show which words stand together, for each of two seeds."""
+    """16 rows with labels, and 600 that show which words stand together, for each of two seeds.
+
+    The words begin at random, so it is their embeddings that have to learn it.
+    """
+    many = {"virtual_adversarial": 0.3, "entropy": 0.1, "unlabeled_embeddings": True}
     sizes = {"pooling": "mean", "dropout": 0.0, "batch_size": 4, "unlabeled_batch_size": 64}
     rest = {"epochs": 12, "min_epochs": 12, "patience": 12}
     reached = {}
-    for name, changes in {"few": {}, "many": {"virtual_adversarial": 0.3, "entropy": 0.1}}.items():
+    for name, changes in {"few": {}, "many": many}.items():
         recipe = strategies.recipe(**sizes, **rest, **changes)
         reached[name] = []
         for seed in (1, 2):
@@ -133,6 +141,7 @@ def test_the_sum_of_two_gradients_of_an_embedding_has_the_rows_of_both():
     expected = tf.convert_to_tensor(one) + tf.convert_to_tensor(other)
     np.testing.assert_array_equal(tf.convert_to_tensor(sum_of(one, other)), expected)
     np.testing.assert_array_equal(sum_of(tf.constant([1.0]), tf.constant([2.0])), [3])
+    assert sum_of(one, None) is one
 
 
 # ── from files to results ────────────────────────────────────────────────────────────────

@@ -58,7 +58,7 @@ def test_two_workers_train_as_one_does_even_if_one_is_killed(workspace):
     change(workspace.root, {"datasets.demo.source": {"kind": "files", "path": "never read"}})
     recipe = {"embedding": 6, "units": 4, "epochs": 6, "min_epochs": 6, "batch_size": 7,
               "word_dropout": 0.2, "clip_norm": 0.1, "averaging": 0.9, "virtual_adversarial": 0.1,
-              "entropy": 0.1, "unlabeled_batch_size": 5}  # fmt: skip
+              "entropy": 0.1, "unlabeled_batch_size": 5, "unlabeled_embeddings": True}  # fmt: skip
     change(workspace.root, {"datasets.demo.training": recipe})
     train.run(workspace, "bilstm_attention", 1)
     folder = workspace.model("bilstm_attention", 1)
