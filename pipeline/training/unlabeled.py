@@ -23,7 +23,7 @@ from pipeline.training.adversarial import worst_perturbation
 
 LOSSES = ("entropy", "virtual_adversarial")
 # Size of the random perturbation around which the direction is sought, as a share of a row's norm.
-# It changes a logit by about a thousandth: little enough for a slope, and far above rounding.
+# It changes a logit by a few thousandths: little enough for a slope, and far above rounding.
 PROBE = 0.01
 
 # Per row, from probabilities and outputs. Keras computes them from the outputs' logits; clipped
@@ -52,7 +52,7 @@ def unlabeled_gradients(
     *,
     share: float,
     entropy: float,
-    embeddings: bool = True,
+    embeddings: bool,
     seed: int,
 ) -> Unlabeled:
     """Make the function that computes the gradients of what rows without labels are to teach.
@@ -140,7 +140,8 @@ def virtual_perturbation(
         seen: x, (batch, time_steps, features).
         noise: d, like `seen`.
         mask: <bool>[batch, time_steps], or None; masked steps are unchanged and don't count.
-        share: the perturbation's size, as a share of the row's norm.
+        share: the perturbation's size, as a share of the row's norm. The size 5 that Miyato et al.
+            chose for IMDB is about 0.02 of 240 words in 256 features of variance 1.
     """
     probe = worst_perturbation(seen, noise, mask, share=PROBE)
     with tf.GradientTape() as tape:

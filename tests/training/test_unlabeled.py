@@ -29,6 +29,11 @@ def built(task="binary", **changes):
     return model
 
 
+def learned(model, task="binary", *, embeddings=True, **weights):
+    """What rows without labels teach a model."""
+    return unlabeled_gradients(model, task, embeddings=embeddings, seed=1, **weights)
+
+
 def distribution(outputs):
     """<float64>[batch, classes], of what a head returns."""
     outputs = np.asarray(outputs, np.float64)
@@ -96,7 +101,7 @@ def test_the_found_perturbation_changes_a_prediction_more_than_random_ones(bias,
         return found
 
     monkeypatch.setattr(unlabeled, "virtual_perturbation", spy)
-    made = unlabeled_gradients(model, "binary", share=0.1, entropy=0.0, seed=1)
+    made = learned(model, share=0.1, entropy=0.0)
     losses, _ = made.gradients(TOKENS)
     found, *random = tried
     assert (found > np.max(random, axis=0)).all()
@@ -149,7 +154,7 @@ def test_the_entropy_is_that_of_the_predictions(task):
         for change in 1e-2 * np.eye(len(drawn))
     ]
     expected = measured(drawn)
-    made = unlabeled_gradients(model, task, share=0.0, entropy=2.0, seed=1)
+    made = learned(model, task, share=0.0, entropy=2.0)
     losses, found = made.gradients(TOKENS)
     assert losses.numpy() == pytest.approx([expected], rel=1e-5)
     place = [variable.path for variable in made.variables].index(bias.path)
@@ -164,7 +169,7 @@ def test_no_gradient_flows_into_what_predictions_are_to_stay(monkeypatch):
     seen = spread(*given)
     shift = tf.constant(np.random.default_rng(0).normal(size=seen.shape), tf.float32)
     monkeypatch.setattr(unlabeled, "virtual_perturbation", lambda *_, **__: shift)
-    made = unlabeled_gradients(model, "binary", share=0.1, entropy=0.0, seed=1)
+    made = learned(model, share=0.1, entropy=0.0)
     losses, found = made.gradients(TOKENS)
     p, q = (
         np.asarray(decode([tf.identity(encoder(each, mask=mask)), [mask]]), np.float64)
@@ -188,7 +193,7 @@ def test_dropped_features_are_no_divergence():
     Else the direction would be that of the difference between two draws.
     """
     model = built(dropout=0.5)
-    made = unlabeled_gradients(model, "binary", share=1e-6, entropy=0.0, seed=1)
+    made = learned(model, share=1e-6, entropy=0.0)
     losses, _ = made.gradients(TOKENS)
     assert abs(float(losses[1])) < 1e-6
 
@@ -205,7 +210,7 @@ def test_dropped_features_are_no_divergence():
 def test_every_weight_has_a_gradient(changes):
     """Compiled, for batches of any size and length; the embeddings only where they are to move."""
     model = built("multiclass", **changes)
-    made = unlabeled_gradients(model, "multiclass", share=0.1, entropy=1.0, seed=1)
+    made = learned(model, "multiclass", share=0.1, entropy=1.0)
     compiled = tf.function(made.gradients, input_signature=[tf.TensorSpec([None, None], tf.int32)])
     for batch in (TOKENS, TOKENS[:1, :3]):
         losses, found = compiled(batch)
@@ -216,9 +221,7 @@ def test_every_weight_has_a_gradient(changes):
             assert dense.shape == variable.shape, variable.path
             assert np.isfinite(dense).all()
             assert np.any(dense) or len(batch) == 1, variable.path
-    above = unlabeled_gradients(
-        model, "multiclass", share=0.1, entropy=1.0, embeddings=False, seed=1
-    )
+    above = learned(model, "multiclass", share=0.1, entropy=1.0, embeddings=False)
     everything = {variable.path for variable in model.trainable_variables}
     assert {variable.path for variable in made.variables} == everything
     assert everything - {variable.path for variable in above.variables} == {"embedding/embeddings"}
