@@ -15,7 +15,11 @@ gc.disable()
 
 # Before any test module imports a library: no telemetry from the tests either, and no threads of
 # NumPy's own, which would wait for each other where the tests run side by side.
-os.environ |= runtime.QUIET | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+os.environ |= runtime.QUIET | runtime.GPU | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+# Nearly all tests are about the CPU, so they see no GPU. tests/models/test_gpu.py shows it its own.
+os.environ.setdefault("GPU_OF_TESTS", os.environ.get("CUDA_VISIBLE_DEVICES", "0"))
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 # A shell makes what it starts in the background deaf to Ctrl-C, and some tests send that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

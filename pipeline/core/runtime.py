@@ -1,4 +1,4 @@
-"""Settings of the whole process: quiet libraries and the number of threads."""
+"""Settings of the whole process: quiet libraries, the number of threads, and how a GPU computes."""
 
 import contextlib
 import os
@@ -16,6 +16,9 @@ QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "KERAS_BACKEND": "tensorflow",
 }
+# A GPU multiplies in float32, not in TF32 with its 10 bits, in which a prediction would depend on
+# what shares its batch. And it gives a process the memory that this needs: several may share it.
+GPU = {"NVIDIA_TF32_OVERRIDE": "0", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
 class _Lean(MetaPathFinder):
@@ -38,7 +41,7 @@ def quiet_imports() -> Iterator[None]:
     TensorFlow writes to the process's standard error before any of its settings apply, so that
     is captured, and shown only if the import fails.
     """
-    for name, value in QUIET.items():
+    for name, value in (QUIET | GPU).items():
         os.environ.setdefault(name, value)
     lean = _Lean()
     sys.meta_path.insert(0, lean)
@@ -63,7 +66,8 @@ def pin_threads(threads: int) -> None:
     """Compute with `threads` threads; another number changes the last digits of results.
 
     Call this before TensorFlow's first computation. The BLAS that `models.recurrence` calls gets
-    one thread: its products are small, and both directions run in parallel.
+    one thread: its products are small, and both directions run in parallel. A GPU adds in a fixed
+    order, so that it gives the same bytes each time, as a CPU does without being told.
     """
     import scipy.linalg.cython_blas
     import tensorflow as tf
@@ -73,3 +77,5 @@ def pin_threads(threads: int) -> None:
     threadpoolctl.threadpool_limits(1, user_api="blas")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+    if tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()

@@ -67,7 +67,7 @@ def reader(predictor: keras.Model) -> Reader:
 
     def read(given: Any, mask: Any) -> Any:
         # `training` keeps what the gradient needs, instead of computing it again. Without the mask:
-        states = tf.identity(encoder(given, mask=mask, training=True))
+        states = tf.identity(encoder(given, mask=mask, training=True, fixed=True))
         pooled = above([states, [] if mask is None else [mask]], training=False)
         return tf.matmul(pooled, head.kernel) + head.bias
 

@@ -6,6 +6,7 @@ less odd to the network than one with words cut out.
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.sequences import Sequences
 from pipeline.encoding import batching
+from pipeline.explanation.erasure import BATCH
 from pipeline.explanation.threads import side_by_side
 from pipeline.models.network import split_at_encoder
 
@@ -23,7 +25,7 @@ Zeroed = Callable[[Sequences, NDArray[np.bool_]], NDArray[np.float32]]
 
 
 @lru_cache(maxsize=2)  # traced once, whatever weights it has
-def zeroing(predictor: keras.Model, batch_size: int = 256) -> Zeroed:
+def zeroing(predictor: keras.Model, batch_size: int = BATCH) -> Zeroed:
     """A function that predicts the rows with every vector zeroed that a mask leaves out.
 
     Args:
@@ -52,22 +54,24 @@ def zeroing(predictor: keras.Model, batch_size: int = 256) -> Zeroed:
 
     def predict(sequences: Sequences, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
         outputs = np.empty((len(kept), len(sequences), predictor.output.shape[-1]), np.float32)
-        rows = max(1, batch_size // len(kept))  # of one batch, each with every mask
+        parts = np.array_split(np.arange(len(kept)), -(-len(kept) // batch_size))
+        rows = batch_size // len(parts[0])  # of one batch, each with every mask of a part
 
-        def zero(indices: NDArray[np.int64]) -> None:
+        def zero(indices: NDArray[np.int64], part: NDArray[np.int64]) -> None:
             batch = batching.pad(sequences, indices)
-            masks = np.zeros((len(kept), *batch.shape[:2]), np.float32)
+            masks = np.zeros((len(part), *batch.shape[:2]), np.float32)
             for place, row in enumerate(indices.tolist()):
                 steps = slice(sequences.starts[row], sequences.starts[row + 1])
-                masks[:, place, : sequences.lengths[row]] = kept[:, steps]
-            repeated = np.tile(batch, (len(kept), *[1] * (batch.ndim - 1)))
+                masks[:, place, : sequences.lengths[row]] = kept[part, steps]
+            repeated = np.tile(batch, (len(part), *[1] * (batch.ndim - 1)))
             found = compiled(
                 tf.convert_to_tensor(repeated),
                 tf.convert_to_tensor(masks.reshape(-1, batch.shape[1])),
             )
-            outputs[:, indices] = found.numpy().reshape(len(kept), len(indices), -1)
+            outputs[np.ix_(part, indices)] = found.numpy().reshape(len(part), len(indices), -1)
 
-        side_by_side(zero, batching.batches(sequences.lengths, rows, None))
+        batches = batching.batches(sequences.lengths, rows, None)
+        side_by_side(lambda both: zero(*both), product(batches, parts))
         return as_task(predictor, outputs)
 
     return predict

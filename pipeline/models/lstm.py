@@ -28,7 +28,8 @@ class BiLSTM(keras.layers.Bidirectional):
       their gradients, are then computed once for each distinct vector.
 
     The output is `Bidirectional`'s, and the weights are interchangeable with its. Options that
-    aren't compiled are left to Keras, and so is a GPU.
+    aren't compiled are left to Keras, and so is a GPU. Its cuDNN demands of a mask that each row
+    begins with its real steps, one at least, as all batches of `encoding.batching` do.
     """
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:
@@ -45,8 +46,12 @@ class BiLSTM(keras.layers.Bidirectional):
         initial_state: Any = None,
         mask: Any = None,
         training: bool | None = None,
+        fixed: bool = False,
     ) -> Any:
-        """Return the merged states; at masked steps 0, as Keras does."""
+        """Return the merged states; at masked steps 0, as Keras does.
+
+        With `fixed`, the weights are constants: only the input's gradients are computed.
+        """
         words = sequences if isinstance(sequences, list | tuple) else None
         mask = _of_steps(mask)
         if initial_state is not None or not self.compilable():
@@ -55,7 +60,7 @@ class BiLSTM(keras.layers.Bidirectional):
         if mask is None:
             mask = tf.ones(tf.shape(sequences if words is None else words[1])[:2], "bool")
         states = [
-            _states(layer, sequences, tf.cast(mask, "bool"), training=bool(training))
+            _states(layer, sequences, tf.cast(mask, "bool"), training=bool(training), fixed=fixed)
             for layer in (self.forward_layer, self.backward_layer)
         ]
         return tf.concat(states, axis=-1) if self.merge_mode == "concat" else tf.add_n(states)
@@ -88,7 +93,7 @@ def _has_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def _states(layer: Any, sequences: Any, mask: Any, *, training: bool) -> Any:
+def _states(layer: Any, sequences: Any, mask: Any, *, training: bool, fixed: bool) -> Any:
     """The states of one direction."""
     cell = layer.cell
     kernel, recurrent, bias = map(
@@ -109,6 +114,7 @@ def _states(layer: Any, sequences: Any, mask: Any, *, training: bool) -> Any:
             every=layer.return_sequences,
             reverse=layer.go_backwards,
             training=training,
+            fixed=fixed,
         )
 
     blocks = _blocks(tf.shape(mask)[0])

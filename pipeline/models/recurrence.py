@@ -31,6 +31,7 @@ def recurrence(
     every: bool,
     reverse: bool,
     training: bool,
+    fixed: bool = False,
 ) -> Any:
     """States of an LSTM, differentiable with respect to its inputs and weights.
 
@@ -45,6 +46,7 @@ def recurrence(
         reverse: whether to run from the last step to the first.
         training: whether to keep what the backward pass needs. Without, it is computed again if
             a gradient is asked for, and a prediction needs a fraction of the memory.
+        fixed: whether the weights are constants; then their gradients are 0.
 
     Returns:
         (batch, time_steps, units), in the order of the inputs; (batch, units) without `every`.
@@ -76,7 +78,7 @@ def recurrence(
         def gradient(upstream: Any) -> list[Any]:
             saved = history or forward(keep=True)[1:]
             found: list[Any] = tf.numpy_function(
-                partial(_run_backward, every=every, reverse=reverse),
+                partial(_run_backward, every=every, reverse=reverse, fixed=fixed),
                 [upstream, *saved, *tensors, position, scale, mask],
                 [tf.float32] * len(tensors),
                 stateful=False,
@@ -110,12 +112,12 @@ def _run_forward(*arrays: Any, every: bool, reverse: bool, keep: bool) -> list[A
     return [states, gates, cells, hidden] if keep else [states]
 
 
-def _run_backward(*arrays: Any, every: bool, reverse: bool) -> list[Array]:
+def _run_backward(*arrays: Any, every: bool, reverse: bool, fixed: bool) -> list[Array]:
     """The gradients with respect to projected, dense, kernel, recurrent and bias."""
     *saved, projected, dense, kernel, recurrent, bias, position, scale, mask = arrays
     found = [_aligned(array.shape) for array in (projected, dense, kernel, recurrent, bias)]
     transposed = [np.ascontiguousarray(kernel.T), np.ascontiguousarray(recurrent.T)]
-    _backward(*saved, position, scale, dense, *transposed, mask, every, reverse, *found)
+    _backward(*saved, position, scale, dense, *transposed, mask, every, reverse, fixed, *found)
     return found
 
 
@@ -292,6 +294,7 @@ def _backward(  # noqa: PLR0912, PLR0915, PLR0917 (compiled: no keywords, one fu
     mask: Any,
     every: bool,
     reverse: bool,
+    fixed: bool,
     of_projected: Any,
     of_dense: Any,
     of_kernel: Any,
@@ -317,6 +320,7 @@ def _backward(  # noqa: PLR0912, PLR0915, PLR0917 (compiled: no keywords, one fu
         mask: <bool>[batch, time_steps].
         every: whether the forward pass returned all states.
         reverse: whether it ran from the last step to the first.
+        fixed: whether the gradients of the weights stay 0.
         of_projected: output, (distinct, 4 · units).
         of_dense: output, (batch, time_steps, features).
         of_kernel: output, (features, 4 · units).
@@ -385,16 +389,18 @@ def _backward(  # noqa: PLR0912, PLR0915, PLR0917 (compiled: no keywords, one fu
                             d[b, gate, j] = zero
             np.dot(z, recurrent, dh)
         rows = count * batch
-        # (units, rows) × (rows, 4 · units)
-        np.dot(before[start * batch : end * batch].T, flat[:rows], part_of_recurrent)
-        of_recurrent += part_of_recurrent
-        np.dot(ones[:rows], flat[:rows], part_of_bias)
-        of_bias += part_of_bias
+        if not fixed:
+            # (units, rows) × (rows, 4 · units)
+            np.dot(before[start * batch : end * batch].T, flat[:rows], part_of_recurrent)
+            of_recurrent += part_of_recurrent
+            np.dot(ones[:rows], flat[:rows], part_of_bias)
+            of_bias += part_of_bias
         if not dense.size:
             continue
-        _gather(dense, start, count, reverse, x)
-        np.dot(x[:rows].T, flat[:rows], part_of_kernel)
-        of_kernel += part_of_kernel
+        if not fixed:
+            _gather(dense, start, count, reverse, x)
+            np.dot(x[:rows].T, flat[:rows], part_of_kernel)
+            of_kernel += part_of_kernel
         np.dot(flat[:rows], kernel, dx[:rows])
         for n in range(count):
             t = time_steps - 1 - start - n if reverse else start + n

@@ -40,12 +40,19 @@ def connected(
         logs: folder for what the workers started here write, `INDEX.log`.
 
     Raises:
-        ParamsError: `TF_CONFIG` does not name that many workers.
+        ParamsError: `TF_CONFIG` does not name that many workers, or isn't set and there is a GPU.
         SpotlightError: they train different things, could not connect, or one was lost.
     """
     with contextlib.ExitStack() as stack:
         started: list[subprocess.Popen[bytes]] = []
         if count > 1 and "TF_CONFIG" not in os.environ:
+            if tf.config.list_physical_devices("GPU"):
+                raise ParamsError(
+                    f"`training.workers` is {count}, but workers that are started together can't "
+                    "share a GPU, and TensorFlow sees one.",
+                    fix="set `workers: 1`, hide the GPU with CUDA_VISIBLE_DEVICES=-1, or give each "
+                    "worker its own, started with TF_CONFIG (docs/scale.md).",
+                )
             own, *others = local_cluster(count)
             os.environ["TF_CONFIG"] = own
             stack.callback(os.environ.pop, "TF_CONFIG")

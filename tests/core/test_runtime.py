@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from pipeline.core import runtime
 
@@ -31,6 +32,29 @@ def test_what_the_user_set_stays(monkeypatch):
     with runtime.quiet_imports():
         pass
     assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "0"
+
+
+def test_a_gpu_gets_settings_of_its_own(monkeypatch):
+    """Unless the user's environment has others."""
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
+    with runtime.quiet_imports():
+        pass
+    assert os.environ["NVIDIA_TF32_OVERRIDE"] == "1"
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+
+
+@pytest.mark.parametrize("gpus", [[], ["the only one"]])
+def test_a_gpu_adds_in_a_fixed_order(gpus, monkeypatch):
+    """TensorFlow is told so where there is one; the compiled functions need no such order."""
+    told = []
+    for name in ("intra", "inter"):
+        setter = f"set_{name}_op_parallelism_threads"
+        monkeypatch.setattr(tf.config.threading, setter, lambda _: None)
+    monkeypatch.setattr(tf.config, "list_physical_devices", {"GPU": gpus}.get)
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: told.append(1))
+    runtime.pin_threads(2)
+    assert len(told) == len(gpus)
 
 
 def test_threads_are_pinned():

@@ -68,6 +68,18 @@ def test_every_shape_of_network_is_read(changes, bigrams, task):
     agrees(predictor, texts(5))
 
 
+@pytest.mark.parametrize("pooling", ["last", "additive", "max"])
+def test_a_forgotten_gap_changes_no_state(pooling):
+    """Rows that are longer than the network remembers."""
+    network = built(pooling)
+    encoder = network.predictor.get_layer("bilstm")
+    for layer in (encoder.forward_layer, encoder.backward_layer):
+        kernel, recurrent, bias = layer.get_weights()
+        bias[layer.units : 2 * layer.units] = -2  # of the forget gate
+        layer.set_weights([kernel, recurrent, bias])
+    agrees(network.predictor, rows_of(*np.random.default_rng(1).integers(2, 20, (3, 70))))
+
+
 def test_a_network_that_is_not_compiled_is_asked_with_cut_sequences(monkeypatch):
     """As with a GPU."""
     monkeypatch.setattr(BiLSTM, "compilable", lambda _: False)

@@ -20,13 +20,17 @@ from tests.support.toy_networks import GOOD, network, rows_of, spots_good
     ],
 )
 def test_zeroed_steps_have_zero_vectors_and_the_others_their_own(kind, task, pooling):
-    """All kept: the network's outputs. Some not: what it makes of those vectors, row by row."""
+    """All kept: the network's outputs. Some not: what it makes of those vectors, row by row.
+
+    Whether a row's masks fit in a batch or not.
+    """
     predictor, rows = network(kind, task, pooling)
     kept = np.random.default_rng(0).random((3, len(rows.values))) < 0.5
     kept[0] = True
     outputs = zeroing(predictor, batch_size=4)(rows, kept)
     full = inference.predict(predictor, rows)
     assert outputs.shape == (3, *full.shape)
+    assert zeroing(predictor, batch_size=2)(rows, kept) == pytest.approx(outputs, abs=1e-6)
     assert outputs[0] == pytest.approx(full, abs=1e-6)
     apart = gradients.reader(predictor)
     head = predictor.get_layer("output").activation

@@ -196,6 +196,18 @@ def test_each_worker_computes_on_one_device(tmp_path, monkeypatch):
         pytest.fail("connected")
 
 
+def test_workers_that_are_started_together_do_not_share_a_gpu(tmp_path, monkeypatch):
+    """They stop before they begin; a single process may use it."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", {"GPU": ["the only one"]}.get)
+    with (
+        pytest.raises(ParamsError, match="is 2, but workers that are started together can't share"),
+        workers.connected(2, "a", [], folder=tmp_path, logs=tmp_path),
+    ):
+        pytest.fail("connected")
+    with workers.connected(1, "a", [], folder=tmp_path, logs=tmp_path) as team:
+        assert team.count == 1
+
+
 @pytest.mark.parametrize(
     "given",
     [
