@@ -83,9 +83,9 @@ def unlabeled_gradients(
             seen = spread(*given) if len(given) > 1 else given[0]
             mask = masks[0] if masks else None
 
-            def outputs(vectors: tf.Tensor) -> tf.Tensor:
-                states = tf.identity(encoder(vectors, mask=mask, training=True))  # without its mask
-                return decode([states, masks], training=False)
+            def outputs(vectors: tf.Tensor, *, fixed: bool = False) -> tf.Tensor:
+                states = encoder(vectors, mask=mask, training=True, fixed=fixed)
+                return decode([tf.identity(states), masks], training=False)  # without its mask
 
             known = outputs(seen)
             losses = [tf.reduce_mean(cross_entropy(known, known))]
@@ -95,7 +95,7 @@ def unlabeled_gradients(
                 with tape.stop_recording():
                     noise = _noise(seen, seed, model.optimizer.iterations.value)
                     moved = virtual_perturbation(
-                        lambda shift: divergence(outputs(seen + shift)),
+                        lambda shift: divergence(outputs(seen + shift, fixed=True)),
                         seen, noise, mask, share=share,
                     )  # fmt: skip
                 losses.append(tf.reduce_mean(divergence(outputs(seen + moved))))
