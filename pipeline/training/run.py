@@ -218,7 +218,8 @@ class TrainingRun:
             found["unlabeled_rows"] = self.about["unlabeled"]["rows"]
         if self.pretrained and (self.pretrained / "bilstm.npz").exists():
             learned = read_json(self.pretrained / "vectors.json")["language_model"]
-            found["held_out_perplexity"] = learned["held_out_perplexity"]
+            if "held_out_perplexity" in learned:  # earlier versions kept losses alone
+                found["held_out_perplexity"] = learned["held_out_perplexity"]
         return found
 
     def write_costs(self, path: Path, result: TrainingResult, *, begun: float) -> None:
