@@ -52,7 +52,10 @@ class LanguageModel(Section):
     units: Width
     """Units of the LSTM in each direction; must equal `training.units`."""
     epochs: Count
-    """Passes over the texts."""
+    """Passes over the texts, at most."""
+    patience: Count | None = None
+    """Passes without a smaller loss on held-out texts before learning stops; the weights are then \
+those of the smallest. Null: all passes are made, and the last one's weights are taken."""
     samples: Count = 512
     """Words that the sampled softmax compares the right one with."""
     batch_size: Count = 64
@@ -61,6 +64,8 @@ class LanguageModel(Section):
     """Learning rate of Adam."""
     word_dropout: Share = 0.1
     """Share of the words that are dropped during training."""
+    state_dropout: Share = 0.0
+    """Share of the features of the LSTM's states that are dropped during training."""
     seed: Seed = 0
     """Seed of the initial weights and the batches."""
 
@@ -141,6 +146,17 @@ initialization); null: three or four."""
     """Share of embedding features that are dropped, in all words of a text at once."""
     adversarial: Share = 0.0
     """Size of an adversarial perturbation, as a share of the embedding's norm; 0: none."""
+    virtual_adversarial: Share = 0.0
+    """Size of a perturbation under which predictions for texts without labels are to stay the \
+same, as a share of the embedding's norm; 0: none."""
+    entropy: Penalty = 0.0
+    """Weight of the penalty on the entropy of predictions for texts without labels."""
+    unlabeled_batch_size: Count | None = None
+    """Texts without labels beside each batch, if one of those two is set; null: as many as \
+`batch_size`."""
+    unlabeled_embeddings: bool = False
+    """Whether they move the words' embeddings, too. Adam moves a rare word as far for a small \
+gradient as for a large one, so with few labels, predictions may then confirm themselves."""
     l2: Penalty = 0.0
     """Weight of the penalty on the attention's W and u."""
     attention: Literal["softmax", "sparsemax", "entmax"] = "softmax"
@@ -185,6 +201,11 @@ or on several that `TF_CONFIG` names. Another number changes the last digits of 
         if workers > 1 and info.data.get("normalization") == "batch":
             raise ValueError("`normalization: batch` needs each batch whole, so only 1 is possible")
         return workers
+
+    @property
+    def reads_unlabeled(self) -> bool:
+        """Whether training reads rows without labels, too."""
+        return self.virtual_adversarial > 0 or self.entropy > 0
 
 
 class Evaluate(Section):
@@ -356,11 +377,23 @@ class Params(Section):
         """Merge training defaults < the dataset's `training` < the model's architecture.
 
         Raises:
-            ParamsError: `model` has no architecture, or a key or value is not allowed.
+            ParamsError: `model` has no architecture, a key or value is not allowed, or the recipe
+                reads rows without labels, which the dataset can't have.
         """
         where = f"training ← datasets.{self.dataset}.training"
         training = {**self.training, **self.entry.training}
-        return merge_recipe(model, training, self.architectures, where=where)
+        recipe = merge_recipe(model, training, self.architectures, where=where)
+        source = self.entry.source
+        # What lies in the user's own files is only known once they have been read.
+        may_have = source.kind == "files" or getattr(source, "unsupervised", None)
+        if recipe.reads_unlabeled and not may_have:
+            raise ParamsError(
+                f"params.yaml sets `virtual_adversarial` or `entropy` for {model}, but the dataset "
+                f"'{self.dataset}' has no texts without labels.",
+                fix="set both to 0; a source of kind `hub` may name such texts: "
+                "`unsupervised: SPLIT`.",
+            )
+        return recipe
 
 
 def load_params(path: Path) -> Params:

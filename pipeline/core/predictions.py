@@ -13,6 +13,7 @@ from pipeline.core.files import read_table
 
 Task = Literal["binary", "multiclass", "regression"]
 SPLITS = ("train", "validation", "test")
+UNLABELED = "unsupervised"  # a split of texts alone, which some datasets have beside them
 TFIDF = "tfidf_logistic_regression"
 NAIVE_BAYES = "nb_logistic_regression"
 

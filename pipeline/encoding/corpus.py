@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline import progress
 from pipeline.core.files import PART
 from pipeline.core.params import TextEncode
-from pipeline.core.predictions import SPLITS
+from pipeline.core.predictions import SPLITS, UNLABELED
 from pipeline.core.sequences import Sequences
 from pipeline.data import splitting
 from pipeline.encoding.text import encode_texts
@@ -37,13 +37,15 @@ class SplitRows(NamedTuple):
     identities: NDArray[np.int64]
 
     def batches(self) -> Iterator[tuple[NDArray[np.int64], list[str], NDArray[np.int64]]]:
-        """(row numbers, texts, labels) of the rows in each part."""
+        """(row numbers, texts, labels) of the rows in each part; 0 for rows without a label."""
         start = 0
         for part in self.parts():
             kept = np.flatnonzero(self.mask[start : start + part.num_rows])
             if len(kept):
                 chosen = part.take(pa.array(kept))
-                yield kept + start, chosen["text"].to_pylist(), chosen["label"].to_numpy()
+                labeled = "label" in part.column_names
+                labels = chosen["label"].to_numpy() if labeled else np.zeros_like(kept)
+                yield kept + start, chosen["text"].to_pylist(), labels
             start += part.num_rows
 
     def texts(self) -> Iterator[str]:
@@ -60,11 +62,14 @@ class EncodedCorpus(NamedTuple):
         splits: split → its rows, encoded as they are asked for, a part after the other. Only
             test's, which are explained, carry the spans of their tokens.
         texts_in_common: number of distinct texts that each pair of splits shares; all should be 0.
+        unlabeled: number of unlabeled rows that are learned from, and of those that are not, since
+            their texts are also in validation; None if the source has none.
     """
 
     tokenizer: Tokenizer
     splits: Mapping[str, Iterator[Sequences]]
     texts_in_common: dict[str, int]
+    unlabeled: dict[str, int] | None
 
 
 def encode_corpus(raw: Mapping[str, Parts], settings: TextEncode) -> EncodedCorpus:
@@ -72,7 +77,7 @@ def encode_corpus(raw: Mapping[str, Parts], settings: TextEncode) -> EncodedCorp
 
     Args:
         raw: split → `text`, `label` and, if known, `group`; without validation, rows of train are
-            held out for it, by whole groups.
+            held out for it, by whole groups. Unlabeled rows have only `text`.
         settings: the dataset's `encode`.
     """
     splits = assign_rows(raw, settings)
@@ -87,11 +92,17 @@ def encode_corpus(raw: Mapping[str, Parts], settings: TextEncode) -> EncodedCorp
         tokenizer=settings.tokenizer,
     )
     encoded = {name: _encoded(name, rows, tokenizer, settings) for name, rows in splits.items()}
-    return EncodedCorpus(tokenizer, encoded, _texts_in_common(splits))
+    unlabeled = None
+    if UNLABELED in splits:
+        kept = splits[UNLABELED].mask
+        unlabeled = {"rows": int(kept.sum()), "also_in_validation": int((~kept).sum())}
+    return EncodedCorpus(tokenizer, encoded, _texts_in_common(splits), unlabeled)
 
 
 def assign_rows(raw: Mapping[str, Parts], settings: TextEncode) -> dict[str, SplitRows]:
     """Assign rows of the raw tables to the splits.
+
+    Unlabeled rows are learned from, so those whose text is held out of train are left out.
 
     Raises:
         DataError: there is no validation split, and none can be made of whole groups.
@@ -117,9 +128,12 @@ def assign_rows(raw: Mapping[str, Parts], settings: TextEncode) -> dict[str, Spl
             )
         masks["train"] = ~masks["validation"]
         raw, known = {"validation": raw["train"], **raw}, {"validation": train, **known}
-    return {
-        name: SplitRows(raw[name], masks[name], known[name]["text"].to_numpy()) for name in SPLITS
-    }
+    texts = {name: table["text"].to_numpy() for name, table in known.items()}
+    if UNLABELED in raw:
+        held_out = texts["validation"][masks["validation"]]
+        masks[UNLABELED] = ~np.isin(texts[UNLABELED], held_out)
+    names = [*SPLITS, *([UNLABELED] if UNLABELED in raw else [])]
+    return {name: SplitRows(raw[name], masks[name], texts[name]) for name in names}
 
 
 def _hashed(parts: Iterable[pa.Table]) -> pa.Table:
@@ -156,6 +170,7 @@ def corpus_report(
         **({} if bigrams is None else {"bigrams": bigrams}),
         **settings.model_dump(include={"vectors", "language_model"}, exclude_none=True),
         "splits": splits,
+        **({} if corpus.unlabeled is None else {"unlabeled": corpus.unlabeled}),
         "texts_in_common": corpus.texts_in_common,
     }
 

@@ -14,7 +14,7 @@ class Dropout(keras.layers.Dropout):
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Drop single features."""
         drop = super().call
-        return _of_whole_batch(lambda rows: drop(rows, training), inputs)
+        return of_whole_batch(lambda rows: drop(rows, training), inputs)
 
 
 @keras.saving.register_keras_serializable(package="spotlight")
@@ -24,11 +24,13 @@ class SpatialDropout1D(keras.layers.SpatialDropout1D):
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Drop features of all steps at once."""
         drop = super().call
-        return _of_whole_batch(lambda rows: drop(rows, training), inputs)
+        return of_whole_batch(lambda rows: drop(rows, training), inputs)
 
 
-def _of_whole_batch(drop: Callable[[Any], Any], inputs: Any) -> Any:
+def of_whole_batch(drop: Callable[[Any], Any], inputs: Any) -> Any:
     """Drop parts of the rows that this worker has: of n workers the i-th has rows i, i + n, ….
+
+    Anything else that multiplies them by random numbers is done alike.
 
     The random numbers of a row depend only on the seed and on how many come before it. So each
     worker draws for all rows, and keeps what is for its own.

@@ -18,6 +18,7 @@ from pipeline import progress
 from pipeline.core.params import LanguageModel
 from pipeline.core.sequences import Sequences
 from pipeline.encoding.batching import batches, pad
+from pipeline.models.dropout import Dropout
 from pipeline.models.lstm import BiLSTM
 from pipeline.models.words import WordDropout, distinct
 from pipeline.training.checkpoint import Checkpoint
@@ -34,11 +35,13 @@ class LearnedLanguageModel(NamedTuple):
         vectors: <float32>[vocabulary, features].
         bilstm: the weights of Keras's bidirectional LSTM, in its order.
         losses: the loss on held-out texts after each epoch, in nats per word.
+        best_epoch: the epoch, from 1, whose weights these are.
     """
 
     vectors: NDArray[np.float32]
     bilstm: list[NDArray[np.float32]]
     losses: list[float]
+    best_epoch: int
 
 
 class _Model:
@@ -60,11 +63,17 @@ class _Model:
         self.output.build(None)
         self.output.embeddings.assign(OUTPUT_SCALE * vectors)
         self.dropout = WordDropout(settings.word_dropout)
+        self.state_dropout = Dropout(settings.state_dropout)
 
     @property
     def variables(self) -> list[Any]:
         made = [self.embedding, self.bilstm, *self.heads, self.output]
         return [variable for layer in made for variable in layer.trainable_variables]
+
+    @property
+    def start(self) -> list[Any]:
+        """Variables from which a network can start: the embedding, then the Bi-LSTM's."""
+        return [self.embedding.embeddings, *self.bilstm.weights]
 
     def loss(self, batch: Any, samples: Any, log_share: Any, *, training: bool) -> Any:
         """Mean negative log-likelihood of each word's neighbors, by a sampled softmax.
@@ -76,13 +85,14 @@ class _Model:
             batch: <int32>[batch, time_steps].
             samples: <int32>[n], words drawn for the batch.
             log_share: (vocabulary,), log q.
-            training: whether words are dropped.
+            training: whether words and features of states are dropped.
         """
         mask = tf.not_equal(batch, 0)
         (words,), position = distinct(batch)
         scale = self.dropout(position, training=training)
         given = [self.embedding(words), position, scale]
         states = self.bilstm(given, mask=mask, training=training)
+        states = self.state_dropout(states, training=training)
         both = tf.where(mask[:, 1:])  # where a word and the one before it are real
         among = tf.gather(self.output.embeddings, samples)  # (n, features)
         weight = tf.gather(log_share, samples) + tf.math.log(float(samples.shape[0]))
@@ -115,7 +125,7 @@ def learn_language_model(
     Args:
         rows: token ids of each text.
         vectors: <float32>[vocabulary, features], the initial embedding.
-        settings: units, epochs, samples, batch size, rate and seed.
+        settings: units, epochs, patience, samples, batch size, rate, dropout and seed.
         checkpoint: saves the state after each epoch; an interrupted run resumes from it.
         say: called with a line of progress after each epoch.
     """
@@ -149,12 +159,14 @@ def learn_language_model(
 
     compiled = tf.function(step, input_signature=signature, autograph=False)
     judged = tf.function(held_out_loss, input_signature=signature, autograph=False)
-    # The dropout layer's generator belongs to the state: else a resumed run drops other words.
-    state = [*model.variables, *optimizer.variables, *model.dropout.variables]
-    losses = _restored(checkpoint, state)
+    # The dropout layers' generators belong to the state: else a resumed run drops other words.
+    generators = [*model.dropout.variables, *model.state_dropout.variables]
+    state = [*model.variables, *optimizer.variables, *generators]
+    losses, best = _restored(checkpoint, state)
     if losses:
         say(f"language model: resuming after epoch {len(losses)}")
-    for epoch in range(len(losses), settings.epochs):
+    while len(losses) < settings.epochs and not _has_stopped(losses, settings.patience):
+        epoch = len(losses)
         begun = time.perf_counter()
         rng = np.random.default_rng([settings.seed, epoch])
         order = batches(rows.lengths[train], settings.batch_size, rng)
@@ -172,29 +184,49 @@ def learn_language_model(
             for one in batches(rows.lengths[held_out], settings.batch_size, None)
         ]
         losses.append(float(np.mean(found)))
+        if _best_epoch(losses, settings.patience) == len(losses):
+            best = [keras.ops.convert_to_numpy(variable) for variable in model.start]
         if checkpoint:
-            values = enumerate(map(keras.ops.convert_to_numpy, state))
-            checkpoint.save({"losses": losses, **{f"state_{n}": value for n, value in values}})
+            checkpoint.save(_saved(losses, state, best))
         say(
             f"language model  epoch {epoch + 1}/{settings.epochs}  held-out loss {losses[-1]:.4f}"
             f"  {time.perf_counter() - begun:.0f} s"
         )
-    return LearnedLanguageModel(
-        keras.ops.convert_to_numpy(model.embedding.embeddings),
-        [keras.ops.convert_to_numpy(weight) for weight in model.bilstm.weights],
-        losses,
-    )
+    vectors, *bilstm = best
+    return LearnedLanguageModel(vectors, bilstm, losses, _best_epoch(losses, settings.patience))
 
 
-def _restored(checkpoint: Checkpoint | None, state: list[Any]) -> list[float]:
-    """Restore the variables from the checkpoint; returns the losses of the finished epochs."""
+def _best_epoch(losses: list[float], patience: int | None) -> int:
+    """The epoch, from 1, whose weights are taken: that of the smallest loss, if patience counts."""
+    return len(losses) if patience is None else 1 + int(np.argmin(losses))
+
+
+def _has_stopped(losses: list[float], patience: int | None) -> bool:
+    """Whether the loss has not fallen below its smallest for so many epochs."""
+    if patience is None or not losses:
+        return False
+    return len(losses) - _best_epoch(losses, patience) >= patience
+
+
+def _saved(losses: list[float], state: list[Any], best: list[Any]) -> dict[str, Any]:
+    """Losses, all variables, and the weights to return, by name; `_restored` reads it."""
+    values = enumerate(map(keras.ops.convert_to_numpy, state))
+    return {
+        "losses": losses,
+        **{f"state_{number}": value for number, value in values},
+        **{f"best_{number}": value for number, value in enumerate(best)},
+    }
+
+
+def _restored(checkpoint: Checkpoint | None, state: list[Any]) -> tuple[list[float], list[Any]]:
+    """Restore the variables; returns the finished epochs' losses, and the weights to return."""
     kept = checkpoint.restore() if checkpoint else None
     if kept is None:
-        return []
+        return [], []
     for number, variable in enumerate(state):
         variable.assign(kept[f"state_{number}"])
-    losses: list[float] = kept["losses"].tolist()
-    return losses
+    best = [kept[f"best_{number}"] for number in range(len(kept) - len(state) - 1)]
+    return kept["losses"].tolist(), best
 
 
 def _draw(share: NDArray[np.floating[Any]], count: int, rng: np.random.Generator) -> Any:

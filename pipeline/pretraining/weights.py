@@ -62,7 +62,11 @@ def pretrain_weights(
         from pipeline.pretraining import language_model as module  # TensorFlow, only if needed
     runtime.pin_threads(threads)
     model = module.learn_language_model(rows, learned, language_model, checkpoint=checkpoints[1])
-    report["language_model"] = {"held_out_losses": model.losses}
+    report["language_model"] = {
+        "held_out_losses": model.losses,
+        "best_epoch": model.best_epoch,
+        "held_out_perplexity": float(np.exp(model.losses[model.best_epoch - 1])),
+    }
     return PretrainedWeights(model.vectors, model.bilstm, report)
 
 

@@ -14,7 +14,7 @@ from pipeline.core.files import (
     write_json,
     write_text,
 )
-from pipeline.core.predictions import SPLITS
+from pipeline.core.predictions import SPLITS, UNLABELED
 from pipeline.core.sequences import read_sequences, write_parts, write_sequences
 from pipeline.encoding.corpus import corpus_report, encode_corpus
 from pipeline.encoding.series import encode_series, series_report
@@ -42,6 +42,9 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
         *(["group"] if {"group_column", "group_rows"} & card["source"].keys() else []),
     ]
     raw = {name: partial(read_parts, path, columns) for name, path in paths.items()}
+    unlabeled = workspace.raw / f"{UNLABELED}.parquet"
+    if unlabeled.exists():
+        raw[UNLABELED] = partial(read_parts, unlabeled, ["text"])
     corpus = encode_corpus(raw, settings)
     reports, bigrams = {}, None
     with sealed_folder(workspace.encoded, stage="encode") as folder:
@@ -54,6 +57,10 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
                 pairs = frequent_bigrams(written, settings.bigrams)
                 write_array(folder / "bigrams.npy", pairs)
                 bigrams = len(pairs)
+        if corpus.unlabeled:
+            if corpus.unlabeled["rows"]:
+                write_parts(folder / f"{UNLABELED}.parquet", corpus.splits[UNLABELED])
+            progress.say(f"encoded {UNLABELED}: {_of_unlabeled(corpus.unlabeled)}")
         write_text(folder / "tokenizer.json", corpus.tokenizer.to_json())
         report = corpus_report(corpus, reports, settings, bigrams=bigrams)
         write_json(folder / "encoding.json", _from_card(card) | report)
@@ -68,6 +75,14 @@ def _described(report: dict[str, Any], settings: params.TextEncode) -> str:
         f"{rows}; {100 * report['tokens_cut_share']:.1f} % of their tokens are not read: "
         f"{report['truncated_rows']:,} texts have more than {settings.max_len}"
     )
+
+
+def _of_unlabeled(counts: dict[str, int]) -> str:
+    """How many rows without labels there are, and how many are left out."""
+    rows = f"{counts['rows']:,} rows"
+    if not counts["also_in_validation"]:
+        return rows
+    return f"{rows}; {counts['also_in_validation']:,} others are also in validation: left out"
 
 
 def _encode_series(

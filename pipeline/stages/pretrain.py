@@ -1,30 +1,20 @@
-"""`pretrain`: data/raw, data/encoded → data/vectors."""
+"""`pretrain`: data/encoded → data/vectors."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
-from pipeline import fingerprint, progress
+from pipeline import fingerprint
 from pipeline.core import params
 from pipeline.core.files import (
     read_json,
-    read_parts,
-    read_text,
     sealed_folder,
     temporary_folder,
     write_array,
     write_arrays,
     write_json,
 )
+from pipeline.core.predictions import UNLABELED
 from pipeline.core.sequences import Sequences, read_sequences, write_parts
-from pipeline.data import splitting
-from pipeline.encoding.text import encode_texts
-from pipeline.encoding.tokenizer import load_tokenizer
 from pipeline.errors import ParamsError
 from pipeline.pretraining.weights import pretrain_weights
 from pipeline.training.checkpoint import Checkpoint
@@ -68,7 +58,7 @@ def _checkpoint(workspace: Workspace, settings: params.Params, name: str) -> Che
         workspace.scratch / "checkpoints" / f"{name}.npz",
         fingerprint.configuration(
             __name__,
-            [*sorted(workspace.encoded.iterdir()), *sorted(workspace.raw.glob("unsupervised.*"))],
+            sorted(workspace.encoded.iterdir()),
             workspace.libraries,
             [settings.entry.encode.model_dump(), settings.threads],
         ),
@@ -84,56 +74,13 @@ def _read_rows(workspace: Workspace, wanted: params.Vectors, *, scratch: Path) -
     train = read_sequences(workspace.encoded / "train.parquet")
     if wanted.corpus == "train":
         return train
-    path = workspace.raw / "unsupervised.parquet"
+    path = workspace.encoded / f"{UNLABELED}.parquet"
     if not path.exists():
         raise ParamsError(
             "params.yaml: `encode.vectors.corpus` is `all`, but this dataset has no unlabeled "
             "texts.",
             fix="set it to `train`; a source of kind `hub` may name them: `unsupervised: SPLIT`.",
         )
-    about = read_json(workspace.encoded / "encoding.json")
-    tokenizer = load_tokenizer(read_text(workspace.encoded / "tokenizer.json"))
-    texts = progress.bar(
-        _unlabeled(path, _held_out(workspace)),
-        what="tokenizing the unlabeled texts",
-        unit="thousand",
-    )
-    unlabeled = encode_texts(
-        texts, tokenizer, max_len=about["max_len"], keep=about["keep"], spans=False
-    )
-    write_parts(
-        scratch / "texts.parquet",
-        (replace(part, totals=None) for part in chain(train.parts(), unlabeled)),
-    )
+    parts = (part for rows in (train, read_sequences(path)) for part in rows.parts())
+    write_parts(scratch / "texts.parquet", (replace(part, totals=None) for part in parts))
     return read_sequences(scratch / "texts.parquet")
-
-
-def _held_out(workspace: Workspace) -> NDArray[np.int64]:
-    """The hashes of the texts that `encode` held out of train for validation.
-
-    `download` has dropped those of a split that the source itself has.
-    """
-    if (workspace.raw / "validation.parquet").exists():
-        return np.empty(0, np.int64)
-    parts = read_parts(workspace.raw / "train.parquet", ["text"])
-    rows = read_sequences(workspace.encoded / "validation.parquet").rows
-    return np.concatenate([_hashes(part) for part in parts])[rows]
-
-
-def _unlabeled(
-    path: Path, held: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], list[str], NDArray[np.int64]]]:
-    """Row numbers, texts and no targets, a part after the other, without those held out."""
-    shared = start = 0
-    for part in read_parts(path, ["text"]):
-        kept = np.flatnonzero(~np.isin(_hashes(part), held))
-        shared += part.num_rows - len(kept)
-        if len(kept):
-            yield start + kept, part["text"].take(pa.array(kept)).to_pylist(), np.zeros_like(kept)
-        start += part.num_rows
-    if shared:
-        progress.say(f"{shared:,} unlabeled texts are also in validation: not learned from")
-
-
-def _hashes(part: pa.Table) -> NDArray[np.int64]:
-    return splitting.identities({"": part["text"]})[""]

@@ -34,6 +34,7 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
         libraries=workspace.libraries,
         threads=settings.threads,
     )
+    unlabeled = run.read_unlabeled()
     checkpoint = Checkpoint(workspace.checkpoint(model, seed), run.fingerprint)
     runtime.pin_threads(run.threads)
     with contextlib.ExitStack() as stack:
@@ -68,6 +69,7 @@ def run(workspace: Workspace, model: str, seed: int) -> None:
             run.recipe,
             task=run.about["task"],
             seed=seed,
+            unlabeled=unlabeled,
             name=f"{model}-{seed}",
             callbacks=callbacks,
             checkpoint=checkpoint if team.chief else None,

@@ -34,6 +34,7 @@ def train_once(run: TrainingRun, folder: Path, checkpoint: Path, *, name: str) -
             run.recipe,
             task=run.about["task"],
             seed=run.seed,
+            unlabeled=run.read_unlabeled(),
             name=name,
             checkpoint=saved,
         )

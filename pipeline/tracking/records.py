@@ -115,6 +115,8 @@ def trained(
     costs = _costs(workspace.costs(model, seed), card["fingerprint"])
     ended = milliseconds(folder / "model.json")
     metrics = {**measured(folder, card["task"]), "best_epoch": float(card["best_epoch"]), **costs}
+    if "held_out_perplexity" in card:
+        metrics["language_model/held_out_perplexity"] = card["held_out_perplexity"]
     pages = workspace.explanations / f"{model}-{seed}"
     known = head(workspace, card)
     return replace(
@@ -144,7 +146,7 @@ def _model_name(card: Mapping[str, Any]) -> str:
 
 def _settings(card: Mapping[str, Any]) -> dict[str, str]:
     """The configuration without the seed, flat."""
-    sizes = {key: card[key] for key in NETWORK_INPUTS if key in card}
+    sizes = {key: card[key] for key in (*NETWORK_INPUTS, "unlabeled_rows") if key in card}
     return {key: _text(value) for key, value in {**card["recipe"], **sizes}.items()}
 
 

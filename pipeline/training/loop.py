@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -26,6 +27,7 @@ from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.optimizer import Adam, Average
 from pipeline.training.step import compiled_step, loss_function
 from pipeline.training.team import ALONE, Team
+from pipeline.training.unlabeled import unlabeled_gradients
 
 Epoch = dict[str, float]
 
@@ -35,8 +37,8 @@ class TrainingResult:
     """The result of training, besides the model's weights.
 
     Attributes:
-        history: one entry per epoch: epoch (from 1), loss, val_loss, val_accuracy or val_mae,
-            learning_rate.
+        history: one entry per epoch: epoch (from 1), loss, those of rows without labels, val_loss,
+            val_accuracy or val_mae, learning_rate.
         best_epoch: the epoch, from 1, whose weights the model has.
         seconds: wall time of each epoch that this process ran.
     """
@@ -54,6 +56,7 @@ def train_model(
     *,
     task: str,
     seed: int,
+    unlabeled: Sequences | None = None,
     name: str = "model",
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: Checkpoint | None = None,
@@ -68,6 +71,7 @@ def train_model(
         recipe: batch size, learning rate, epochs, patience and the like.
         task: "binary", "multiclass" or "regression".
         seed: of the order of the rows; the order in epoch e depends only on (seed, e).
+        unlabeled: rows whose labels nobody knows, for recipes that read them.
         name: shown with the progress.
         callbacks: Keras callbacks; one that sets `model.stop_training` ends training.
         checkpoint: saves the state after each epoch. An interrupted run with the same
@@ -76,8 +80,8 @@ def train_model(
             chief's checkpoint is used, and only its `model.stop_training` counts.
 
     Raises:
-        ParamsError: the recipe asks for another number of workers, or for class weights without
-            classes.
+        ParamsError: the recipe asks for another number of workers, for class weights without
+            classes, or for rows without labels where there are none.
     """
     if team.count != recipe.workers:
         raise ParamsError(
@@ -85,6 +89,7 @@ def train_model(
             "`train` of dvc.yaml starts more than one.",
             fix="set `workers: 1` for it.",
         )
+    others = _others(unlabeled, recipe, task=task)
     weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
     steps = recipe.epochs * ceil(len(train) / recipe.batch_size)
     optimizer = Adam(_rate(recipe, steps))
@@ -98,6 +103,16 @@ def train_model(
         average,
         share=recipe.adversarial,
         clip_norm=recipe.clip_norm,
+        unlabeled=unlabeled_gradients(
+            model,
+            task,
+            share=recipe.virtual_adversarial,
+            entropy=recipe.entropy,
+            embeddings=recipe.unlabeled_embeddings,
+            seed=seed,
+        )
+        if others
+        else None,
         team=team,
     )
     plateau = (1 - recipe.plateau) * _constant_loss(validation.targets, weights, task=task)
@@ -115,11 +130,13 @@ def train_model(
         begun = time.perf_counter()
         number = len(state.history)
         calls.on_epoch_begin(number)
-        loss = _epoch(step, train, recipe, seed=seed, epoch=number, name=name, calls=calls)
+        losses = _epoch(
+            step, train, others, recipe, seed=seed, epoch=number, name=name, calls=calls
+        )
         rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         with state.averaged():
             outputs = team.predict(model, validation)
-            logs = {"loss": loss, **_scores(outputs, validation.targets, weights, task=task)}
+            logs = {**losses, **_scores(outputs, validation.targets, weights, task=task)}
             state.record({"epoch": number + 1, **logs, "learning_rate": rate})
         calls.on_epoch_end(number, logs)
         if checkpoint:
@@ -139,29 +156,43 @@ def train_model(
 def _epoch(
     step: Callable[..., Any],
     train: Sequences,
+    others: Sequences | None,
     recipe: Recipe,
     *,
     seed: int,
     epoch: int,
     name: str,
     calls: keras.callbacks.CallbackList,
-) -> float:
-    """Train for one epoch; returns the mean loss per row."""
+) -> dict[str, float]:
+    """Train for one epoch; returns the mean losses per row."""
     rows = _rows_of(epoch, train.lengths, curriculum=recipe.curriculum)
     rng = np.random.default_rng([seed, epoch])
     order = [rows[one] for one in batches(train.lengths[rows], recipe.batch_size, rng)]
-    total, seen = tf.zeros(()), 0
+    further = _again_and_again(others, recipe.unlabeled_batch_size or recipe.batch_size, rng)
+    totals: dict[str, Any] = {}
+    seen = 0
     with progress.epoch_bar(what=f"{name} epoch {epoch + 1}", total=len(order)) as bar:
         for number, indices in enumerate(order):
             calls.on_train_batch_begin(number)
-            loss = step(tf.constant(pad(train, indices)), tf.constant(train.targets[indices]))
-            total += loss * len(indices)
+            batch = [pad(train, indices), train.targets[indices]]
+            losses = step(*map(tf.constant, [*batch, *islice(further, 1)]))
+            for key, loss in losses.items():
+                totals[key] = totals.get(key, 0.0) + loss * len(indices)
             seen += len(indices)
-            calls.on_train_batch_end(number, {"loss": loss})
+            calls.on_train_batch_end(number, losses)
             bar.update()
             if not bar.disable and number % 20 == 0:
-                bar.set_postfix(loss=f"{float(total) / seen:.4f}", refresh=False)
-    return float(total) / seen
+                bar.set_postfix(loss=f"{float(totals['loss']) / seen:.4f}", refresh=False)
+    return {key: float(total) / seen for key, total in totals.items()}
+
+
+def _again_and_again(
+    rows: Sequences | None, batch_size: int, rng: np.random.Generator
+) -> Iterator[NDArray[Any]]:
+    """Padded batches of rows, one pass after the other; none without rows."""
+    while rows:
+        for indices in batches(rows.lengths, batch_size, rng):
+            yield pad(rows, indices)
 
 
 def _rows_of(epoch: int, lengths: NDArray[np.int64], *, curriculum: int) -> NDArray[np.int64]:
@@ -178,6 +209,29 @@ def _rate(recipe: Recipe, steps: int) -> Any:
     return keras.optimizers.schedules.PolynomialDecay(
         recipe.learning_rate, steps, end_learning_rate=0.02 * recipe.learning_rate
     )
+
+
+def _others(unlabeled: Sequences | None, recipe: Recipe, *, task: str) -> Sequences | None:
+    """The rows without labels that a recipe reads; None if it reads none.
+
+    Raises:
+        ParamsError: there are none, or no classes that could be predicted for them.
+    """
+    if not recipe.reads_unlabeled:
+        return None
+    if task == "regression":
+        raise ParamsError(
+            "`virtual_adversarial` or `entropy` is set, but a regression has no classes, whose "
+            "probabilities they are about.",
+            fix="set both to 0 in params.yaml.",
+        )
+    if not unlabeled:
+        raise ParamsError(
+            "`virtual_adversarial` or `entropy` is set, but this training is given no rows without "
+            "labels.",
+            fix="set both to 0 for it.",
+        )
+    return unlabeled
 
 
 def _class_weights(

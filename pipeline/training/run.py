@@ -20,8 +20,8 @@ from pipeline.core.files import (
     write_text,
 )
 from pipeline.core.params import Recipe
-from pipeline.core.predictions import Predictions, write_predictions
-from pipeline.core.sequences import NETWORK_INPUTS, Sequences
+from pipeline.core.predictions import UNLABELED, Predictions, write_predictions
+from pipeline.core.sequences import NETWORK_INPUTS, Sequences, read_sequences
 from pipeline.errors import ParamsError
 from pipeline.models.network import build_network
 from pipeline.training import inference
@@ -99,6 +99,25 @@ class TrainingRun:
             configuration=configuration,
             fingerprint=fingerprint.digest([], [configuration, seed]),
         )
+
+    def read_unlabeled(self) -> Sequences | None:
+        """The rows without labels, if the recipe reads them.
+
+        Raises:
+            ParamsError: it does, but the data has none.
+        """
+        if not self.recipe.reads_unlabeled:
+            return None
+        path = self.data / f"{UNLABELED}.parquet"
+        if not path.exists():
+            left_out = self.about.get("unlabeled", {}).get("also_in_validation", 0)
+            raise ParamsError(
+                f"`virtual_adversarial` or `entropy` is set for {self.model}, but its data, "
+                f"{self.about['dataset']}, has no texts without labels"
+                f"{' but those that are also in validation' if left_out else ''}.",
+                fix="give it some, as docs/own-data.md shows, or set both to 0.",
+            )
+        return read_sequences(path)
 
     def build_network(self) -> keras.Model:
         """Build the untrained network, and seed this process's random generators.
@@ -182,6 +201,7 @@ class TrainingRun:
                 "seed": self.seed,
                 **{key: self.about[key] for key in _ABOUT if key in self.about},
                 "recipe": self.recipe.model_dump(),
+                **self._read_besides(),
                 "parameters": network.count_params(),
                 "best_epoch": result.best_epoch,
                 "epochs": len(result.history),
@@ -190,6 +210,17 @@ class TrainingRun:
                 "fingerprint": self.fingerprint,
             },
         )
+
+    def _read_besides(self) -> dict[str, Any]:
+        """What a model has learned from besides the rows of train, for the card."""
+        found: dict[str, Any] = {}
+        if self.recipe.reads_unlabeled:
+            found["unlabeled_rows"] = self.about["unlabeled"]["rows"]
+        if self.pretrained and (self.pretrained / "bilstm.npz").exists():
+            learned = read_json(self.pretrained / "vectors.json")["language_model"]
+            if "held_out_perplexity" in learned:  # earlier versions kept losses alone
+                found["held_out_perplexity"] = learned["held_out_perplexity"]
+        return found
 
     def write_costs(self, path: Path, result: TrainingResult, *, begun: float) -> None:
         """Write time and memory, which differ from run to run, to a file outside DVC.

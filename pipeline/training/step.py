@@ -12,6 +12,7 @@ from pipeline.core.sequences import Sequences
 from pipeline.training import adversarial
 from pipeline.training.optimizer import Average
 from pipeline.training.team import ALONE, Team
+from pipeline.training.unlabeled import LOSSES, Unlabeled
 
 
 def compiled_step(
@@ -22,6 +23,7 @@ def compiled_step(
     *,
     share: float = 0.0,
     clip_norm: float | None = None,
+    unlabeled: Unlabeled | None = None,
     team: Team = ALONE,
 ) -> Callable[..., Any]:
     """Compile one optimization step as a graph, traced once for all batch sizes and lengths.
@@ -34,7 +36,12 @@ def compiled_step(
         share: size of the adversarial perturbation, as a share of a row's norm; 0 for none.
         clip_norm: maximum norm of a variable's gradient. Clipped here because Keras would make
             an embedding's sparse gradient dense.
+        unlabeled: what rows without labels add; None if the step takes none.
         team: the workers, all of which call the step with the same batches.
+
+    Returns:
+        (batch, labels), and with `unlabeled` a batch of rows without labels -> the mean losses, by
+        name: "loss", and with `unlabeled` its `LOSSES`.
     """
     # inputs: <int32>[batch, time_steps] or <float32>[batch, time_steps, features]
     inputs = tf.TensorSpec([None, None, *train.values.shape[1:]], train.values.dtype)
@@ -49,20 +56,42 @@ def compiled_step(
 
     gradients = adversarial.adversarial_gradients(model, loss, share=share) if share else plain
     gradients = team.of_whole_batch(gradients)
+    of_others = team.of_whole_batch(unlabeled.gradients) if unlabeled else None
 
-    def step(batch: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def step(batch: tf.Tensor, labels: tf.Tensor, others: Any = None) -> dict[str, tf.Tensor]:
         data_loss, found = gradients(batch, labels)
+        losses = {"loss": data_loss}
+        if unlabeled and of_others:
+            further, added = of_others(others)
+            losses |= zip(LOSSES, tf.unstack(further), strict=False)
+            more = dict(zip(map(id, unlabeled.variables), added, strict=True))
+            found = [
+                sum_of(gradient, more.get(id(variable)))
+                for variable, gradient in zip(model.trainable_variables, found, strict=True)
+            ]
         if clip_norm is not None:
             found = [clipped(gradient, clip_norm) for gradient in found]
         model.optimizer.apply(found, model.trainable_variables)
         if average:
             average.add(model.optimizer.iterations.value)
-        return data_loss
+        return losses
 
-    compiled: Callable[..., Any] = tf.function(
-        step, input_signature=[inputs, targets], autograph=False
-    )
+    signature = [inputs, targets, *([inputs] if unlabeled else [])]
+    compiled: Callable[..., Any] = tf.function(step, input_signature=signature, autograph=False)
     return compiled
+
+
+def sum_of(gradient: Any, other: Any) -> Any:
+    """The sum of two gradients, or the first; of an embedding's, the rows of both."""
+    if other is None:
+        return gradient
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient + other
+    return tf.IndexedSlices(
+        tf.concat([gradient.values, other.values], axis=0),
+        tf.concat([gradient.indices, other.indices], axis=0),
+        gradient.dense_shape,
+    )
 
 
 def clipped(gradient: Any, norm: float) -> Any:

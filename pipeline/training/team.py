@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.core.sequences import Sequences
 from pipeline.training.inference import predict
 
-Gradients = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, list[Any]]]
+Gradients = Callable[..., tuple[tf.Tensor, list[Any]]]
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,21 @@ class Team:
         It is called with the whole batch, so that all workers' rows have one length.
 
         Args:
-            gradients: (batch, labels) -> (mean loss, gradients of it and of penalties).
+            gradients: batch, or batch and labels -> (mean loss, or several of them, gradients of
+                it and of penalties).
         """
         if self.count == 1:
             return gradients
 
-        def of_own(batch: tf.Tensor, labels: tf.Tensor) -> list[Any]:
-            rows, weight = own_rows(tf.shape(batch)[0], self.index, self.count)
-            loss, found = gradients(tf.gather(batch, rows), tf.gather(labels, rows))
+        def of_own(*batch: tf.Tensor) -> list[Any]:
+            rows, weight = own_rows(tf.shape(batch[0])[0], self.index, self.count)
+            loss, found = gradients(*(tf.gather(each, rows) for each in batch))
             weighted = [tf.math.scalar_mul(weight, one) for one in (loss, *found)]
             total: list[Any] = _summed(weighted)  # of an embedding's, the rows are gathered
             return total
 
-        def of_all(batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
-            loss, *found = self.strategy.run(of_own, (batch, labels))
+        def of_all(*batch: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
+            loss, *found = self.strategy.run(of_own, batch)
             return loss, found
 
         return of_all

@@ -37,9 +37,11 @@ class KilledError(Exception):
     """Stands for a signal."""
 
 
-def test_learning_that_was_killed_goes_on_to_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("changes", [{}, {"state_dropout": 0.3, "patience": 5}])
+def test_learning_that_was_killed_goes_on_to_the_same_bytes(tmp_path, changes):
     """Dropout, samples, optimizer and order included; another fingerprint begins anew."""
-    expected = learn_language_model(texts(60), VECTORS, SETTINGS, say=lambda _: None)
+    settings = SETTINGS.model_copy(update=changes)
+    expected = learn_language_model(texts(60), VECTORS, settings, say=lambda _: None)
     checkpoint = Checkpoint(tmp_path / "kept.npz", "these texts")
 
     def kill(line):
@@ -47,19 +49,58 @@ def test_learning_that_was_killed_goes_on_to_the_same_bytes(tmp_path):
             raise KilledError
 
     with pytest.raises(KilledError):
-        learn_language_model(texts(60), VECTORS, SETTINGS, checkpoint=checkpoint, say=kill)
+        learn_language_model(texts(60), VECTORS, settings, checkpoint=checkpoint, say=kill)
     said = []
     found = learn_language_model(
-        texts(60), VECTORS, SETTINGS, checkpoint=checkpoint, say=said.append
+        texts(60), VECTORS, settings, checkpoint=checkpoint, say=said.append
     )
     assert said[0] == "language model: resuming after epoch 3"
     assert len(said) == 3
-    assert found.losses == expected.losses
+    assert (found.losses, found.best_epoch) == (expected.losses, expected.best_epoch)
     for one, other in zip(
         [found.vectors, *found.bilstm], [expected.vectors, *expected.bilstm], strict=True
     ):
         assert one.tobytes() == other.tobytes()
     assert Checkpoint(checkpoint.path, "other texts").restore() is None
+
+
+def test_learning_stops_when_the_held_out_loss_no_longer_falls(tmp_path):
+    """After `patience` epochs, with the weights of the smallest; a kill afterwards does no harm."""
+    patient = SETTINGS.model_copy(update={"epochs": 9, "patience": 2, "learning_rate": 0.5})
+    few = texts(40)
+    checkpoint = Checkpoint(tmp_path / "kept.npz", "these texts")
+    stopped = learn_language_model(few, VECTORS, patient, checkpoint=checkpoint, say=lambda _: None)
+    best = 1 + int(np.argmin(stopped.losses))
+    assert stopped.best_epoch == best < 9
+    assert len(stopped.losses) == best + 2
+    again = learn_language_model(few, VECTORS, patient, checkpoint=checkpoint, say=lambda _: None)
+    assert again.vectors.tobytes() == stopped.vectors.tobytes()
+    assert again.losses == stopped.losses
+
+    def kill(line):
+        if f"epoch {best}/" in line:
+            raise KilledError
+
+    checkpoint = Checkpoint(tmp_path / "best.npz", "these texts")
+    restless = patient.model_copy(update={"patience": None})
+    with pytest.raises(KilledError):
+        learn_language_model(few, VECTORS, restless, checkpoint=checkpoint, say=kill)
+    assert checkpoint.restore()["best_0"].tobytes() == stopped.vectors.tobytes()
+
+
+def test_features_of_states_are_dropped_in_training_alone():
+    """With another loss for the same batch; the held-out loss drops nothing."""
+    model = language_model._Model(
+        VECTORS, SETTINGS.model_copy(update={"state_dropout": 0.5, "word_dropout": 0.0})
+    )
+    batch = np.array([[2, 5, 9, 4], [3, 8, 0, 0]], np.int32)
+    every = np.arange(VOCABULARY, dtype=np.int32)
+
+    def loss(training):
+        return float(model.loss(batch, every, np.zeros(VOCABULARY, np.float32), training=training))
+
+    assert loss(False) == loss(False)
+    assert len({loss(True), loss(True), loss(False)}) == 3
 
 
 def test_texts_of_a_single_word_teach_nothing():

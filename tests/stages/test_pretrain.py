@@ -1,7 +1,5 @@
 import keras
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core import params
@@ -11,15 +9,13 @@ from pipeline.core.files import (
     read_array,
     read_arrays,
     read_json,
-    write_json,
-    write_text,
 )
-from pipeline.core.sequences import read_sequences
-from pipeline.encoding.tokenizer import train_tokenizer
+from pipeline.core.sequences import Sequences, read_sequences, write_sequences
 from pipeline.errors import ParamsError
-from pipeline.stages import pretrain
+from pipeline.stages import pretrain, train
 from pipeline.training.run import TrainingRun
 from tests.support.project import change
+from tests.support.training import rows
 
 ENCODE = {"tokenizer": "words", "vocabulary": 20, "max_len": 9}
 VECTORS = {"corpus": "train", "size": 6, "epochs": 2}
@@ -76,30 +72,22 @@ def test_unlabeled_texts_have_to_be_there(project):
     assert (project.vectors / "vectors.npy").exists()
 
 
-def test_unlabeled_texts_of_validation_are_not_learned_from(workspace, monkeypatch, capsys):
-    """Word for word the same text, held out of train by `encode`; the others are read."""
-    texts = [f"w{n}" for n in range(96)]
-    held = read_sequences(workspace.encoded / "validation.parquet").rows
-    workspace.raw.mkdir(parents=True)
-    pq.write_table(pa.table({"text": texts}), workspace.raw / "train.parquet")
-    unlabeled = [texts[held[0]], "another", texts[held[1]], "more"]
-    pq.write_table(pa.table({"text": unlabeled}), workspace.raw / "unsupervised.parquet")
-    about = read_json(workspace.encoded / "encoding.json")
-    write_json(workspace.encoded / "encoding.json", {**about, "keep": "head"})
-    tokenizer = train_tokenizer(["another more"], vocabulary=20)
-    write_text(workspace.encoded / "tokenizer.json", tokenizer.to_json())
-    labeled = len(read_sequences(workspace.encoded / "train.parquet"))
+def test_unlabeled_texts_are_learned_from_after_trains(workspace, monkeypatch):
+    """All that `encode` has kept of them, in their order."""
+    unlabeled = rows(5, seed=9)
+    write_sequences(workspace.encoded / "unsupervised.parquet", unlabeled)
+    labeled = read_sequences(workspace.encoded / "train.parquet")
     read = []
     weights = pretrain.pretrain_weights
 
-    def spy(rows, *rest, **options):
-        read.append([row.tolist() for row in np.split(rows.values, rows.starts[1:-1])[labeled:]])
-        return weights(rows, *rest, **options)
+    def spy(given, *rest, **options):
+        read.append((given.values.tolist(), given.starts.tolist()))
+        return weights(given, *rest, **options)
 
     monkeypatch.setattr(pretrain, "pretrain_weights", spy)
     learn(workspace, vectors={**VECTORS, "corpus": "all"})
-    assert read == [[row.ids.tolist() for row in tokenizer.encode(["another", "more"], max_len=9)]]
-    assert "2 unlabeled texts are also in validation" in capsys.readouterr().out
+    both = Sequences.concatenate([labeled, unlabeled])
+    assert read == [(both.values.tolist(), both.starts.tolist())]
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -123,11 +111,25 @@ def test_the_losses_of_a_language_model_are_kept_beside_it(project):
     """In `vectors.json`, one for each epoch; learning twice gives the same bytes."""
     files = {path.name: path.read_bytes() for path in project.vectors.iterdir()}
     report = read_json(project.vectors / "vectors.json")
-    assert len(report["language_model"]["held_out_losses"]) == LANGUAGE_MODEL["epochs"]
+    losses = report["language_model"]["held_out_losses"]
+    assert len(losses) == LANGUAGE_MODEL["epochs"]
+    assert report["language_model"]["held_out_perplexity"] == pytest.approx(np.exp(losses[-1]))
     keras.backend.clear_session()
     pretrain.run(project)
     assert {path.name: path.read_bytes() for path in project.vectors.iterdir()} == files
     assert not list((project.scratch / "checkpoints").iterdir())
+
+
+def test_a_model_says_how_good_the_language_model_was_that_it_started_from(project):
+    """In its card, from where MLflow gets it; without a language model there is no figure."""
+    report = read_json(project.vectors / "vectors.json")
+    card = project.model("bilstm_attention", 1) / "model.json"
+    train.run(project, "bilstm_attention", 1)
+    found = read_json(card)["held_out_perplexity"]
+    assert found == report["language_model"]["held_out_perplexity"]
+    learn(project, vectors=VECTORS)
+    train.run(project, "bilstm_attention", 1)
+    assert "held_out_perplexity" not in read_json(card)
 
 
 def test_word_vectors_are_not_learnt_twice(project, monkeypatch, capsys):

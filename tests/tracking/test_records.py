@@ -110,6 +110,21 @@ def test_the_comparison_has_its_figures_as_metrics(untracked):
     assert not any(TFIDF in column for column in table)
 
 
+def test_a_run_says_what_it_learned_from_besides_train(untracked):
+    """How many texts without labels, and how good a language model it started from."""
+    plain = records.trained(untracked, read_json(card_of(untracked)), None)
+    more = {"unlabeled_rows": 7, "held_out_perplexity": 88.5}
+    write_json(card_of(untracked), {**read_json(card_of(untracked)), **more})
+    run = records.trained(untracked, read_json(card_of(untracked)), None)
+    assert run.params == {**plain.params, "unlabeled_rows": "7"}
+    assert run.metrics == {**plain.metrics, "language_model/held_out_perplexity": 88.5}
+
+
+def card_of(workspace):
+    """The card of a run."""
+    return workspace.model("bilstm_attention", 1) / "model.json"
+
+
 def test_a_long_parameter_is_cut(untracked):
     """MLflow takes 6,000 characters, and the names of 1,200 features have more."""
     path = untracked.model("bilstm_attention", 1) / "model.json"

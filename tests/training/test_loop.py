@@ -138,14 +138,21 @@ class Kill(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"averaging": 0.9}, {"adversarial": 0.1, "schedule": "linear"}]
+    "changes",
+    [
+        {},
+        {"averaging": 0.9},
+        {"adversarial": 0.1, "schedule": "linear"},
+        {"virtual_adversarial": 0.1, "entropy": 0.1, "unlabeled_embeddings": True},
+    ],
 )
 def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path, changes):
     """Dropout, optimizer, averages and order of rows included: equal, not close."""
     recipe = strategies.recipe(epochs=4, patience=5, dropout=0.5, **changes)
     train, validation = rows(64), rows(24, seed=1)
+    more = {"task": "binary", "seed": 3, "unlabeled": rows(24, seed=2)}
     straight = built(recipe)
-    expected = train_model(straight, train, validation, recipe, task="binary", seed=3)
+    expected = train_model(straight, train, validation, recipe, **more)
 
     checkpoint = Checkpoint(tmp_path / "kept.npz", "the same inputs")
     with pytest.raises(KilledError):
@@ -154,15 +161,12 @@ def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path, changes):
             train,
             validation,
             recipe,
-            task="binary",
-            seed=3,
             callbacks=[Kill(epoch=2)],
             checkpoint=checkpoint,
+            **more,
         )
     resumed = built(recipe, seed=99)  # whatever it begins with is replaced
-    fitted = train_model(
-        resumed, train, validation, recipe, task="binary", seed=3, checkpoint=checkpoint
-    )
+    fitted = train_model(resumed, train, validation, recipe, checkpoint=checkpoint, **more)
     assert len(fitted.seconds) == 2  # the other two were kept
     assert fitted.history == expected.history
     for one, other in zip(weights(resumed), weights(straight), strict=True):

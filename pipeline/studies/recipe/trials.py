@@ -145,6 +145,7 @@ def _train(
         recipe,
         task=run.about["task"],
         seed=search.seed,
+        unlabeled=run.read_unlabeled(),
         name=model,
         checkpoint=checkpoint,
     )

@@ -48,11 +48,11 @@ class Spotlight:
         self._step = compiled_step(self.model, loss_function("binary"), rows, team=team)
 
     def train(self, order: Order) -> None:
-        loss = 0.0
+        losses = {"loss": 0.0}
         for indices in order:
             batch = tf.constant(batching.pad(self._rows, indices))
-            loss = self._step(batch, tf.constant(self._rows.targets[indices]))
-        float(loss)  # waits for the last step
+            losses = self._step(batch, tf.constant(self._rows.targets[indices]))
+        float(losses["loss"])  # waits for the last step
 
     def predict(self, rows: Sequences) -> NDArray[np.float32]:
         return inference.predict(self.model, rows)[:, 1]
