@@ -1,10 +1,10 @@
 """Learning from rows without labels, beside those that have one.
 
 1. Virtual adversarial training (Miyato, Dai & Goodfellow, "Adversarial Training Methods for
-   Semi-Supervised Text Classification", ICLR 2017): a prediction is to stay what it is under the
-   perturbation of the embeddings that changes it most.
+   Semi-Supervised Text Classification", ICLR 2017): a prediction should not change under the
+   perturbation of the embeddings that would change it most.
 2. Entropy minimization (Grandvalet & Bengio, "Semi-supervised Learning by Entropy Minimization",
-   NeurIPS 2004): a prediction is to be sure.
+   NeurIPS 2004): a prediction should be confident.
 
 Words are dropped as in training, once for both predictions that are compared. The pooled features
 are not: two of their draws would differ more than a perturbation changes.
@@ -55,7 +55,7 @@ def unlabeled_gradients(
     embeddings: bool,
     seed: int,
 ) -> Unlabeled:
-    """Make the function that computes the gradients of what rows without labels are to teach.
+    """Make the function that computes the gradients of the loss of rows without labels.
 
     The loss is KL(p(x) ‖ p(x + r)) + `entropy` · H(p(x)), on average over the rows, where the first
     p(x) is a constant and r the virtual adversarial perturbation.
