@@ -147,15 +147,17 @@ initialization); null: three or four."""
     adversarial: Share = 0.0
     """Size of an adversarial perturbation, as a share of the embedding's norm; 0: none."""
     virtual_adversarial: Share = 0.0
-    """Size of a perturbation that should not change the predictions for unlabeled texts, as a share \
-of the embedding's norm; 0: none."""
+    """Size of a perturbation that should not change the predictions for unlabeled texts, as a \
+share of the embedding's norm; 0: none."""
     entropy: Penalty = 0.0
     """Weight of the penalty on the entropy of the predictions for unlabeled texts; 0: none."""
     unlabeled_batch_size: Count | None = None
-    """Unlabeled texts beside each batch, if either of these is set; null: as many as `batch_size`."""
+    """Unlabeled texts beside each batch, if either of these is set; null: as many as \
+`batch_size`."""
     unlabeled_embeddings: bool = False
-    """Whether the unlabeled texts train the words' embeddings, too. Adam moves a rare word as far for \
-a small gradient as for a large one, so with few labels, predictions may then confirm themselves."""
+    """Whether the unlabeled texts train the words' embeddings, too. Adam moves a rare word as far \
+for a small gradient as for a large one, so with few labels, predictions may then confirm \
+themselves."""
     l2: Penalty = 0.0
     """Weight of the penalty on the attention's W and u."""
     attention: Literal["softmax", "sparsemax", "entmax"] = "softmax"
