@@ -89,6 +89,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "answer": tables.answer(kept, lengths),
         "datasets": tables.datasets(kept),
         "explanations": tables.explanations(kept),
+        "candidates": tables.candidates(kept),
         "orders": tables.orders(kept),
         "lime": tables.lime(kept),
         "length-study": study_tables.length_study(lengths),

@@ -1,13 +1,13 @@
 """The studies' results as Markdown tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.core.predictions import NAIVE_BAYES, TFIDF
-from pipeline.documentation.tables import markdown
+from pipeline.documentation.tables import decimals, markdown, with_ends
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.results import aggregate
-from pipeline.evaluation.wording import listed, mean_and_sd, real_minus, signed_points
+from pipeline.evaluation.wording import listed, mean_and_sd, signed_points
 from pipeline.explanation.names import CONTROLS
 
 Document = Mapping[str, Any]
@@ -209,7 +209,7 @@ def roar(summary: Document) -> str:
             [
                 found["title"],
                 *map(_of_runs, found["accuracy"]),
-                _with_ends(found["racu"], "estimate", _decimals),
+                with_ends(found["racu"], "estimate", decimals),
             ]
             for found in summary["methods"].values()
         ],
@@ -242,13 +242,13 @@ def attention(results: Sequence[Document]) -> str:
                 f"{found['dataset']}, {found['rows']['train']:,}",
                 f"`{name}`",
                 mean_and_sd(**one["accuracy"], write=lambda value: f"{100 * value:.1f}"),
-                _with_ends(one.get("difference"), "mean", signed_points),
-                *(_decimals(one[of]) for of in ("conicity", "entropy")),
+                with_ends(one.get("difference"), "mean", signed_points),
+                *(decimals(one[of]) for of in ("conicity", "entropy")),
                 *(
-                    _with_ends(one.get(of), "mean", _decimals)
+                    with_ends(one.get(of), "mean", decimals)
                     for of in ("comprehensiveness", "sufficiency", "auprc")
                 ),
-                "–" if one["agreement"] is None else _decimals(one["agreement"]),
+                "–" if one["agreement"] is None else decimals(one["agreement"]),
                 listed([CONTROLS[control] for control in one["unbeaten"]]) or "none",
                 one["average"],
             ]
@@ -256,18 +256,6 @@ def attention(results: Sequence[Document]) -> str:
             for name, one in found["variants"].items()
         ],
     )
-
-
-def _with_ends(found: Document | None, middle: str, write: Callable[[float], str]) -> str:
-    """A figure with the ends of its interval."""
-    if not found:
-        return "–"
-    values = [write(found[key]) for key in (middle, "low", "high")]
-    return "{} ({} to {})".format(*values)
-
-
-def _decimals(value: float) -> str:
-    return real_minus(f"{value:.2f}")
 
 
 def _of_runs(values: Sequence[float]) -> str:

@@ -8,6 +8,7 @@ from pipeline.evaluation.pairwise import BETTER, EQUAL, WORSE
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
     metric_and_sd,
+    real_minus,
     signed_difference,
     table_rows,
 )
@@ -306,6 +307,34 @@ def explanations(kept: Sequence[Kept]) -> str:
     )
 
 
+def candidates(kept: Sequence[Kept], model: str = "bilstm_attention") -> str:
+    """Each method's and control's scores for one model, a line for each."""
+    rows = []
+    for one in kept:
+        methods = one.faithfulness.get("candidates", {}).get(model, {}).get("methods", {})
+        for name, method in methods.items():
+            scores = map(method.get, ("comprehensiveness", "sufficiency", "auprc"))
+            rows.append(
+                [
+                    one.dataset,
+                    method["title"],
+                    *(with_ends(score, "mean", decimals) for score in scores),
+                    "a control" if method["control"] else _not_beaten_by(methods, name),
+                ]
+            )
+    return markdown(
+        [
+            "dataset",
+            "explanation",
+            "comprehensiveness ↑",
+            "sufficiency ↓",
+            "evidence, AUPRC ↑",
+            "not better than these controls",
+        ],
+        rows,
+    )
+
+
 def orders(kept: Sequence[Kept]) -> str:
     """Kendall's τ between the methods of each model, a line for each."""
     pairs = [
@@ -343,12 +372,27 @@ def lime(kept: Sequence[Kept]) -> str:
     return markdown(["dataset", "model", "rows", LIME, *METHODS.values()], rows)
 
 
+def with_ends(found: Document | None, middle: str, write: Callable[[float], str]) -> str:
+    """A figure with the ends of its interval."""
+    if not found:
+        return "–"
+    values = [write(found[key]) for key in (middle, "low", "high")]
+    return "{} ({} to {})".format(*values)
+
+
+def decimals(value: float) -> str:
+    """A number with two decimals."""
+    return real_minus(f"{value:.2f}")
+
+
 def _unbeaten(candidates: Document | None) -> str:
     """The controls that attention doesn't beat; a dash for results that are older than these."""
-    if candidates is None:
-        return "–"
-    methods = candidates["methods"]
-    return ", ".join(methods[name]["title"] for name in methods["attention"]["unbeaten"]) or "none"
+    return _not_beaten_by(candidates["methods"], "attention") if candidates else "–"
+
+
+def _not_beaten_by(methods: Mapping[str, Document], name: str) -> str:
+    """The controls that a method doesn't beat."""
+    return ", ".join(methods[control]["title"] for control in methods[name]["unbeaten"]) or "none"
 
 
 def _section(one: Kept) -> str:

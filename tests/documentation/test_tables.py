@@ -152,6 +152,25 @@ def test_tests_that_were_not_made_are_dashes():
     assert row == "| adding | `bilstm_attention` | – | – | – | – | – | partly supported |"
 
 
+def test_each_method_stands_beside_the_controls():
+    """With its intervals and the controls that it doesn't beat; no line for results without any."""
+    score = {"mean": 0.412, "low": 0.3, "high": 0.5}
+    about = {"comprehensiveness": score, "sufficiency": score}
+    methods = {
+        "attention": about | {"title": "attention", "control": False, "unbeaten": ["random"]},
+        "leave_one_out": about | {"title": "leave-one-out", "control": False, "unbeaten": []},
+        "random": about | {"title": "random steps", "control": True},
+    }
+    found = KEPT.faithfulness | {"candidates": {"bilstm_attention": {"methods": methods}}}
+    rows = tables.candidates([KEPT, replace(KEPT, faithfulness=found)]).splitlines()[2:]
+    scores = "0.41 (0.30 to 0.50) | 0.41 (0.30 to 0.50) | –"
+    assert rows == [
+        f"| adding | attention | {scores} | random steps |",
+        f"| adding | leave-one-out | {scores} | none |",
+        f"| adding | random steps | {scores} | a control |",
+    ]
+
+
 def test_kendalls_tau_stands_under_its_two_methods():
     """A model without attention has one pair; results that are older have no line."""
     orders = [{"methods": ["gradient_input", "leave_one_out"], "tau": 0.516}]
