@@ -1,6 +1,7 @@
 import time
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import ParamsError
 from pipeline.studies.recipe import search as recipe
@@ -133,6 +134,24 @@ def test_a_database_that_cannot_be_used_is_told(search, address, said):
     with pytest.raises(ParamsError, match=said) as raised:
         recipe.open_study(search, address, "f")
     assert "secret" not in str(raised.value)
+
+
+def test_searches_that_begin_at_once_wait_for_the_tables(search, tmp_path, monkeypatch):
+    """The one that is later fails while the first makes them, as PostgreSQL tells it."""
+    told = "duplicate key value … DETAIL: Key (typname)=(studies) already exists."
+    errors = [IntegrityError("CREATE TABLE studies", None, Exception(told))]
+    opened = recipe.RDBStorage
+
+    def late(*args, **options):
+        if errors:
+            raise errors.pop()
+        return opened(*args, **options)
+
+    monkeypatch.setattr(recipe, "RDBStorage", late)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    study = recipe.open_study(search, f"sqlite:///{tmp_path}/trials.db", "f")
+    assert len(study.trials) == 2
+    assert not errors
 
 
 def test_a_value_outside_the_space_is_refused(tmp_path):

@@ -4,6 +4,7 @@ To keep the comparison fair, all models get the same recipe in a trial, and a tr
 their mean validation loss. The test split is never read.
 """
 
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from pipeline.errors import ParamsError
 INPUTS = ("bigrams", "vectors")
 Choice = bool | int | float | str | None
 HEARTBEAT = 60  # seconds; a worker that has not been heard of for twice as long is gone
+_TRIES = 5  # to open a database while others make its tables
 
 
 class Search(Section):
@@ -132,18 +134,31 @@ def _database(address: str) -> BaseStorage:
         shown = url.render_as_string(hide_password=True)
         if url.drivername == "postgresql":  # SQLAlchemy would take psycopg, MLflow takes psycopg2
             url = url.set(drivername="postgresql+psycopg2")
-        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-            return RDBStorage(
-                url.render_as_string(hide_password=False),
-                heartbeat_interval=HEARTBEAT,
-                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
-            )
+        return _opened(url.render_as_string(hide_password=False))
     except (SQLAlchemyError, ImportError) as error:
         raise ParamsError(
             f"--storage: {shown} can't be used: {str(error).strip().splitlines()[0]}",
             fix="give a database that answers, and install its driver: "
             "postgresql://USER:PASSWORD@HOST/NAME needs psycopg2-binary.",
         ) from None
+
+
+def _opened(url: str) -> BaseStorage:
+    """Open a database. The first to come makes the tables; others at that moment try again."""
+    tries = 0
+    while True:
+        try:
+            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+                return RDBStorage(
+                    url,
+                    heartbeat_interval=HEARTBEAT,
+                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
+                )
+        except SQLAlchemyError as error:
+            tries += 1
+            if "already exists" not in str(error) or tries == _TRIES:
+                raise
+            time.sleep(1)
 
 
 def _queue(study: optuna.Study, trial: FrozenTrial | Trial) -> None:
