@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.commands import Subparsers
-from pipeline.commands.suggestion_study import add_study, run_cases
+from pipeline.commands.suggestion_study import add_cases, run_cases
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -11,7 +11,7 @@ from pipeline.workspace import Workspace
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     about = "train every pooling on more and more texts of one dataset"
-    add_study(commands, "size-study", about, run)
+    add_cases(commands, "size-study", about, run)
 
 
 def run(workspace: Workspace, **options: Any) -> None:
@@ -25,11 +25,13 @@ def run(workspace: Workspace, **options: Any) -> None:
     from pipeline.core.params import load_params
 
     part = workspace.size_study
-    if not run_cases(workspace, part, document="docs/results.md", **options):
+    finished = run_cases(workspace, part, document="docs/results.md", **options)
+    if not finished:
         return
     with quiet_imports():
         from pipeline.studies.suggestion import figure, intervals
 
-    rows = intervals.measure(part, load_params(workspace.params).evaluate)
-    write_csv(part.results / "intervals.csv", rows)
-    write_bytes(part.results / "accuracy_by_rows.png", figure.draw(rows))
+    rows = intervals.measure(part, load_params(workspace.params).evaluate, finished)
+    if rows:
+        write_csv(part.results / "intervals.csv", rows)
+        write_bytes(part.results / "accuracy_by_rows.png", figure.draw(rows))

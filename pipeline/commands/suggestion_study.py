@@ -15,10 +15,25 @@ from pipeline.workspace import Workspace
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     about = "train with suggested parameters on data of several kinds and sizes"
-    add_study(commands, "suggestion-study", about, run)
+    add_cases(commands, "suggestion-study", about, run)
 
 
-def add_study(commands: Subparsers, name: str, about: str, run: Callable[..., None]) -> None:
+def add_cases(commands: Subparsers, name: str, about: str, run: Callable[..., None]) -> None:
+    """Add the command of a study of cases, whose cells git keeps."""
+    parser = add_study(commands, name, about, run)
+    parser.add_argument(
+        "--anew", action="store_true", help="run again what other code made, and git has kept"
+    )
+    parser.add_argument(
+        "--summarize",
+        action="store_true",
+        help="run nothing, and write tables and figures of what is finished",
+    )
+
+
+def add_study(
+    commands: Subparsers, name: str, about: str, run: Callable[..., None]
+) -> argparse.ArgumentParser:
     """Add the command of a study of datasets, with an argument for local copies of them."""
     parser = commands.add_parser(name, description=about)
     parser.set_defaults(run=run)
@@ -30,6 +45,7 @@ def add_study(commands: Subparsers, name: str, about: str, run: Callable[..., No
         metavar="DATASET=PATH",
         help="a local copy of a dataset, instead of its path in params.yaml",
     )
+    return parser
 
 
 def add_cells(parser: argparse.ArgumentParser) -> None:
@@ -55,8 +71,10 @@ def run_cases(
     source: list[str],
     jobs: int,
     only: str | None,
+    anew: bool,
+    summarize: bool,
     document: str,
-) -> bool:
+) -> list[str]:
     """Run a study of cases, and show its results.
 
     Args:
@@ -65,10 +83,12 @@ def run_cases(
         source: DATASET=PATH of local copies.
         jobs: cells at a time.
         only: the cell that runs alone.
+        anew: whether cells that other code made are made again.
+        summarize: whether nothing is run.
         document: which holds its table.
 
     Returns:
-        Whether every cell has its result now.
+        The cells that are finished; none after one that ran alone.
 
     Raises:
         ParamsError: `source` or a parameter file is wrong.
@@ -76,9 +96,9 @@ def run_cases(
     """
     paths = local_copies(source)
     with quiet_imports():
-        from pipeline.studies.suggestion.cases import run_study
+        from pipeline.studies.suggestion.cases import run_study, study_cells
 
-    rows = run_study(workspace, part, paths, jobs=jobs, only=only)
+    rows = run_study(workspace, part, paths, jobs=jobs, only=only, anew=anew, train=not summarize)
     progress.say("")
     for row in rows:
         size = row["target"] or f"{row['rows']:,} rows"
@@ -87,9 +107,10 @@ def run_cases(
         model = f"{row['model']}-{row['seed']}" if row["seed"] != "" else row["model"]
         progress.say(f"{row['dataset']:<8}{size:>20}  {model:<28}{row['metric']} {row['test']}")
     if only is not None:
-        return False
+        return []
     progress.say(f"\nnext: make docs (writes the table in {document})")
-    return True
+    cells = study_cells(workspace, part, paths)
+    return [name for name, cell in cells.items() if cell.kept.valid]
 
 
 def local_copies(source: list[str]) -> dict[str, str]:

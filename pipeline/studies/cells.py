@@ -1,6 +1,6 @@
 """`--jobs` and `--only` of a study: its cells in processes of their own, several at a time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -20,6 +20,7 @@ def run_cells(
     paths: Mapping[str, str] = MappingProxyType({}),
     jobs: int,
     threads: int,
+    options: Sequence[str] = (),
 ) -> None:
     """Make cells side by side, each by the study's own command; see `run_side_by_side`.
 
@@ -30,13 +31,14 @@ def run_cells(
         paths: dataset → local copy, for its `--source`.
         jobs: how many at a time.
         threads: of each.
+        options: further ones of the command.
 
     Raises:
         PipelineError: some failed; it names them.
     """
     name = Path(part.part).name
     command = ["pipeline", name if name == "roar" else f"{name}-study"]
-    command += [f"--source={dataset}={path}" for dataset, path in paths.items()]
+    command += [*options, *(f"--source={dataset}={path}" for dataset, path in paths.items())]
     run_side_by_side(
         {cell: [*command, "--only", cell] for cell in cells},
         folder=workspace.root,

@@ -21,6 +21,7 @@ STUDY = """
 models: [bilstm, bilstm_attention]
 seeds: [1, 2]
 seed: 1
+threads: 1
 test: 20
 texts: {imdb: [80]}
 series: {}
@@ -88,7 +89,9 @@ def test_each_run_is_measured_at_every_place(workspace, monkeypatch):
     own = Workspace(part.scratch / "imdb-80-120")
     assert read_table(own.raw / "test.parquet").num_rows == 60
     assert not list((own.scratch / "checkpoints").glob("*"))
-    measured = intervals.measure(part, load_params(workspace.params).evaluate)
+    evaluate = load_params(workspace.params).evaluate
+    finished = set(cases.study_cells(workspace, part, paths))
+    measured = intervals.measure(part, evaluate, finished)
     of_run = [float(r["test"]) for r in rows if (r["model"], r["place"]) == ("bilstm", "after")]
     found = {(row["place"], row["model"]): row for row in measured}
     mean = found["after", "bilstm"]
@@ -99,3 +102,7 @@ def test_each_run_is_measured_at_every_place(workspace, monkeypatch):
     table = study_tables.distractors([{key: str(row[key]) for key in row} for row in measured])
     assert "| 120 | after | " in table
     assert figure.draw(measured).startswith(b"\x89PNG")
+
+    half = finished - {"imdb-80-120/bilstm_attention-2"}
+    assert {row["runs"] for row in intervals.measure(part, evaluate, half)} == {1}
+    assert not intervals.measure(part, evaluate, finished - {"imdb-80-120/baselines"})

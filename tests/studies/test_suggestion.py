@@ -1,6 +1,7 @@
 """The study of the suggested parameters, on a hundred rows."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from pipeline.core.schema import read_yaml
 from pipeline.documentation import study_tables
 from pipeline.errors import ParamsError
 from pipeline.studies.suggestion import cases, figure
+from pipeline.studies.suggestion.kept import Kept, Made, read_right
 from pipeline.studies.suggestion.settings import load_study
 from pipeline.workspace import Workspace
 from tests.support.cells import in_this_process
@@ -20,6 +22,7 @@ STUDY = """
 models: [bilstm]
 seeds: [1]
 seed: 1
+threads: 1
 test: 40
 texts: {demo: [96]}
 series: {ett: [OT]}
@@ -83,10 +86,13 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
         ("ett", "bilstm", "mse"),
     ]
     assert all(float(row[split]) >= 0 for row in rows for split in ("validation", "test"))
-    for name in ("_prepare", "_train"):
-        monkeypatch.setattr(cases, name, lambda *_: pytest.fail("made again"))
-    assert cases.run_study(workspace, part, {"ett": str(series)}, jobs=2) == rows
-    assert len(ran) == 4
+    with monkeypatch.context() as patched:
+        shutil.rmtree(part.scratch)  # as on another machine, which has what is in git
+        for name in ("_prepare", "_train"):
+            patched.setattr(cases, name, lambda *_, **__: pytest.fail("made again"))
+        assert cases.run_study(workspace, part, {}, jobs=2) == rows
+        assert len(ran) == 4
+
     written = (part.results / "results.csv").read_text()
     assert len(written.splitlines()) == 1 + len(rows)
     table = study_tables.suggestion(
@@ -94,6 +100,58 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
     )
     assert "| demo | 77 | accuracy, % | " in table
     assert "`seasonal`" in table
+
+    # With one more seed, only that is trained, on the same data made again.
+    part.params.write_text(STUDY.replace("[1]", "[1, 2]").replace("{ett: [OT]}", "{}"))
+    more = cases.run_study(workspace, part, {}, jobs=2)
+    assert [cell for *_, cell in ran[4:]] == ["demo-96/baselines", "demo-96/bilstm-2"]
+    assert [row["seed"] for row in more] == ["", "", 1, 2]
+    assert more[:3] == rows[:3]
+
+
+def test_what_is_kept_is_valid_for_its_parameters(tmp_path):
+    """Other code is told apart, and counts unless all is wanted anew."""
+    kept = Kept(tmp_path / "bilstm-1.json", parameters="p", code="c")
+    assert not kept.valid
+    kept.write(Made([{"test": "0.9"}], {"bilstm-1": np.array([True, False])}))
+    assert kept.valid
+    assert kept.current
+    assert kept.rows() == [{"test": "0.9"}]
+    assert read_right(kept.path)["bilstm-1"].tolist() == [True, False]
+    assert not replace(kept, parameters="q").valid
+    other = replace(kept, code="d")
+    assert other.valid
+    assert not other.current
+    assert not replace(other, anew=True).valid
+    assert replace(kept, anew=True).valid
+
+
+def test_another_recipe_makes_another_cell(workspace):
+    """What a training depends on changes its digest, and what it doesn't leaves it as it is."""
+
+    def digests(**given):
+        change(workspace.root, given)
+        cells = cases.study_cells(workspace, workspace.suggestion_study, {"demo": "elsewhere"})
+        return {name: cell.kept.parameters for name, cell in cells.items()}
+
+    before = digests()
+    assert digests(**{"architectures.bilstm_max.pooling": "mean"}) == before
+    text = workspace.params.read_text()
+    workspace.params.write_text(text.replace("  l2: 0.0", "  entropy: 0.0\n  l2: 0.0"))
+    assert digests() == before
+    changed = digests(**{"training.dropout": 0.25})
+    assert {name for name in before if changed[name] != before[name]} == {
+        "demo-96/bilstm-1",
+        "ett-OT/bilstm-1",
+    }
+
+
+def test_what_is_missing_is_named_when_nothing_is_to_be_trained(workspace, capsys):
+    """And nothing is written."""
+    assert cases.run_study(workspace, workspace.suggestion_study, {}, train=False) == []
+    said = capsys.readouterr().out
+    assert "4 of 4 cells are missing, the first is demo-96/baselines" in said
+    assert not (workspace.suggestion_study.results / "results.csv").exists()
 
 
 def test_an_unknown_cell_or_dataset_is_refused(workspace):

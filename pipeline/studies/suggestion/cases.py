@@ -5,7 +5,7 @@
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,14 @@ from ruamel.yaml import YAML
 
 from pipeline import fingerprint, progress
 from pipeline.core import params, runtime, schema
-from pipeline.core.files import new_folder, read_json, read_table, write_csv, write_json
+from pipeline.core.files import (
+    column_names,
+    new_folder,
+    read_json,
+    read_table,
+    write_csv,
+    write_json,
+)
 from pipeline.core.predictions import SPLITS, Predictions, read_predictions, write_predictions
 from pipeline.core.sequences import read_sequences
 from pipeline.core.sources import DemoSource
@@ -30,6 +37,7 @@ from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.stages import encode, pretrain, reference
 from pipeline.studies.cells import cell_named, run_cells
 from pipeline.studies.distractor.texts import lengthen
+from pipeline.studies.suggestion.kept import BASELINES, OF_ROWS, Kept, Made, Row, kept_path
 from pipeline.studies.suggestion.settings import PLACES, Case, Study, load_study
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.inference import predict
@@ -37,35 +45,27 @@ from pipeline.training.loop import train_model
 from pipeline.training.run import TrainingRun
 from pipeline.workspace import Workspace
 
-Row = dict[str, Any]
-BASELINES = "baselines"  # of a case: the cell that the others need
-
 
 @dataclass(frozen=True)
 class Cell:
     """What is made at once, and kept: a case's baselines, or one of its trainings.
 
     Attributes:
-        kept: the file with its rows.
-        mark: of code and parameters; other rows are made anew.
-        make: makes the rows.
+        kept: its file.
+        prepare: makes the case's data, unless they are there.
+        make: makes its rows, and, of classes, which test rows are right.
     """
 
-    kept: Path
-    mark: str
-    make: Callable[[], Iterable[Row]]
-
-    @property
-    def stale(self) -> bool:
-        """Whether it has to be made."""
-        return not self.kept.exists() or bool(read_json(self.kept)["fingerprint"] != self.mark)
+    kept: Kept
+    prepare: Callable[[], None]
+    make: Callable[[], Made]
 
     def rows(self) -> list[Row]:
         """Its rows, made unless they are kept."""
-        if self.stale:
-            write_json(self.kept, {"fingerprint": self.mark, "rows": list(self.make())})
-        rows: list[Row] = read_json(self.kept)["rows"]
-        return rows
+        if not self.kept.valid:
+            self.prepare()
+            self.kept.write(self.make())
+        return self.kept.rows()
 
 
 def run_study(
@@ -75,42 +75,73 @@ def run_study(
     *,
     jobs: int = 1,
     only: str | None = None,
+    anew: bool = False,
+    train: bool = True,
 ) -> list[Row]:
     """Run what has no result yet; returns the rows of `results.csv`, which grows with each run.
 
-    All is trained in `.spotlight/`, and a finished run is kept until code or parameters change.
+    All is trained in `.spotlight/`. A finished run is kept in `results/cells/` until its parameters
+    change. These are in git, so a study goes on where it was stopped, on another machine too.
 
     Args:
         workspace: the project's files.
         part: the study's.
-        paths: dataset → another `source.path` than that in params.yaml.
+        paths: dataset → a local copy, for another `source.path` than that in params.yaml.
         jobs: cells at a time.
         only: the name of a cell: its rows are made, and returned, alone.
+        anew: whether cells that other code made are made again.
+        train: whether anything is run; otherwise only what is kept is returned.
 
     Raises:
         ParamsError: params.yaml has no such dataset, or the study no such cell.
         PipelineError: cells that ran side by side failed.
     """
-    cells = study_cells(workspace, part, paths)
+    cells = study_cells(workspace, part, paths, anew=anew)
     if only is not None:
-        return cell_named(cells, only).rows()
-    if jobs > 1:
-        threads = params.load_params(workspace.params).threads
-        stale = [name for name, cell in cells.items() if cell.stale]
-        first = [name for name in stale if name.endswith(f"/{BASELINES}")]
-        for some in (first, [name for name in stale if name not in first]):
-            run_cells(workspace, part, some, paths=paths, jobs=jobs, threads=threads)
+        cell = cell_named(cells, only)
+        cell.prepare()
+        return cell.rows()
+    missing = [name for name, cell in cells.items() if not cell.kept.valid]
+    if train and jobs > 1:
+        first = [
+            name for name in cells if name.endswith(f"/{BASELINES}") and _needed(name, missing)
+        ]
+        for some in (first, [name for name in missing if name not in first]):
+            run_cells(
+                workspace,
+                part,
+                some,
+                paths=paths,
+                jobs=jobs,
+                threads=load_study(part.params).threads,
+                options=["--anew"] if anew else [],
+            )
     rows: list[Row] = []
     for number, (name, cell) in enumerate(cells.items(), start=1):
-        if cell.stale:
+        if not cell.kept.valid:
+            if not train:
+                continue
             progress.say(f"\n{number} of {len(cells)}: {name}")
         rows += cell.rows()
         write_csv(part.results / "results.csv", rows)
+    if missing and not train:
+        progress.say(f"{len(missing)} of {len(cells)} cells are missing, the first is {missing[0]}")
+    if others := sum(cell.kept.valid and not cell.kept.current for cell in cells.values()):
+        progress.say(
+            f"{others} of {len(cells)} cells were made by other code; --anew makes them again"
+        )
     return rows
 
 
-def study_cells(workspace: Workspace, part: Workspace, paths: Mapping[str, str]) -> dict[str, Cell]:
-    """Every cell, in the order of the study: CASE/baselines, which encodes it, CASE/MODEL-SEED, ….
+def _needed(baselines: str, missing: Iterable[str]) -> bool:
+    """Whether a case has a cell to make: then its data come first, which its baselines bring."""
+    return any(name.rpartition("/")[0] == baselines.rpartition("/")[0] for name in missing)
+
+
+def study_cells(
+    workspace: Workspace, part: Workspace, paths: Mapping[str, str], *, anew: bool = False
+) -> dict[str, Cell]:
+    """Every cell, in the order of the study: CASE/baselines, then CASE/MODEL-SEED, ….
 
     Raises:
         ParamsError: params.yaml has no such dataset.
@@ -118,49 +149,92 @@ def study_cells(workspace: Workspace, part: Workspace, paths: Mapping[str, str])
     study = load_study(part.params)
     document: Any = schema.read_yaml(workspace.params)
     params.parse_params(document)
+    document = {**document, "threads": study.threads}
     for name in {*paths, *study.texts, *study.series}:
         params.parse_params({**document, "dataset": name})
-    for name, path in paths.items():
-        document["datasets"][name]["source"]["path"] = path
+    code = fingerprint.configuration(__name__, [], workspace.libraries, [])
     cells = {}
     for case in study.cases:
         own = Workspace(part.scratch / case.name)
-        mark = _mark(workspace, document, study, case)
-        makers: dict[str, Callable[[], Iterable[Row]]] = {
-            BASELINES: partial(_prepare, workspace, own, document, study, case),
+        prepare = partial(
+            _prepare, workspace, own, document, study, case, path=paths.get(case.dataset)
+        )
+        makers: dict[str, tuple[str | None, Callable[[], Made]]] = {
+            BASELINES: (None, partial(_measure_baselines, own, case)),
             **{
-                f"{model}-{seed}": partial(_train, own, case, model, seed)
+                f"{model}-{seed}": (model, partial(_train, own, case, model, seed))
                 for model in study.models
                 for seed in study.seeds
             },
         }
-        for name, make in makers.items():
-            cells[f"{case.name}/{name}"] = Cell(own.root / f"{name}.json", mark, make)
+        for name, (model, make) in makers.items():
+            kept = Kept(
+                kept_path(part, case, name),
+                parameters=fingerprint.digest([], _parameters(document, study, case, model)),
+                code=code,
+                anew=anew,
+            )
+            cells[f"{case.name}/{name}"] = Cell(kept, prepare, make)
     return cells
 
 
-def _mark(workspace: Workspace, document: Mapping[str, Any], study: Study, case: Case) -> str:
-    shared = {key: document[key] for key in ("training", "architectures", "threads")}
+def _parameters(
+    document: Mapping[str, Any], study: Study, case: Case, model: str | None = None
+) -> list[Any]:
+    """What determines a case's data, and, with a model, its training."""
     # Not what lists the cases and runs: with more of them, those that are finished stay valid.
-    own_values = study.model_dump(
-        exclude={"models": True, "seeds": True, "texts": True, "series": True}
-        | ({"distractors": {"lengths"}} if study.distractors else {})
+    lists: dict[str, Any] = {"models": True, "seeds": True, "texts": True, "series": True}
+    if study.distractors:
+        lists["distractors"] = {"lengths"}
+    own_values = study.model_dump(mode="json", exclude=lists)
+    training = {**document["training"], **study.training}
+    recipe = (
+        training.get("class_weight")
+        if model is None
+        # Not what has its default: with another option, those that are finished stay valid.
+        else params.merge_recipe(
+            model, training, document["architectures"], where="training"
+        ).model_dump(mode="json", exclude_defaults=True)
     )
-    return fingerprint.configuration(
-        __name__,
-        [],
-        workspace.libraries,
-        [case, own_values, document["datasets"][case.dataset], shared],
-    )
+    return [case, own_values, document["datasets"][case.dataset]["source"], recipe]
 
 
 def _prepare(
-    workspace: Workspace, own: Workspace, document: Mapping[str, Any], study: Study, case: Case
-) -> Iterator[Row]:
-    """Bring the data in, encode it, learn its vectors, and measure the baselines."""
+    workspace: Workspace,
+    own: Workspace,
+    document: Mapping[str, Any],
+    study: Study,
+    case: Case,
+    *,
+    path: str | None,
+) -> None:
+    """Bring the data in, encode them, and learn their vectors, unless that is done.
+
+    Args:
+        workspace: the project's files.
+        own: the case's.
+        document: `params.yaml`.
+        study: what is trained on what.
+        case: of which dataset, and how much of it.
+        path: a local copy of the dataset.
+    """
+    done = own.root / "prepared.json"
+    mark = fingerprint.configuration(
+        __name__, [], workspace.libraries, [*_parameters(document, study, case), path]
+    )
+    if done.exists() and read_json(done)["fingerprint"] == mark:
+        return
+    source = document["datasets"][case.dataset]["source"]
+    source = {**source, "path": path} if path else source
+    entry = params.parse_params(
+        {
+            **document,
+            "dataset": case.dataset,
+            "datasets": {case.dataset: {**document["datasets"][case.dataset], "source": source}},
+        }
+    ).entry
     own.libraries.parent.mkdir(parents=True, exist_ok=True)
     own.libraries.write_bytes(workspace.libraries.read_bytes())
-    entry = params.parse_params({**document, "dataset": case.dataset}).entry
     with tempfile.TemporaryDirectory(dir=own.root) as cache:
         if isinstance(entry, params.SeriesEntry):
             suggestion = _bring_series(own, entry, case, home=workspace.home, cache=Path(cache))
@@ -169,7 +243,7 @@ def _prepare(
                 own, entry.source, study, case, home=workspace.home, cache=Path(cache)
             )
     changed = {
-        "source": document["datasets"][case.dataset]["source"],
+        "source": source,
         "encode": {**suggestion.encode, **study.encode},
         "training": {**suggestion.training, **study.training},
     }
@@ -186,10 +260,24 @@ def _prepare(
         )
     encode.run(own)
     pretrain.run(own)
+    write_json(done, {"fingerprint": mark})
+
+
+def _measure_baselines(own: Workspace, case: Case) -> Made:
     reference.run(own)
+    rows: list[Row] = []
+    right: dict[str, Any] = {}
     for name in read_baseline_names(own):
         found = {s: read_predictions(own.reference(name) / f"{s}.parquet") for s in SPLITS[1:]}
-        yield from _rows(own, case, name, found)
+        made = _made(own, case, name, found, name)
+        rows += made.rows
+        right |= made.right
+    if right:
+        path = own.raw / "test.parquet"
+        table = read_table(path, [one for one in OF_ROWS if one in column_names(path)])
+        order = found["test"].rows
+        right |= {name: table[name].to_numpy()[order] for name in table.column_names}
+    return Made(rows, right)
 
 
 def _bring_texts(
@@ -233,7 +321,7 @@ def _draw(table: pa.Table, count: int, seed: int) -> pa.Table:
     return table.take(pa.array(np.sort(chosen)))
 
 
-def _train(own: Workspace, case: Case, model: str, seed: int) -> Iterator[Row]:
+def _train(own: Workspace, case: Case, model: str, seed: int) -> Made:
     keras.backend.clear_session()  # layers are numbered per process
     settings = params.load_params(own.params)
     runtime.pin_threads(settings.threads)
@@ -270,20 +358,18 @@ def _train(own: Workspace, case: Case, model: str, seed: int) -> Iterator[Row]:
         for name, predictions in predicted.items():
             write_predictions(folder / f"{name}.parquet", predictions)
     of_run = {"seed": seed, "best_epoch": result.best_epoch, "epochs": len(result.history)}
-    yield from (row | of_run for row in _rows(own, case, model, predicted))
+    rows, right = _made(own, case, model, predicted, f"{model}-{seed}")
     checkpoint.remove()
+    return Made([row | of_run for row in rows], right)
 
 
-def _rows(
-    own: Workspace, case: Case, model: str, predicted: Mapping[str, Predictions]
-) -> Iterator[Row]:
-    """One row; with distractors, one for each place of them in the test texts."""
+def _made(
+    own: Workspace, case: Case, model: str, predicted: Mapping[str, Predictions], run: str
+) -> Made:
+    """One row of results; with distractors, one for each place of them in the test texts."""
     about = read_json(own.encoded / "encoding.json")
-
-    def measured(name: str, rows: Any = slice(None)) -> str:
-        right = scores([predicted[name]], about["task"])
-        return f"{right[:, rows].mean():.6g}"
-
+    found = {name: scores([one], about["task"])[0] for name, one in predicted.items()}
+    mean = {name: f"{values.mean():.6g}" for name, values in found.items()}
     row = {
         "dataset": case.dataset,
         "rows": about["splits"]["train"]["rows"],
@@ -291,15 +377,15 @@ def _rows(
         "metric": "mse" if about["task"] == "regression" else "accuracy",
         "model": model,
         "seed": "",
-        "validation": measured("validation"),
+        "validation": mean["validation"],
     }
     last = {"best_epoch": "", "epochs": ""}
+    right = {} if about["task"] == "regression" else {run: found["test"] == 1}
     if not case.length:
-        yield {**row, "test": measured("test"), **last}
-        return
+        return Made([{**row, "test": mean["test"], **last}], right)
     at = read_table(own.raw / "test.parquet", ["place"])["place"].to_numpy()
     at = at[predicted["test"].rows]
-    train = measured("train") if "train" in predicted else ""
-    for place in PLACES:
-        of_place = {"test": measured("test", at == place), **last}
-        yield {**row, "length": case.length, "place": place, "train": train, **of_place}
+    row |= {"length": case.length, "train": mean.get("train", "")}
+    of_places = {place: f"{found['test'][at == place].mean():.6g}" for place in PLACES}
+    rows = [{**row, "place": place, "test": test, **last} for place, test in of_places.items()]
+    return Made(rows, right)

@@ -1,53 +1,60 @@
 """Accuracy of every case, and its difference from the last state's, with intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.files import column_names, read_json, read_table
+from pipeline.core.files import read_json
 from pipeline.core.params import Evaluate
-from pipeline.core.predictions import read_predictions
-from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference
+from pipeline.studies.suggestion.kept import BASELINES, OF_ROWS, Row, kept_path, read_right
 from pipeline.studies.suggestion.settings import PLACES, Case, Study, load_study
 from pipeline.workspace import Workspace
 
 STATES = "bilstm"  # whose last state the others are compared with
-Row = dict[str, Any]
 
 
-def measure(part: Workspace, evaluate: Evaluate) -> list[Row]:
+def measure(part: Workspace, evaluate: Evaluate, finished: Collection[str]) -> list[Row]:
     """A row for each case of texts and model; with distractors, one for each of their places, too.
 
-    At the place "any" are all places together.
+    At the place "any" are all places together. A case whose runs are not finished is left out; of
+    one that is finished for some seeds, these count.
 
     Args:
-        part: the study's files, with the predictions of every run.
+        part: the study's files, with its cells.
         evaluate: confidence, resamples and seed.
+        finished: the names of the cells that are valid.
 
     Raises:
-        ArtifactError: predictions are missing or damaged.
+        ArtifactError: a cell is damaged.
     """
     study = load_study(part.params)
-    return [row for case in study.cases for row in _of_case(part, study, case, evaluate)]
+    return [
+        row
+        for case in study.cases
+        if (seeds := _seeds(study, case, finished))
+        for row in _of_case(part, study, case, seeds, evaluate)
+    ]
 
 
-def _of_case(part: Workspace, study: Study, case: Case, evaluate: Evaluate) -> Iterator[Row]:
-    own = Workspace(part.scratch / case.name)
-    path = own.raw / "test.parquet"
-    columns = read_table(path, [one for one in ("place", "group") if one in column_names(path)])
-    right = _right(own, study)
-    rows = np.arange(next(iter(right.values())).shape[1])
-    at = columns["place"].to_numpy() if case.length else np.full(len(rows), "any")
-    places = PLACES if case.length else ()
-    # Without films: the text, which is the same at every place.
-    films = rows % (len(rows) // max(len(places), 1))
-    if "group" in columns.column_names:
-        films = columns["group"].to_numpy()
+def _seeds(study: Study, case: Case, finished: Collection[str]) -> list[int]:
+    """Those that all models are finished for; none without baselines."""
+    if f"{case.name}/{BASELINES}" not in finished:
+        return []
+    runs = {seed: [f"{case.name}/{m}-{seed}" for m in study.models] for seed in study.seeds}
+    return [seed for seed, cells in runs.items() if all(cell in finished for cell in cells)]
+
+
+def _of_case(
+    part: Workspace, study: Study, case: Case, seeds: Sequence[int], evaluate: Evaluate
+) -> Iterator[Row]:
+    right, at, films = _read_case(part, study, case, seeds)
+    rows = np.arange(len(at))
     bootstrap = Bootstrap(evaluate.confidence, evaluate.resamples, evaluate.seed, groups=films)
-    trained = read_json(own.encoded / "encoding.json")["splits"]["train"]["rows"]
+    trained = read_json(kept_path(part, case, BASELINES))["rows"][0]["rows"]
+    places = PLACES if case.length else ()
     for place in ("any", *places):
         chosen = np.flatnonzero(at == place) if place != "any" else rows
         drawn = bootstrap.on(chosen)
@@ -72,11 +79,23 @@ def _of_case(part: Workspace, study: Study, case: Case, evaluate: Evaluate) -> I
             }
 
 
-def _right(own: Workspace, study: Study) -> dict[str, NDArray[np.float64]]:
-    """Baseline or model → <float64>[runs, n], 1 where the class is right."""
-    folders = {name: [own.reference(name)] for name in read_baseline_names(own)}
-    folders |= {model: [own.model(model, seed) for seed in study.seeds] for model in study.models}
-    return {
-        name: scores([read_predictions(one / "test.parquet") for one in found], "multiclass")
-        for name, found in folders.items()
-    }
+def _read_case(
+    part: Workspace, study: Study, case: Case, seeds: Sequence[int]
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[Any], NDArray[Any]]:
+    """What a case's cells found on test.
+
+    Returns:
+        Baseline or model → <float64>[runs, n], 1 where the class is right; <str>[n], where the
+        neutral sentences stand; <int64>[n], each row's group: resampled together.
+    """
+    known = read_right(kept_path(part, case, BASELINES))
+    about = {name: known.pop(name) for name in OF_ROWS if name in known}
+    right = {name: values[None].astype(np.float64) for name, values in known.items()}
+    for model in study.models:
+        runs = [f"{model}-{seed}" for seed in seeds]
+        found = [read_right(kept_path(part, case, run))[run] for run in runs]
+        right[model] = np.stack(found).astype(np.float64)
+    rows = np.arange(right[study.models[0]].shape[1])
+    # Without films: the text, which is the same at every place.
+    texts = rows % (len(rows) // (len(PLACES) if case.length else 1))
+    return right, about.get("place", np.full(len(rows), "any")), about.get("group", texts)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 import pydantic
 from pydantic import Field
 
-from pipeline.core.schema import Rows, Section, Seed, Steps
+from pipeline.core.schema import Rows, Section, Seed, Steps, Threads
 from pipeline.studies.parameters import read_study
 
 PLACES = ("before", "around", "after")  # where distractors stand, seen from their text
@@ -64,6 +64,7 @@ class Study(Section):
         series: entry of `params.yaml` → columns to predict.
         distractors: what is put around the texts; null: nothing.
         encode, training: what is changed in the suggested parameters.
+        threads: of every training.
     """
 
     models: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -75,6 +76,7 @@ class Study(Section):
     distractors: Distractors | None = None
     encode: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     training: dict[str, Any] = Field(default_factory=dict)
+    threads: Threads
 
     @pydantic.field_validator("encode")
     @classmethod
