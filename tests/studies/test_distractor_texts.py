@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.baselines.linear import fit_tfidf
 from pipeline.baselines.ngrams import Texts
+from pipeline.core.predictions import SPLITS
 from pipeline.data.sources import Corpus
 from pipeline.errors import DataError
 from pipeline.studies.distractor.texts import SENTENCE, _tokens, lengthen
@@ -34,8 +35,8 @@ def test_texts_are_as_long_as_wanted(corpus, lengthened):
     """The short texts as they were, as many of each class; nearly as many tokens as may be."""
     originals = set(corpus.splits["train"]["text"].to_pylist())
     rows = lengthened["train"].to_pylist()
-    assert len(rows) == 200
-    assert sum(row["label"] for row in rows) == 100
+    assert len(rows) == 160
+    assert sum(row["label"] for row in rows) == 80
     lengths = [len(_tokens(row["text"])) for row in rows]
     assert max(lengths) <= 150
     assert np.mean(lengths) > 130
@@ -58,33 +59,34 @@ def test_each_test_text_has_its_sentences_at_every_place(lengthened):
         assert len({" ".join(sorted(row["text"].split())) for row in copies}) == 1
 
 
-def test_train_and_test_have_no_sentence_in_common(lengthened):
-    """Nor are test's in the unlabeled texts that word vectors are learned from."""
+def test_no_sentence_is_in_two_splits(lengthened):
+    """What a model learns of one says nothing of a text of another split."""
     sentences = {
         split: {
             found.group().strip()
             for text in lengthened[split]["distractors"].to_pylist()
             for found in SENTENCE.finditer(text)
         }
-        for split in ("train", "test")
+        for split in SPLITS
     }
     assert min(map(len, sentences.values())) > 20
-    assert not sentences["train"] & sentences["test"]
+    assert sum(map(len, sentences.values())) == len(set.union(*sentences.values()))
 
 
 def test_the_sentences_alone_tell_nothing(lengthened):
-    """A classifier of them is right in exactly half of the test texts; of the texts, in more."""
+    """A classifier of them is right in exactly half of the other texts; of the texts, in more."""
 
-    def accuracy(column):
+    def accuracies(column):
         splits = []
-        for table in (lengthened["train"], lengthened["train"], lengthened["test"]):
-            labels = table["label"].to_numpy()
-            splits.append(Texts(np.arange(len(labels)), table[column].to_pylist(), labels))
-        found = fit_tfidf(*splits, classes=["neg", "pos"]).predictions["test"]
-        return np.mean(found.labels == found.targets)
+        for name in SPLITS:
+            labels = lengthened[name]["label"].to_numpy()
+            texts = lengthened[name][column].to_pylist()
+            splits.append(Texts(np.arange(len(labels)), texts, labels))
+        found = fit_tfidf(*splits, classes=["neg", "pos"]).predictions
+        return [np.mean(found[s].labels == found[s].targets) for s in ("validation", "test")]
 
-    assert accuracy("distractors") == 0.5
-    assert accuracy("text") > 0.9
+    assert accuracies("distractors") == [0.5, 0.5]
+    assert min(accuracies("text")) > 0.8
 
 
 def test_neutral_sentences_have_no_telling_word(corpus, lengthened):

@@ -2,16 +2,18 @@
 
 1. The sentences are those of the unlabeled texts in which naive Bayes, learned from the labeled
    training texts, finds no word that tells and no sum of words that does.
-2. Half of the unlabeled texts give those of train, the other half those of test that train has not.
+2. Validation is held out before anything is drawn. Each split's sentences are from unlabeled texts
+   of its own, and none is in two splits.
 3. A text of each class, of about the same length, shares its sentences with one of every other
-   class. So the sentences alone tell nothing: not even a network that knows them by heart can
-   guess better than chance from them.
+   class in its split. So the sentences alone tell nothing: not even a network that knows them by
+   heart can guess better than chance from them, nor worse.
 4. Whether the sentences stand before, around or after their text is drawn for train. A test text
    has them at each place once.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,13 +22,16 @@ from numpy.typing import NDArray
 
 from pipeline.baselines.linear import log_count_ratios
 from pipeline.baselines.ngrams import count_ngrams, normalized, token_pattern
+from pipeline.core.predictions import SPLITS
 from pipeline.core.texts import LINE_BREAK
 from pipeline.data.sources import Corpus
+from pipeline.data.splitting import hold_out, identities, indivisible
 from pipeline.errors import DataError
 from pipeline.studies.suggestion.settings import PLACES, Distractors
 
 SENTENCE = re.compile(r"[^.!?…]+(?:[.!?…]+[\"')\]]*|$)")
 FEWEST, MOST = 5, 40  # tokens of a sentence
+VALIDATION = 0.2  # of the rows to train on
 
 
 class Pool(NamedTuple):
@@ -44,13 +49,14 @@ def lengthen(
     Args:
         corpus: with unlabeled texts, and no text in two splits.
         settings: what is short, and what is neutral.
-        rows: "train" and "test" → how many to draw, at most, as many of each class.
+        rows: "train" and "test" → how many to draw, at most, as many of each class; a fifth of
+            those of train is for validation.
         length: tokens of a text with its sentences, at most.
         seed: of texts, sentences and places.
 
     Returns:
-        train and test, with the columns `distractors` and `place`, and what they have in the
-        corpus; unsupervised: the texts that train's sentences are from.
+        train, validation and test, with the columns `distractors` and `place`, and what they have
+        in the corpus; unsupervised: the texts that train's sentences are from.
 
     Raises:
         DataError: the corpus has no unlabeled texts, too few short ones or too few neutral
@@ -63,14 +69,22 @@ def lengthen(
         )
     unlabeled = corpus.splits["unsupervised"]
     order = np.random.default_rng(seed).permutation(unlabeled.num_rows)
-    halves = dict(zip(("train", "test"), np.array_split(order, 2), strict=True))
+    parts = np.split(order, [len(order) * percent // 100 for percent in (40, 50)])
+    from_texts = dict(zip(SPLITS, parts, strict=True))
+    labeled = _with_validation(corpus, seed)
+    validation = round(VALIDATION * rows["train"])
+    wanted = {**rows, "train": rows["train"] - validation, "validation": validation}
     judge = _naive_bayes(corpus)
     lengthened: dict[str, pa.Table] = {}
     taken: list[str] = []
-    for number, (split, half) in enumerate(halves.items()):
+    for number, (split, texts) in enumerate(from_texts.items()):
         rng = np.random.default_rng([seed, number])
-        texts = unlabeled["text"].take(pa.array(half)).to_pylist()
-        pool = neutral_sentences(texts, judge, most=settings.neutral, exclude=taken)
+        pool = neutral_sentences(
+            unlabeled["text"].take(pa.array(texts)).to_pylist(),
+            judge,
+            most=settings.neutral,
+            exclude=taken,
+        )
         taken += pool.sentences
         if pool.lengths.sum() < length:
             raise DataError(
@@ -78,12 +92,32 @@ def lengthen(
                 f"for {split}, too few for texts of {length} tokens.",
                 fix="raise `distractors.neutral` in the study's params.yaml.",
             )
-        chosen, groups = _draw(corpus, split, settings.longest, rows[split], rng)
+        chosen, groups = _draw(labeled, split, settings.longest, wanted[split], rng)
         lengthened[split] = _surrounded(
             chosen, groups, pool, length=length, rng=rng, every_place=split == "test"
         )
-    kept = unlabeled.take(pa.array(np.sort(halves["train"])))
+    kept = unlabeled.take(pa.array(np.sort(from_texts["train"])))
     return {**lengthened, "unsupervised": kept}
+
+
+def _with_validation(corpus: Corpus, seed: int) -> Corpus:
+    """The corpus with a fifth of train for validation, by whole groups, unless it has one.
+
+    Texts that share sentences are paired in each split alone: were one of a pair held out of
+    train later, its sentences would tell the other's class.
+    """
+    if "validation" in corpus.splits:
+        return corpus
+    train = corpus.splits["train"]
+    groups = train["group"].to_numpy() if "group" in train.column_names else None
+    parts = indivisible(identities({"train": train["text"]})["train"], groups)
+    held_out = hold_out(corpus.labels("train"), parts, share=VALIDATION, seed=seed)
+    divided = {"train": ~held_out, "validation": held_out}
+    return replace(
+        corpus,
+        splits={**corpus.splits}
+        | {name: train.filter(pa.array(chosen)) for name, chosen in divided.items()},
+    )
 
 
 def neutral_sentences(

@@ -300,7 +300,7 @@ def _bring_texts(
     with new_folder(own.raw) as folder:
         card.write_raw(folder, findings.tables, findings.card())
     texts = drawn["train"]["text"].to_pylist()
-    return for_texts(texts, rows=round(0.8 * len(texts)))
+    return for_texts(texts, rows=len(texts) if study.distractors else round(0.8 * len(texts)))
 
 
 def _bring_series(
