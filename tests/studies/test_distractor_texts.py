@@ -92,7 +92,7 @@ def test_the_sentences_alone_tell_nothing(lengthened):
 def test_neutral_sentences_have_no_telling_word(corpus, lengthened):
     """They are plain, though the texts that they are from are not."""
     written = " ".join(text for s in SPLITS for text in lengthened[s]["distractors"].to_pylist())
-    assert "Nobody answers the door" in written
+    assert "The music comes later." in written
     assert "superb" not in written
     assert "superb" in " ".join(corpus.splits["unsupervised"]["text"].to_pylist())
 
