@@ -50,8 +50,11 @@ def test_a_lock_file_that_a_kill_left_half_written_is_dropped(tmp_path, scratch,
 
 
 @pytest.mark.parametrize("lock", ["lock", "rwlock.lock"])
-def test_a_lock_file_stays_while_somebody_may_be_writing_it(tmp_path, scratch, capsys, lock):
+def test_a_lock_file_stays_while_somebody_may_be_writing_it(
+    tmp_path, scratch, capsys, monkeypatch, lock
+):
     """Whoever holds one of DVC's locks is asked first."""
+    monkeypatch.setattr("dvc.lock.DEFAULT_TIMEOUT", 0.05)  # seconds that it tries again
     (scratch / "rwlock").write_text("")
     with make_lock(str(scratch / lock)):
         mend_after_kill(tmp_path)
