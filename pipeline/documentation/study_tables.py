@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.core.predictions import NAIVE_BAYES, TFIDF
-from pipeline.documentation.tables import decimals, markdown, with_ends
+from pipeline.documentation.tables import STATES, decimals, markdown, with_ends
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.results import aggregate
 from pipeline.evaluation.wording import listed, mean_and_sd, signed_points
@@ -131,25 +131,32 @@ def sizes(results: Sequence[Mapping[str, str]]) -> str:
             for model, of_model in _by_model(results).items()
         ],
     )
-    return "\n\n".join([table, *(f"> {_at(results, number)}" for number in numbers)])
-
-
-def _at(results: Sequence[Mapping[str, str]], number: str) -> str:
-    """The best model with so many texts, and what each pooling gains on the last state."""
-    found = [one for one in results if one["rows"] == number]
-    best = max(found, key=lambda one: float(one["accuracy"]))
-    gains = [
-        f"{one['model']} {signed_points(float(one['difference']))} "
-        f"({signed_points(float(one['difference_low']))} to "
-        f"{signed_points(float(one['difference_high']))})"
-        for one in found
-        if one["model"] not in {TFIDF, NAIVE_BAYES, "bilstm"}
+    said = [
+        f"> With {int(number):,} texts {_standing([r for r in results if r['rows'] == number])}"
+        for number in numbers
     ]
+    return "\n\n".join([table, *said])
+
+
+def _standing(found: Sequence[Mapping[str, str]]) -> str:
+    """Which model is the best of a case, and what each pooling gains on the last state."""
+    best = max(found, key=lambda one: float(one["accuracy"]))
+    gains = [f"{one['model']} {_points(one, 'difference')}" for one in found if _gains(one)]
     return (
-        f"With {int(number):,} texts {model_title(best['model'])} is the best, with "
-        f"{100 * float(best['accuracy']):.1f} %. Against the last state, in points: "
-        f"{listed(gains)}."
+        f"{model_title(best['model'])} is the best, with {100 * float(best['accuracy']):.1f} %. "
+        f"Against the last state, in points: {listed(gains)}."
     )
+
+
+def _gains(row: Mapping[str, str]) -> bool:
+    """Whether it is of a network that is compared with the last state's."""
+    return row["model"] not in {TFIDF, NAIVE_BAYES, STATES}
+
+
+def _points(row: Mapping[str, str], name: str) -> str:
+    """As in "+1.0 (+0.2 to +1.8)"."""
+    middle, low, high = (signed_points(float(row[f"{name}{end}"])) for end in ("", "_low", "_high"))
+    return f"{middle} ({low} to {high})"
 
 
 def _by_model(results: Sequence[Mapping[str, str]]) -> dict[str, list[Mapping[str, str]]]:
@@ -190,14 +197,30 @@ def intervals(results: Sequence[Mapping[str, str]]) -> str:
 
 
 def distractors(results: Sequence[Mapping[str, str]]) -> str:
-    """The study of distractors: accuracy by length and place, with its interval."""
+    """The study of distractors: accuracy by length and place, with its interval, and in words."""
     by_model = _by_model(results)
-    return markdown(
+    table = markdown(
         ["tokens", "sentences", *(f"`{name}`" for name in by_model)],
         [
             [f"{int(cells[0]['length']):,}", cells[0]["place"], *map(_with_interval, cells)]
             for cells in zip(*by_model.values(), strict=True)
         ],
+    )
+    lengths = list(dict.fromkeys(one["length"] for one in results))
+    said = [f"> {at_length(results, length)}" for length in lengths]
+    return "\n\n".join([table, *said])
+
+
+def at_length(results: Sequence[Mapping[str, str]], length: str) -> str:
+    """How the models stand at a length, and by how much more or less than at the least one."""
+    found = [one for one in results if (one["length"], one["place"]) == (length, "any")]
+    told = f"At {int(length):,} tokens {_standing(found)}"
+    shortest = results[0]["length"]
+    if length == shortest:
+        return told
+    changes = [f"{one['model']} {_points(one, 'change')}" for one in found if _gains(one)]
+    return (
+        f"{told} Compared with {int(shortest):,} tokens, these leads changed by: {listed(changes)}."
     )
 
 

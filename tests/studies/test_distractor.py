@@ -12,6 +12,7 @@ from pipeline.documentation import study_tables
 from pipeline.errors import ParamsError
 from pipeline.studies.distractor import figure
 from pipeline.studies.suggestion import cases, intervals
+from pipeline.studies.suggestion.kept import Kept, Made, kept_path
 from pipeline.studies.suggestion.settings import PLACES, load_study
 from pipeline.workspace import Workspace
 from tests.support.paths import PARAMS, PROJECT
@@ -106,3 +107,47 @@ def test_each_run_is_measured_at_every_place(workspace, monkeypatch):
     half = finished - {"imdb-80-120/bilstm_attention-2"}
     assert {row["runs"] for row in intervals.measure(part, evaluate, half)} == {1}
     assert not intervals.measure(part, evaluate, finished - {"imdb-80-120/baselines"})
+
+
+def test_a_lead_is_compared_with_that_at_the_least_length(tmp_path):
+    """On the same texts: the lead of 10 points at 120 tokens is 30 at 240, so it changed by 20."""
+    part = Workspace(tmp_path).distractor_study
+    part.base.mkdir(parents=True)
+    part.params.write_text(STUDY.replace("[120]", "[240, 120]").replace("120, big", "240, big"))
+    right = {  # of ten texts at three places
+        120: {"bilstm": [7, 7], "bilstm_attention": [8, 8]},
+        240: {"bilstm": [5, 5], "bilstm_attention": [8, 8]},
+    }
+    study = load_study(part.params)
+    finished = []
+    for case in study.cases:
+        known = {
+            "tfidf_logistic_regression": np.arange(30) % 10 < 6,
+            "place": np.repeat(PLACES, 10),
+        }
+        cells = {"baselines": known} | {
+            f"{model}-{seed}": {f"{model}-{seed}": np.arange(30) % 10 < number}
+            for model, numbers in right[case.length].items()
+            for seed, number in zip(study.seeds, numbers, strict=True)
+        }
+        for name, found in cells.items():
+            Kept(kept_path(part, case, name), "p", "c").write(Made([{"rows": 64}], found))
+            finished.append(f"{case.name}/{name}")
+    measured = intervals.measure(part, load_params(PARAMS).evaluate, finished)
+    found = {(row["length"], row["place"], row["model"]): row for row in measured}
+    for place in ("any", *PLACES):
+        assert float(found[240, place, "bilstm_attention"]["difference"]) == pytest.approx(0.3)
+        assert float(found[240, place, "bilstm_attention"]["change"]) == pytest.approx(0.2)
+        assert float(found[120, place, "bilstm_attention"]["change"]) == 0
+        assert float(found[240, place, "tfidf_logistic_regression"]["change"]) == pytest.approx(0.2)
+        assert float(found[240, place, "bilstm"]["change"]) == 0
+    rows = sorted(
+        ({key: str(row[key]) for key in row} for row in measured), key=lambda row: row["length"]
+    )
+    said = study_tables.at_length(rows, "240")
+    assert said.startswith("At 240 tokens bilstm_attention is the best, with 80.0 %. Against the")
+    assert "Compared with 120 tokens, these leads changed by: bilstm_attention +20.0 (" in said
+
+    without = [name for name in finished if name != "imdb-80-120/bilstm-2"]
+    rows = intervals.measure(part, load_params(PARAMS).evaluate, without)
+    assert {row["runs"] for row in rows if row["model"] == "bilstm"} == {1}
