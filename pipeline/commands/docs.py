@@ -81,12 +81,13 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     suggested = workspace.suggestion_study.results / "results.csv"
     intervals = workspace.interval_study.results / "results.csv"
     lengths = read_json(workspace.length_study.summary)
+    distracted = _rows(workspace.distractor_study.results / "intervals.csv")
     pipeline = read_yaml(workspace.pipeline)
     assert isinstance(pipeline, dict)
     return {
         "demo": "\n\n".join(tables.models(one.metrics) for one in kept if one.dataset == "demo"),
         "overview": tables.overview(kept),
-        "answer": tables.answer(kept, lengths),
+        "answer": tables.answer(kept, study_tables.answers(lengths, distracted)),
         "datasets": tables.datasets(kept),
         "explanations": tables.explanations(kept),
         "candidates": tables.candidates(kept),

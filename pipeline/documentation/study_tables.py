@@ -13,6 +13,21 @@ from pipeline.explanation.names import CONTROLS
 Document = Mapping[str, Any]
 
 
+def answers(lengths: Document, distracted: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What the studies of length say in short: of what texts they are → sentences.
+
+    Args:
+        lengths: the length study's `summary.json`.
+        distracted: the distractor study's intervals; none if it has not been run.
+    """
+    words = lengths["changes"]["to"].replace("-", "–")
+    said = {f"Generated reviews of {words} words": lengths["short"]}
+    if distracted:
+        longest = distracted[-1]["length"]
+        said["Short IMDB reviews among neutral sentences"] = at_length(distracted, longest)
+    return said
+
+
 def length_study(summary: Document) -> str:
     """Accuracy by length and place of the evidence, with its interval; and what that says."""
     described = summary["accuracy"]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.pairwise import BETTER, EQUAL, WORSE
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
@@ -207,28 +208,50 @@ def overview(kept: Sequence[Kept]) -> str:
 _MARKS = {BETTER: " ▲", WORSE: " ▼", EQUAL: " ≈"}
 
 
-def answer(kept: Sequence[Kept], study: Document) -> str:
+def answer(kept: Sequence[Kept], studies: Mapping[str, str]) -> str:
     """What all results say to the project's two questions, as a list of sentences.
 
     Args:
         kept: every dataset's results.
-        study: the length study's `summary.json`.
+        studies: of what texts they are → what they say.
     """
-    points = []
-    for one in kept:
-        attention = one.comparison.get("attention")
-        helps = [f"Does attention help? {attention['answer']}"] if attention else []
-        told = " ".join([*helps, one.comparison["headline"], *_with_length(one.comparison)])
-        points.append(f"- **{one.dataset}**: {told}")
-    length = study["changes"]["to"].replace("-", "–")
-    points.append(f"- **The length study, {length} words**: {study['short']}")
+    points = [f"- **{one.dataset}**: {_helps(one.comparison)}" for one in kept]
+    points += [f"- **{texts}**: {said}" for texts, said in studies.items()]
     points += [point for one in kept for point in _trust(one)]
     return "\n".join(points)
 
 
+def _helps(comparison: Document) -> str:
+    """Whether attention helps, on the last state too; and which model to use, and why."""
+    attention = comparison.get("attention")
+    if attention is None:
+        return str(comparison["headline"])
+    return " ".join(
+        [
+            f"Does attention help? {attention['answer']}",
+            attention["sentence"],
+            *_against_last_state(comparison),
+            *_with_length(comparison),
+            f"Use {model_title(comparison['use'])}: {comparison['reason']}",
+        ]
+    )
+
+
+def _against_last_state(comparison: Document) -> list[str]:
+    """How attention stands against the last state, where another network is its rival."""
+    attention = comparison["attention"]
+    if attention["rival"] == STATES:
+        return []
+    return [
+        f"Against the last state: {pair['sentence']}"
+        for pair in comparison["pairs"]
+        if {pair["first"], pair["second"]} == {attention["model"], STATES}
+    ]
+
+
 def _with_length(comparison: Document) -> list[str]:
     """How attention's lead on the last state changes with the length, where the interval tells."""
-    model = (comparison.get("attention") or {}).get("model")
+    model = comparison["attention"]["model"]
     for pair in (comparison.get("by_length") or {}).get("differences", []):
         slope = pair.get("per_doubling")
         if slope and (pair["first"], pair["second"]) == (model, STATES):

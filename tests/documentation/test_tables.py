@@ -107,21 +107,25 @@ def test_the_answer_quotes_headline_lengths_longest_texts_and_trust():
         "bilstm_dot": yes,
         "bilstm_dot_last": card,
     }
-    attention = {"answer": "Yes.", "model": "bilstm_attention"}
+    attention = {"answer": "Yes.", "model": "bilstm_attention", "rival": "bilstm_max"}
+    attention["sentence"] = "It is better than bilstm_max."
+    use = {"use": "bilstm_attention", "reason": "it is better than mean."}
     slope = {"difference": 0.008, "low": 0.001, "high": 0.016}
     grows = {"first": "bilstm_attention", "second": "bilstm", "per_doubling": slope}
     kept = replace(
         KEPT,
-        comparison=COMPARISON | {"attention": attention, "by_length": {"differences": [grows]}},
+        comparison=COMPARISON
+        | {"attention": attention, "by_length": {"differences": [grows]}, **use},
         faithfulness=FAITHFULNESS | {"trust": trust},
     )
-    study = {"changes": {"to": "230-270"}, "short": "They learn."}
-    adding, longest, trusted, other = tables.answer([kept], study).splitlines()
+    studies = {"Reviews of 230–270 words": "They learn."}
+    adding, longest, trusted, other = tables.answer([kept], studies).splitlines()
     assert adding == (
-        "- **adding**: Does attention help? Yes. It is better. With each doubling of the length, "
-        "its difference from bilstm changes by +0.8 points (+0.1 to +1.6)."
+        "- **adding**: Does attention help? Yes. It is better than bilstm_max. Against the last "
+        f"state: {PAIR['sentence']} With each doubling of the length, its difference from bilstm "
+        "changes by +0.8 points (+0.1 to +1.6). Use bilstm_attention: it is better than mean."
     )
-    assert longest == "- **The length study, 230–270 words**: They learn."
+    assert longest == "- **Reviews of 230–270 words**: They learn."
     assert trusted == (
         "- **Can the weights be trusted?** `bilstm_attention`, adding (the same verdicts for "
         "`bilstm_dot_last`). As a pointer to what matters on average: In part. As the reason for "
