@@ -21,8 +21,8 @@ def measure(part: Workspace, evaluate: Evaluate, finished: Collection[str]) -> l
 
     `difference` is a model's accuracy minus the last state's, and `change` is by how much that
     differs from what it is on the same texts at the least length. At the place "any" are all places
-    together. A case whose runs are not finished is left out; of
-    one that is finished for some seeds, these count.
+    together. A case whose runs are not finished is left out; of one that is finished for some
+    seeds, these count.
 
     Args:
         part: the study's files, with its cells.
