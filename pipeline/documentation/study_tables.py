@@ -21,11 +21,26 @@ def answers(lengths: Document, distracted: Sequence[Mapping[str, str]]) -> dict[
         distracted: the distractor study's intervals; none if it has not been run.
     """
     words = lengths["changes"]["to"].replace("-", "–")
-    said = {f"Generated reviews of {words} words": lengths["short"]}
+    said = {f"Generated reviews of {words} words": _on_the_longest(lengths)}
     if distracted:
         longest = distracted[-1]["length"]
         said["Short IMDB reviews among neutral sentences"] = at_length(distracted, longest)
     return said
+
+
+def _on_the_longest(lengths: Document) -> str:
+    """How attention stands against the last state there, and with the best remedy for both."""
+    told = [
+        one["sentence"]
+        for one in lengths["advantages"]
+        if (one["against"], one["position"]) == (STATES, "anywhere")
+        and one["length"] == lengths["changes"]["to"]
+    ]
+    told += [
+        f"With the remedy of least validation loss for both: {remedy['lead']['sentence']}"
+        for remedy in lengths["remedies"][:1]
+    ]
+    return " ".join(told)
 
 
 def length_study(summary: Document) -> str:

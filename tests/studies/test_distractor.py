@@ -151,3 +151,40 @@ def test_a_lead_is_compared_with_that_at_the_least_length(tmp_path):
     without = [name for name in finished if name != "imdb-80-120/bilstm-2"]
     rows = intervals.measure(part, load_params(PARAMS).evaluate, without)
     assert {row["runs"] for row in rows if row["model"] == "bilstm"} == {1}
+
+
+def test_the_answer_quotes_the_greatest_lengths():
+    """Of the length study also with the remedy of least validation loss; and only what has run."""
+    lengths = {
+        "changes": {"to": "230-270"},
+        "advantages": [
+            {"against": against, "position": position, "length": length, "sentence": said}
+            for against, position, length, said in [
+                ("bilstm", "anywhere", "110-140", "Shorter."),
+                ("bilstm", "start", "230-270", "At the start."),
+                ("bilstm_max", "anywhere", "230-270", "Maximum."),
+                ("bilstm", "anywhere", "230-270", "It leads."),
+            ]
+        ],
+        "remedies": [{"lead": {"sentence": "No lead."}}, {"lead": {"sentence": "Another."}}],
+    }
+    told = {
+        "Generated reviews of 230–270 words": "It leads. With the remedy of least validation loss "
+        "for both: No lead."
+    }
+    assert study_tables.answers(lengths, []) == told
+    numbers = {
+        f"{name}{end}": "0.1" for name in ("difference", "change") for end in ("", "_low", "_high")
+    }
+    rows = [
+        {"length": length, "place": place, "model": model, "accuracy": accuracy, **numbers}
+        for length in ("200", "1600")
+        for place in ("any", "after")
+        for model, accuracy in {"bilstm": "0.6", "bilstm_max": "0.7"}.items()
+    ]
+    told["Short IMDB reviews among neutral sentences"] = (
+        "At 1,600 tokens bilstm_max is the best, with 70.0 %. Against the last state, in points: "
+        "bilstm_max +10.0 (+10.0 to +10.0). Compared with 200 tokens, these leads changed by: "
+        "bilstm_max +10.0 (+10.0 to +10.0)."
+    )
+    assert study_tables.answers(lengths, rows) == told
