@@ -244,7 +244,7 @@ def distractors(results: Sequence[Mapping[str, str]]) -> str:
 def at_length(results: Sequence[Mapping[str, str]], length: str) -> str:
     """How the models stand at a length, and by how much more or less than at the least one."""
     found = [one for one in results if (one["length"], one["place"]) == (length, "any")]
-    told = f"At {int(length):,} tokens {_standing(found)}"
+    told = f"At {int(length):,} tokens {_standing(found)} {_by_place(results, length)}"
     shortest = results[0]["length"]
     if length == shortest:
         return told
@@ -252,6 +252,16 @@ def at_length(results: Sequence[Mapping[str, str]], length: str) -> str:
     return (
         f"{told} Compared with {int(shortest):,} tokens, these leads changed by: {listed(changes)}."
     )
+
+
+def _by_place(results: Sequence[Mapping[str, str]], length: str) -> str:
+    """What the last state reaches, by where the sentences stand."""
+    reached = [
+        f"{100 * float(one['accuracy']):.1f} % with the sentences {one['place']} the review"
+        for one in results
+        if (one["length"], one["model"]) == (length, STATES) and one["place"] != "any"
+    ]
+    return f"The last state reaches {listed(reached)}."
 
 
 def roar(summary: Document) -> str:

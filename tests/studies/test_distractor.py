@@ -153,6 +153,31 @@ def test_a_lead_is_compared_with_that_at_the_least_length(tmp_path):
     assert {row["runs"] for row in rows if row["model"] == "bilstm"} == {1}
 
 
+def test_one_scale_holds_what_every_panel_shows(monkeypatch):
+    """Also where the least accuracy is not in the first panel."""
+    monkeypatch.setattr(figure, "png", lambda make: make())
+    rows = [
+        {
+            "model": "bilstm",
+            "place": place,
+            "length": length,
+            "accuracy": accuracy,
+            "accuracy_low": accuracy - 0.05,
+            "accuracy_high": accuracy + 0.05,
+        }
+        for place, accuracies in {
+            "before": (0.8, 0.7),
+            "around": (0.8, 0.5),
+            "after": (0.9, 0.7),
+        }.items()
+        for length, accuracy in zip((200, 400), accuracies, strict=True)
+    ]
+    for axes in figure.draw(rows).axes:
+        low, high = axes.get_ylim()
+        assert low < 0.45
+        assert high > 0.95
+
+
 def test_the_answer_quotes_the_greatest_lengths():
     """Of the length study also with the remedy of least validation loss; and only what has run."""
     lengths = {
@@ -184,7 +209,8 @@ def test_the_answer_quotes_the_greatest_lengths():
     ]
     told["Short IMDB reviews among neutral sentences"] = (
         "At 1,600 tokens bilstm_max is the best, with 70.0 %. Against the last state, in points: "
-        "bilstm_max +10.0 (+10.0 to +10.0). Compared with 200 tokens, these leads changed by: "
-        "bilstm_max +10.0 (+10.0 to +10.0)."
+        "bilstm_max +10.0 (+10.0 to +10.0). The last state reaches 60.0 % with the sentences after "
+        "the review. Compared with 200 tokens, these leads changed by: bilstm_max +10.0 (+10.0 to "
+        "+10.0)."
     )
     assert study_tables.answers(lengths, rows) == told

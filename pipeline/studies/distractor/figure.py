@@ -29,12 +29,13 @@ def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         size=(3.6, 3.8),
     )
     styles = ModelStyles(dict.fromkeys(row["model"] for row in rows))
+    for axes in panels[1:]:
+        axes.sharey(panels[0])  # before anything is drawn, so that the scale holds all of it
     for place, axes in zip(PLACES, panels, strict=True):
         of_place = [row for row in rows if row["place"] == place]
         lines_with_intervals(axes, of_place, styles, over="length")
         axes.set_title(_TITLES[place])
         axes.set_xlabel("tokens")
-        axes.sharey(panels[0])
     panels[0].set_ylabel("accuracy")
     percent(panels[0].yaxis)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
