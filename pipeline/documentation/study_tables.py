@@ -256,12 +256,13 @@ def at_length(results: Sequence[Mapping[str, str]], length: str) -> str:
 
 def _by_place(results: Sequence[Mapping[str, str]], length: str) -> str:
     """What the last state reaches, by where the sentences stand."""
-    reached = [
-        f"{100 * float(one['accuracy']):.1f} % with the sentences {one['place']} the review"
+    reached = {
+        one["place"]: f"{100 * float(one['accuracy']):.1f}"
         for one in results
         if (one["length"], one["model"]) == (length, STATES) and one["place"] != "any"
-    ]
-    return f"The last state reaches {listed(reached)}."
+    }
+    places, numbers = listed(list(reached)), listed(list(reached.values()))
+    return f"With the sentences {places} the review, the last state reaches {numbers} %."
 
 
 def roar(summary: Document) -> str:

@@ -209,8 +209,8 @@ def test_the_answer_quotes_the_greatest_lengths():
     ]
     told["Short IMDB reviews among neutral sentences"] = (
         "At 1,600 tokens bilstm_max is the best, with 70.0 %. Against the last state, in points: "
-        "bilstm_max +10.0 (+10.0 to +10.0). The last state reaches 60.0 % with the sentences after "
-        "the review. Compared with 200 tokens, these leads changed by: bilstm_max +10.0 (+10.0 to "
-        "+10.0)."
+        "bilstm_max +10.0 (+10.0 to +10.0). With the sentences after the review, the last state "
+        "reaches 60.0 %. Compared with 200 tokens, these leads changed by: bilstm_max +10.0 (+10.0 "
+        "to +10.0)."
     )
     assert study_tables.answers(lengths, rows) == told
