@@ -23,7 +23,7 @@ def answers(lengths: Document, distracted: Sequence[Mapping[str, str]]) -> dict[
     words = lengths["changes"]["to"].replace("-", "–")
     said = {f"Generated reviews of {words} words": _on_the_longest(lengths)}
     if distracted:
-        longest = distracted[-1]["length"]
+        longest = max((one["length"] for one in distracted), key=int)
         said["Short IMDB reviews among neutral sentences"] = at_length(distracted, longest)
     return said
 
@@ -245,7 +245,7 @@ def at_length(results: Sequence[Mapping[str, str]], length: str) -> str:
     """How the models stand at a length, and by how much more or less than at the least one."""
     found = [one for one in results if (one["length"], one["place"]) == (length, "any")]
     told = f"At {int(length):,} tokens {_standing(found)} {_by_place(results, length)}"
-    shortest = results[0]["length"]
+    shortest = min((one["length"] for one in results), key=int)
     if length == shortest:
         return told
     changes = [f"{one['model']} {_points(one, 'change')}" for one in found if _gains(one)]

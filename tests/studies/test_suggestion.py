@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.files import write_csv
+from pipeline.core.params import load_params
 from pipeline.core.schema import read_yaml
 from pipeline.documentation import study_tables
 from pipeline.errors import ParamsError
@@ -107,6 +108,18 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
     assert [cell for *_, cell in ran[4:]] == ["demo-96/baselines", "demo-96/bilstm-2"]
     assert [row["seed"] for row in more] == ["", "", 1, 2]
     assert more[:3] == rows[:3]
+
+    # With another recipe, what is trained has it, though the data are the same.
+    change(workspace.root, {"training.dropout": 0.25})
+    trained = []
+
+    def train(own, _, model, seed):
+        trained.append((seed, load_params(own.params).recipe(model).dropout))
+        return Made([{"seed": seed}], {})
+
+    monkeypatch.setattr(cases, "_train", train)
+    cases.run_study(workspace, part, {})
+    assert trained == [(1, 0.25), (2, 0.25)]
 
 
 def test_what_is_kept_is_valid_for_its_parameters(tmp_path):

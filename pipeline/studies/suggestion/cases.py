@@ -219,8 +219,10 @@ def _prepare(
         path: a local copy of the dataset.
     """
     done = own.root / "prepared.json"
+    # Trainings read these from the case's own params.yaml, which is written here.
+    read = [document["training"], document["architectures"]]
     mark = fingerprint.configuration(
-        __name__, [], workspace.libraries, [*_parameters(document, study, case), path]
+        __name__, [], workspace.libraries, [*_parameters(document, study, case), path, read]
     )
     if done.exists() and read_json(done)["fingerprint"] == mark:
         return
