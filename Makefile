@@ -67,6 +67,10 @@ size-study: setup ## train every pooling on more and more reviews, plot accuracy
 interval-study: setup ## simulate how often the intervals hold the truth
 	@$(PIPELINE) interval-study $(ARGS)
 
+.PHONY: parts-study
+parts-study: setup ## what each part of IMDB's recipe brings, alone and with the others
+	@$(PIPELINE) parts-study $(SIDE_BY_SIDE) $(ARGS)
+
 .PHONY: distractor-study
 distractor-study: setup ## put short reviews among neutral sentences, plot accuracy against length
 	@$(PIPELINE) distractor-study $(SIDE_BY_SIDE) $(ARGS)

@@ -73,6 +73,11 @@ class Workspace:
         return Workspace(self.root, "studies/attention")
 
     @property
+    def parts_study(self) -> "Workspace":
+        """The study of `make parts-study`."""
+        return Workspace(self.root, "studies/parts")
+
+    @property
     def base(self) -> Path:
         return self.root / self.part
 

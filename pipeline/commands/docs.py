@@ -81,6 +81,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     suggested = workspace.suggestion_study.results / "results.csv"
     intervals = workspace.interval_study.results / "results.csv"
     lengths = read_json(workspace.length_study.summary)
+    parts = _rows(workspace.parts_study.results / "intervals.csv")
     distracted = _rows(workspace.distractor_study.results / "intervals.csv")
     pipeline = read_yaml(workspace.pipeline)
     assert isinstance(pipeline, dict)
@@ -102,6 +103,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "distractors": _measured(
             workspace.distractor_study, "accuracy_by_length", study_tables.distractors
         ),
+        "parts": study_tables.parts(parts) if parts else _NOT_RUN,
         "roar": _roar(workspace.roar_study, study_tables.roar),
         "attention": _attention(workspace.attention_study, study_tables.attention),
         "recipe": study_tables.recipe(_rows(trials)),

@@ -18,7 +18,9 @@ def add_parser(commands: Subparsers) -> None:
     add_cases(commands, "suggestion-study", about, run)
 
 
-def add_cases(commands: Subparsers, name: str, about: str, run: Callable[..., None]) -> None:
+def add_cases(
+    commands: Subparsers, name: str, about: str, run: Callable[..., None]
+) -> argparse.ArgumentParser:
     """Add the command of a study of cases, whose cells git keeps."""
     parser = add_study(commands, name, about, run)
     parser.add_argument(
@@ -29,6 +31,7 @@ def add_cases(commands: Subparsers, name: str, about: str, run: Callable[..., No
         action="store_true",
         help="run nothing, and write tables and figures of what is finished",
     )
+    return parser
 
 
 def add_study(

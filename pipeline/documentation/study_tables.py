@@ -201,6 +201,27 @@ def _with_interval(found: Mapping[str, str]) -> str:
     return f"{middle:.1f} ({low:.1f} to {high:.1f})"
 
 
+def parts(results: Sequence[Mapping[str, str]]) -> str:
+    """The study of a recipe's parts: a row for each case and model."""
+    rows = []
+    for one in results:
+        validation, spread = 100 * float(one["validation"]), one["accuracy_sd"]
+        rows.append(
+            [
+                f"`{one['case']}`",
+                f"`{one['model']}`",
+                one["runs"],
+                f"{validation:.1f}",
+                _with_interval(one),
+                f"{100 * float(spread):.2f}" if spread else "–",
+                _points(one, "difference") if one["difference"] else "–",
+            ]
+        )
+    first = results[0]["case"] if results else ""
+    titles = ["case", "model", "seeds", "on validation, %", "on test, %", "sd over seeds, points"]
+    return markdown([*titles, f"against `{first}`, points"], rows)
+
+
 def intervals(results: Sequence[Mapping[str, str]]) -> str:
     """The simulated intervals: a row for each case."""
     return markdown(

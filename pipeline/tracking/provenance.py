@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline import machine
 from pipeline.core.files import read_json
 from pipeline.repository import git, git_bytes, locked_hash
 from pipeline.workspace import Workspace
@@ -129,18 +130,14 @@ def changes(root: Path) -> bytes:
 
 @cache
 def environment() -> dict[str, str]:
-    """Tags of what may change the last digits of a result: libraries and processor."""
+    """Tags of what may change the last digits of a result: libraries, processor and GPUs."""
     libraries = {f"version.{name}": version(name) for name in LIBRARIES}
-    return {"version.python": platform.python_version(), **libraries, "processor": _processor()}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
+    return {
+        "version.python": platform.python_version(),
+        **libraries,
+        "processor": machine.processor(),
+        "gpus": ", ".join(machine.gpus()) or "none",
+    }
 
 
 def _user() -> str:

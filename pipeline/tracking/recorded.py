@@ -30,7 +30,7 @@ class RecordedRun:
         dirty: whether tracked files differed from it.
         changes: the file with the differences; None if they were not recorded.
         data: DVC's hash of `data/raw`.
-        environment: tags of libraries and processor.
+        environment: tags of libraries, processor and GPUs.
         metrics: on validation and test.
         files: file name → its copy, of the files that training wrote.
     """
@@ -86,7 +86,9 @@ def read_run(workspace: Workspace, identity: str, scratch: Path) -> RecordedRun:
         changes=files.pop(CHANGES, None),
         data=_digest(run),
         environment={
-            key: value for key, value in tags.items() if key.startswith(("version.", "processor"))
+            key: value
+            for key, value in tags.items()
+            if key.startswith("version.") or key in {"processor", "gpus"}
         },
         metrics={
             key: value

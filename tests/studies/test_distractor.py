@@ -11,8 +11,8 @@ from pipeline.core.schema import read_yaml
 from pipeline.documentation import study_tables
 from pipeline.errors import ParamsError
 from pipeline.studies.distractor import figure
+from pipeline.studies.kept import Kept, Made, kept_path
 from pipeline.studies.suggestion import cases, intervals
-from pipeline.studies.suggestion.kept import Kept, Made, kept_path
 from pipeline.studies.suggestion.settings import PLACES, load_study
 from pipeline.workspace import Workspace
 from tests.support.paths import PARAMS, PROJECT
@@ -131,7 +131,7 @@ def test_a_lead_is_compared_with_that_at_the_least_length(tmp_path):
             for seed, number in zip(study.seeds, numbers, strict=True)
         }
         for name, found in cells.items():
-            Kept(kept_path(part, case, name), "p", "c").write(Made([{"rows": 64}], found))
+            Kept(kept_path(part, case.name, name), "p", "c").write(Made([{"rows": 64}], found))
             finished.append(f"{case.name}/{name}")
     measured = intervals.measure(part, load_params(PARAMS).evaluate, finished)
     found = {(row["length"], row["place"], row["model"]): row for row in measured}

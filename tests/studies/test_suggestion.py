@@ -11,8 +11,8 @@ from pipeline.core.params import load_params
 from pipeline.core.schema import read_yaml
 from pipeline.documentation import study_tables
 from pipeline.errors import ParamsError
+from pipeline.studies.kept import Kept, Made, read_right
 from pipeline.studies.suggestion import cases, figure
-from pipeline.studies.suggestion.kept import Kept, Made, read_right
 from pipeline.studies.suggestion.settings import load_study
 from pipeline.workspace import Workspace
 from tests.support.cells import in_this_process
@@ -71,8 +71,8 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
     rows = cases.run_study(workspace, part, {"ett": str(series)}, jobs=2)
     assert [cell for *_, cell in ran] == [
         "demo-96/baselines",
-        "ett-OT/baselines",
         "demo-96/bilstm-1",
+        "ett-OT/baselines",
         "ett-OT/bilstm-1",
     ]
     assert {source for _, source, *_ in ran} == {f"--source=ett={series}"}
@@ -105,7 +105,7 @@ def test_each_case_is_trained_once(workspace, series, monkeypatch):
     # With one more seed, only that is trained, on the same data made again.
     part.params.write_text(STUDY.replace("[1]", "[1, 2]").replace("{ett: [OT]}", "{}"))
     more = cases.run_study(workspace, part, {}, jobs=2)
-    assert [cell for *_, cell in ran[4:]] == ["demo-96/baselines", "demo-96/bilstm-2"]
+    assert [cell for *_, cell in ran[4:]] == ["demo-96/bilstm-2"]
     assert [row["seed"] for row in more] == ["", "", 1, 2]
     assert more[:3] == rows[:3]
 

@@ -2,15 +2,14 @@
 
 import os
 import platform
-import re
 import time
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from pipeline import machine
 from pipeline.core import runtime
 
 _LIBRARIES = ("tensorflow", "keras", "torch", "onnxruntime", "numpy")
@@ -20,7 +19,8 @@ _SIDE = 2048  # of the square matrices: too large for the caches of one core
 def facts(threads: int) -> dict[str, Any]:
     """Processor, cores, memory, system and the versions of the libraries."""
     return {
-        "processor": _processor(),
+        "processor": machine.processor(),
+        **({"gpus": machine.gpus()} if machine.gpus() else {}),
         "cores": len(os.sched_getaffinity(0)),
         "threads": threads,
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
@@ -48,12 +48,6 @@ class Multiplier:
             float(tf.matmul(self._one, self._other)[0, 0])
             seconds.append(time.perf_counter() - begun)
         return 2 * _SIDE**3 / min(seconds) / 1e9
-
-
-def _processor() -> str:
-    told = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", told.read_text()) if told.exists() else None
-    return found[1] if found else platform.processor() or "unknown"
 
 
 def _version(name: str) -> str | None:

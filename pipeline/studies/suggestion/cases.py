@@ -5,8 +5,8 @@
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,13 @@ import numpy as np
 import pyarrow as pa
 from ruamel.yaml import YAML
 
-from pipeline import fingerprint, progress
+from pipeline import fingerprint
 from pipeline.core import params, runtime, schema
 from pipeline.core.files import (
     column_names,
     new_folder,
     read_json,
     read_table,
-    write_csv,
     write_json,
 )
 from pipeline.core.predictions import SPLITS, Predictions, read_predictions, write_predictions
@@ -35,37 +34,14 @@ from pipeline.data.series_checks import check_series
 from pipeline.encoding.suggestion import Suggestion, for_series, for_texts
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.stages import encode, pretrain, reference
-from pipeline.studies.cells import cell_named, run_cells
 from pipeline.studies.distractor.texts import lengthen
-from pipeline.studies.suggestion.kept import BASELINES, OF_ROWS, Kept, Made, Row, kept_path
+from pipeline.studies.kept import BASELINES, OF_ROWS, Cell, Kept, Made, Row, kept_path, run_kept
 from pipeline.studies.suggestion.settings import PLACES, Case, Study, load_study
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.inference import predict
 from pipeline.training.loop import train_model
 from pipeline.training.run import TrainingRun
 from pipeline.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is made at once, and kept: a case's baselines, or one of its trainings.
-
-    Attributes:
-        kept: its file.
-        prepare: makes the case's data, unless they are there.
-        make: makes its rows, and, of classes, which test rows are right.
-    """
-
-    kept: Kept
-    prepare: Callable[[], None]
-    make: Callable[[], Made]
-
-    def rows(self) -> list[Row]:
-        """Its rows, made unless they are kept."""
-        if not self.kept.valid:
-            self.prepare()
-            self.kept.write(self.make())
-        return self.kept.rows()
 
 
 def run_study(
@@ -78,64 +54,23 @@ def run_study(
     anew: bool = False,
     train: bool = True,
 ) -> list[Row]:
-    """Run what has no result yet; returns the rows of `results.csv`, which grows with each run.
-
-    All is trained in `.spotlight/`. A finished run is kept in `results/cells/` until its parameters
-    change. These are in git, so a study goes on where it was stopped, on another machine too.
-
-    Args:
-        workspace: the project's files.
-        part: the study's.
-        paths: dataset → a local copy, for another `source.path` than that in params.yaml.
-        jobs: cells at a time.
-        only: the name of a cell: its rows are made, and returned, alone.
-        anew: whether cells that other code made are made again.
-        train: whether anything is run; otherwise only what is kept is returned.
+    """Run what has no result yet, see `run_kept`; returns the rows of `results.csv`.
 
     Raises:
         ParamsError: params.yaml has no such dataset, or the study no such cell.
         PipelineError: cells that ran side by side failed.
     """
-    cells = study_cells(workspace, part, paths, anew=anew)
-    if only is not None:
-        cell = cell_named(cells, only)
-        cell.prepare()
-        return cell.rows()
-    missing = [name for name, cell in cells.items() if not cell.kept.valid]
-    if train and jobs > 1:
-        first = [
-            name for name in cells if name.endswith(f"/{BASELINES}") and _needed(name, missing)
-        ]
-        for some in (first, [name for name in missing if name not in first]):
-            run_cells(
-                workspace,
-                part,
-                some,
-                paths=paths,
-                jobs=jobs,
-                threads=load_study(part.params).threads,
-                options=["--anew"] if anew else [],
-            )
-    rows: list[Row] = []
-    for number, (name, cell) in enumerate(cells.items(), start=1):
-        if not cell.kept.valid:
-            if not train:
-                continue
-            progress.say(f"\n{number} of {len(cells)}: {name}")
-        rows += cell.rows()
-        write_csv(part.results / "results.csv", rows)
-    if missing and not train:
-        progress.say(f"{len(missing)} of {len(cells)} cells are missing, the first is {missing[0]}")
-    if others := sum(cell.kept.valid and not cell.kept.current for cell in cells.values()):
-        progress.say(
-            f"{others} of {len(cells)} cells were made by other code; --anew makes them again"
-        )
-    return rows
-
-
-def _needed(baselines: str, missing: Iterable[str]) -> bool:
-    """Whether a case has a cell to make: then its data come first, which its baselines bring."""
-    return any(name.rpartition("/")[0] == baselines.rpartition("/")[0] for name in missing)
+    return run_kept(
+        workspace,
+        part,
+        study_cells(workspace, part, paths, anew=anew),
+        paths=paths,
+        threads=load_study(part.params).threads,
+        jobs=jobs,
+        only=only,
+        anew=anew,
+        train=train,
+    )
 
 
 def study_cells(
@@ -169,7 +104,7 @@ def study_cells(
         }
         for name, (model, make) in makers.items():
             kept = Kept(
-                kept_path(part, case, name),
+                kept_path(part, case.name, name),
                 parameters=fingerprint.digest([], _parameters(document, study, case, model)),
                 code=code,
                 anew=anew,

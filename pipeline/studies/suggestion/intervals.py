@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.core.files import read_json
 from pipeline.core.params import Evaluate
 from pipeline.evaluation.significance import Bootstrap, paired_difference
-from pipeline.studies.suggestion.kept import BASELINES, OF_ROWS, Row, kept_path, read_right
+from pipeline.studies.kept import BASELINES, OF_ROWS, Row, kept_path, read_right
 from pipeline.studies.suggestion.settings import PLACES, Case, Study, load_study
 from pipeline.workspace import Workspace
 
@@ -67,7 +67,7 @@ def _of_case(
     right, at, films = _read_case(part, study, case, seeds)
     rows = np.arange(len(at))
     bootstrap = Bootstrap(evaluate.confidence, evaluate.resamples, evaluate.seed, groups=films)
-    trained = read_json(kept_path(part, case, BASELINES))["rows"][0]["rows"]
+    trained = read_json(kept_path(part, case.name, BASELINES))["rows"][0]["rows"]
     places = PLACES if case.length else ()
     short = _read_case(part, study, _shortest(study, case), seeds).right if case.length else {}
     for place in ("any", *places):
@@ -116,12 +116,12 @@ class _Found(NamedTuple):
 
 
 def _read_case(part: Workspace, study: Study, case: Case, seeds: Sequence[int]) -> _Found:
-    known = read_right(kept_path(part, case, BASELINES))
+    known = read_right(kept_path(part, case.name, BASELINES))
     about = {name: known.pop(name) for name in OF_ROWS if name in known}
     right = {name: values[None].astype(np.float64) for name, values in known.items()}
     for model in study.models:
         runs = [f"{model}-{seed}" for seed in seeds]
-        found = [read_right(kept_path(part, case, run))[run] for run in runs]
+        found = [read_right(kept_path(part, case.name, run))[run] for run in runs]
         right[model] = np.stack(found).astype(np.float64)
     rows = np.arange(right[study.models[0]].shape[1])
     # Without films: the text, which is the same at every place.

@@ -1,0 +1,72 @@
+"""`parts-study`: what each part of a recipe brings, alone and with the others."""
+
+from pipeline import progress
+from pipeline.commands import Subparsers
+from pipeline.commands.suggestion_study import add_cases, local_copies
+from pipeline.core.runtime import quiet_imports
+from pipeline.workspace import Workspace
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    about = "train with each part of a recipe alone, and with all of them"
+    parser = add_cases(commands, "parts-study", about, run)
+    parser.add_argument(
+        "--costs", action="store_true", help="only measure what a training of each case costs here"
+    )
+
+
+def run(
+    workspace: Workspace,
+    *,
+    source: list[str],
+    jobs: int,
+    only: str | None,
+    anew: bool,
+    summarize: bool,
+    costs: bool,
+) -> None:
+    """Run what has no result yet, and summarize what is finished.
+
+    Raises:
+        ParamsError: `source` or a parameter file is wrong.
+        PipelineError: cells that ran side by side failed.
+    """
+    from pipeline.core.files import write_csv
+    from pipeline.core.params import load_params
+
+    paths = local_copies(source)
+    with quiet_imports():
+        from pipeline.studies.kept import run_kept
+        from pipeline.studies.parts.runs import study_cells
+        from pipeline.studies.parts.settings import load_study
+        from pipeline.studies.parts.summary import summarize as measure
+
+    part = workspace.parts_study
+    cells = study_cells(workspace, part, paths, anew=anew)
+    if costs:
+        with quiet_imports():
+            from pipeline.studies.parts.costs import measure as measure_costs
+
+        write_csv(part.results / "costs.csv", measure_costs(cells, progress.say))
+        return
+    rows = run_kept(
+        workspace,
+        part,
+        cells,
+        paths=paths,
+        threads=load_study(part.params).threads,
+        jobs=jobs,
+        only=only,
+        anew=anew,
+        train=not summarize,
+    )
+    progress.say("")
+    for row in rows:
+        model = f"{row['model']}-{row['seed']}"
+        found = f"{row['validation']} on validation, {row['test']} on test"
+        progress.say(f"{row['case']:<24}{model:<24}{found}")
+    if only is None and rows:
+        summary = measure(part, load_params(workspace.params).evaluate, rows)
+        write_csv(part.results / "intervals.csv", summary)
+        progress.say("\nnext: make docs (writes the table in docs/results.md)")

@@ -1,0 +1,1 @@
+"""What each part of a recipe brings, alone and with the others."""

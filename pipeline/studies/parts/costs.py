@@ -1,0 +1,81 @@
+"""What a training of each case costs on this machine: CPU time of its steps."""
+
+import time
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from math import ceil
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipeline.core.sequences import Sequences, read_sequences
+from pipeline.studies.kept import Cell, Row
+from pipeline.studies.parts.runs import Training
+from pipeline.training.loop import train_model
+
+_STEPS = 8  # that are measured
+_FIRST = 2  # that don't count: functions are compiled in them
+
+
+def measure(cells: Mapping[str, Cell], say: Callable[[str], object]) -> list[Row]:
+    """A row for each case and model: the CPU minutes of a training, by some of its steps.
+
+    What an epoch takes besides, validation and the checkpoint, isn't counted.
+
+    Args:
+        cells: the study's.
+        say: called with each row.
+
+    Raises:
+        ParamsError: there are no rows without labels.
+    """
+    trainings = [cell.make for cell in cells.values() if isinstance(cell.make, Training)]
+    rows: list[Row] = []
+    for (case, model), some in groupby(trainings, lambda one: (one.case, one.model)):
+        training = next(some)
+        training.data.prepare()
+        run = training.run()
+        keras.backend.clear_session()  # layers are numbered per process
+        train = read_sequences(run.data / "train.parquet")
+        clock = _Clock()
+        train_model(
+            run.build_network(),
+            _sample(train, _STEPS * run.recipe.batch_size),
+            _sample(read_sequences(run.data / "validation.parquet"), run.recipe.batch_size),
+            run.recipe.model_copy(update={"epochs": 1}),
+            task=run.about["task"],
+            seed=run.seed,
+            unlabeled=run.read_unlabeled(),
+            name=case,
+            callbacks=[clock],
+        )
+        steps = run.recipe.epochs * ceil(len(train) / run.recipe.batch_size)
+        seconds = float(np.mean(np.diff(clock.ends)[_FIRST - 1 :]))
+        rows.append(
+            {
+                "case": case,
+                "model": model,
+                "step_cpu_ms": round(1000 * seconds),
+                "training_cpu_minutes": round(steps * seconds / 60, 1),
+            }
+        )
+        say(f"{case}, {model}: {rows[-1]['training_cpu_minutes']} CPU minutes")
+    return rows
+
+
+def _sample(rows: Sequences, count: int) -> Sequences:
+    """That many rows, evenly by length, so that the same steps are long in every case."""
+    order = np.argsort(rows.lengths, kind="stable")
+    return rows.take(order[np.linspace(0, len(rows) - 1, count).astype(int)])
+
+
+class _Clock(keras.callbacks.Callback):  # type: ignore[misc]
+    """CPU time of this process at the end of each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.ends.append(time.process_time())

@@ -1,0 +1,114 @@
+"""The study of a recipe's parts, on small texts."""
+
+import csv
+import shutil
+
+import pytest
+
+from pipeline.__main__ import main
+from pipeline.core.schema import read_yaml
+from pipeline.documentation import study_tables
+from pipeline.errors import ParamsError
+from pipeline.studies.parts import runs
+from pipeline.studies.parts.settings import load_study
+from pipeline.workspace import Workspace
+from tests.support.cells import in_this_process
+from tests.support.paths import PARAMS, PROJECT
+from tests.support.project import change
+
+STUDY = """
+dataset: demo
+threads: 1
+base:
+  encode: {vocabulary: 300, max_len: 40, vectors: {corpus: train, size: 8, epochs: 1}}
+  training: {embedding: 8, units: 4, epochs: 1, min_epochs: 1}
+parts:
+  adversarial: {training: {adversarial: 0.03}}
+  language_model: {encode: {language_model: {units: 4, epochs: 1, samples: 16}}}
+  other: {encode: {language_model: {seed: 1}}}
+cases:
+  plain: {models: [bilstm_attention], seeds: [1, 2]}
+  adversarial: {parts: [adversarial], models: [bilstm_attention], seeds: [1]}
+  all: {parts: [adversarial, language_model], models: [bilstm], seeds: [1]}
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """A workspace with a small corpus and study."""
+    monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
+    shutil.copy(PARAMS, tmp_path / "params.yaml")
+    change(tmp_path, {"datasets.demo.source.train": 96, "datasets.demo.source.test": 40})
+    shutil.copytree(PROJECT / "locks", tmp_path / "locks")
+    made = Workspace(tmp_path)
+    made.parts_study.base.mkdir(parents=True)
+    made.parts_study.params.write_text(STUDY)
+    return made
+
+
+@pytest.mark.slow
+def test_each_case_is_trained_on_data_that_others_share(workspace, monkeypatch, capsys):
+    """Side by side; the summary has every case, with its gain on the first."""
+    ran = in_this_process(monkeypatch)
+    monkeypatch.chdir(workspace.root)
+    assert main(["parts-study", "--jobs", "2"]) == 0
+    part = workspace.parts_study
+    cells = [cell for *_, cell in ran]
+    assert cells == [
+        "plain/baselines",
+        "plain/bilstm_attention-1",
+        "plain/bilstm_attention-2",
+        "adversarial/bilstm_attention-1",
+        "all/bilstm-1",
+    ]
+    # One set of texts, encoded once, from which networks begin in two ways.
+    made = sorted(path.name.partition("-")[0] for path in part.scratch.iterdir())
+    assert [name for name in made if name != "jobs"] == ["encoded", "texts", "vectors", "vectors"]
+    summary = study_tables.parts(_rows(part.results / "intervals.csv"))
+    assert "| `plain` | `bilstm_attention` | 2 |" in summary
+    assert "| `all` | `bilstm` | 1 |" in summary
+    assert "all/bilstm" not in capsys.readouterr().err
+    # From git alone, nothing is made again.
+    shutil.rmtree(part.scratch)
+    monkeypatch.setattr(runs.Training, "__call__", lambda _: pytest.fail("made again"))
+    before = (part.results / "intervals.csv").read_text()
+    assert main(["parts-study"]) == 0
+    assert (part.results / "intervals.csv").read_text() == before
+
+
+def _rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_case_has_what_its_parts_change(workspace):
+    """Key by key, later parts over earlier ones; what others name stays."""
+    study = load_study(workspace.parts_study.params)
+    case = study.cases["all"].model_copy(update={"parts": ("language_model", "other")})
+    entry = runs.case_params(read_yaml(PARAMS), study, case)["datasets"]["demo"]
+    assert entry["encode"]["language_model"] == {"units": 4, "epochs": 1, "samples": 16, "seed": 1}
+    assert entry["encode"]["vectors"]["size"] == 8
+    assert entry["training"]["clip_norm"] == 1.0
+    assert "adversarial" not in entry["training"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("parts: [adversarial]", "parts: [adversary]"), "names the part 'adversary'"),
+        (("dataset: demo", "dataset: dmeo"), "dmeo"),
+        (("adversarial: 0.03", "adversarial: 3"), "adversarial"),
+    ],
+)
+def test_a_mistake_is_named_before_anything_is_trained(workspace, wrong, said):
+    """A part, a dataset and a value."""
+    part = workspace.parts_study
+    part.params.write_text(STUDY.replace(*wrong))
+    with pytest.raises(ParamsError, match=said):
+        runs.study_cells(workspace, part, {})
+
+
+def test_the_committed_study_is_valid():
+    """Its cases can be trained."""
+    workspace = Workspace(PROJECT)
+    assert runs.study_cells(workspace, workspace.parts_study, {})
