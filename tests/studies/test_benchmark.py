@@ -277,12 +277,15 @@ def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     ):
         assert shown in markdown
 
-    more = [*asked, "--parts", "rows", "--scales", "0.5", "0.25", "--stages", "encode"]
-    assert command_line.main(more) == 0
-    again = json.loads((tmp_path / "out" / "bench.json").read_bytes())["rows"]
-    assert [each["rows"] for each in again] == [10, 20]
-    assert again[1] == document["rows"][0]
+    more = [*asked, "--parts", "rows", "growth", "--scales", "0.5", "0.25", "--growth", "40", "60"]
+    assert command_line.main([*more, "--stages", "encode"]) == 0
+    again = json.loads((tmp_path / "out" / "bench.json").read_bytes())
+    assert [each["rows"] for each in again["rows"]] == [10, 20]
+    assert again["rows"][1] == document["rows"][0]
     assert "20 rows: measured before" in capsys.readouterr().out
+    before = document["growth"]["baselines"]
+    assert again["growth"]["baselines"][: len(before)] == before
+    assert [each["rows"] for each in again["growth"]["baselines"]] == [40, 40, 60, 60]
 
 
 def test_losses_are_compared_over_seeds():

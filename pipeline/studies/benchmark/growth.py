@@ -1,6 +1,6 @@
 """Time and memory of the bootstrap and the linear baselines against the number of rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,17 @@ _HELD = 5000  # rows of validation, and of test
 _CLASSES = ("negative", "positive")
 
 
-def measure(options: Options, say: Callable[[str], object]) -> dict[str, list[dict[str, Any]]]:
-    """Compare a pair of regressions, and fit the baselines, each in a process of its own."""
-    found: dict[str, list[dict[str, Any]]] = {"bootstrap": [], "baselines": []}
+def measure(
+    options: Options, say: Callable[[str], object], kept: Sequence[dict[str, Any]] = ()
+) -> dict[str, list[dict[str, Any]]]:
+    """Compare a pair of regressions, and fit the baselines, each in a process of its own.
+
+    Args:
+        options: rows, and what is drawn of them.
+        say: called with each measurement.
+        kept: what was measured of the baselines before; those numbers of rows are not again.
+    """
+    found: dict[str, list[dict[str, Any]]] = {"bootstrap": [], "baselines": [*kept]}
     sizes = {"vocabulary": options.vocabulary, "max_len": options.max_len, "seed": options.seed}
 
     def add(part: str, about: dict[str, Any], *arguments: Any) -> None:
@@ -34,9 +42,10 @@ def measure(options: Options, say: Callable[[str], object]) -> dict[str, list[di
 
     for rows in RESAMPLED:
         add("bootstrap", {"rows": rows}, "resample", rows, options.seed)
-    for rows in options.growth:
+    for rows in sorted(set(options.growth) - {one["rows"] for one in kept}):
         for name in BASELINES:
             add("baselines", {"baseline": name, "rows": rows}, "fit", name, rows, sizes)
+    found["baselines"].sort(key=lambda one: one["rows"])
     return found
 
 

@@ -68,6 +68,7 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
         "sizes": asdict(options.sizes),
         "corpus": found.about,
     }
+    kept = _kept(workspace.root / options.out / "bench.json", document)
     for part in options.parts:
         progress.say(f"{part}: {_ABOUT[part]}")
         match part:
@@ -83,10 +84,12 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
             case "length":
                 measured = scaling.by_length(options, progress.say)
             case "rows":
-                kept = _kept(workspace.root / options.out / "bench.json", document)
-                measured = scaling.by_rows(workspace, found.texts, options, progress.say, kept)
+                measured = scaling.by_rows(
+                    workspace, found.texts, options, progress.say, kept.get("rows", [])
+                )
             case "growth":
-                measured = growth.measure(options, progress.say)
+                before = kept.get("growth", {}).get("baselines", [])
+                measured = growth.measure(options, progress.say, before)
             case "starting":
                 measured = starting.measure(workspace.root)
             case "answers":
@@ -103,11 +106,11 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
     return document
 
 
-def _kept(path: Path, document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What an earlier command measured by rows, if all else was the same."""
-    earlier = read_json(path) if path.exists() else {}
+def _kept(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    """What an earlier command measured, if machine, sizes and texts were the same."""
+    earlier: dict[str, Any] = read_json(path) if path.exists() else {}
     same = all(earlier.get(key) == document[key] for key in ("machine", "sizes", "corpus"))
-    return earlier.get("rows", []) if same else []
+    return earlier if same else {}
 
 
 def _throughput(rows: Sequences, options: Options) -> dict[str, Any]:
