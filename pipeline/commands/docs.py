@@ -15,6 +15,7 @@ from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.documentation.tables import Kept
+    from pipeline.documentation.together import Together
 
 RECORD = "record.json"  # beside a dataset's results: when and where they were kept
 
@@ -73,7 +74,15 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     """Every table that a document may show, by its name."""
     from pipeline.core.files import read_json
     from pipeline.core.schema import read_yaml
-    from pipeline.documentation import graph, licenses, parameters, study_tables, tables, tree
+    from pipeline.documentation import (
+        graph,
+        licenses,
+        parameters,
+        study_tables,
+        tables,
+        together,
+        tree,
+    )
     from pipeline.studies.benchmark import table
 
     kept = list(_kept(workspace))
@@ -81,7 +90,6 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     suggested = workspace.suggestion_study.results / "results.csv"
     intervals = workspace.interval_study.results / "results.csv"
     lengths = read_json(workspace.length_study.summary)
-    parts = _rows(workspace.parts_study.results / "intervals.csv")
     distracted = _rows(workspace.distractor_study.results / "intervals.csv")
     pipeline = read_yaml(workspace.pipeline)
     assert isinstance(pipeline, dict)
@@ -90,6 +98,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "overview": tables.overview(kept),
         "answer": tables.answer(kept, study_tables.answers(lengths, distracted)),
         "datasets": tables.datasets(kept),
+        "together": together.table([found for one in kept for found in _together(workspace, one)]),
         "explanations": tables.explanations(kept),
         "candidates": tables.candidates(kept),
         "orders": tables.orders(kept),
@@ -103,7 +112,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "distractors": _measured(
             workspace.distractor_study, "accuracy_by_length", study_tables.distractors
         ),
-        "parts": study_tables.parts(parts) if parts else _NOT_RUN,
+        "parts": _parts(workspace.parts_study, study_tables.parts),
         "roar": _roar(workspace.roar_study, study_tables.roar),
         "attention": _attention(workspace.attention_study, study_tables.attention),
         "recipe": study_tables.recipe(_rows(trials)),
@@ -113,6 +122,14 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "tree": tree.table(workspace.root / "pipeline"),
         "graph": graph.mermaid(pipeline["stages"]),
     }
+
+
+def _together(workspace: Workspace, one: "Kept") -> "Iterator[Together]":
+    """What the networks of a dataset reach with a baseline; nothing of a regression."""
+    from pipeline.documentation.together import measure
+
+    if one.comparison["task"] != "regression":
+        yield from measure(workspace.root / "docs" / "results" / one.dataset, one.comparison)
 
 
 def _benchmark(
@@ -133,6 +150,12 @@ def _measured(part: Workspace, picture: str, table: Callable[[list[dict[str, str
     """The intervals that a study measured, with their plot; a sentence if it has not been run."""
     rows = _rows(part.results / "intervals.csv")
     return _plotted(part, picture, table(rows)) if rows else _NOT_RUN
+
+
+def _parts(part: Workspace, table: Callable[..., str]) -> str:
+    """What `parts-study` measured, and what it costs; a sentence if it has not been run."""
+    results, costs = (_rows(part.results / f"{name}.csv") for name in ("intervals", "costs"))
+    return table(results, costs) if results else _NOT_RUN
 
 
 def _roar(part: Workspace, table: Callable[[Mapping[str, Any]], str]) -> str:

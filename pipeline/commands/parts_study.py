@@ -12,7 +12,9 @@ def add_parser(commands: Subparsers) -> None:
     about = "train with each part of a recipe alone, and with all of them"
     parser = add_cases(commands, "parts-study", about, run)
     parser.add_argument(
-        "--costs", action="store_true", help="only measure what a training of each case costs here"
+        "--costs",
+        action="store_true",
+        help="only measure what an epoch of each finished case costs here",
     )
 
 

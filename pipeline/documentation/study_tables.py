@@ -201,8 +201,9 @@ def _with_interval(found: Mapping[str, str]) -> str:
     return f"{middle:.1f} ({low:.1f} to {high:.1f})"
 
 
-def parts(results: Sequence[Mapping[str, str]]) -> str:
-    """The study of a recipe's parts: a row for each case and model."""
+def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str]]) -> str:
+    """The study of a recipe's parts: a row for each case and model, with what an epoch costs."""
+    minutes = {(one["case"], one["model"]): one["epoch_cpu_minutes"] for one in costs}
     rows = []
     for one in results:
         validation, spread = 100 * float(one["validation"]), one["accuracy_sd"]
@@ -215,11 +216,12 @@ def parts(results: Sequence[Mapping[str, str]]) -> str:
                 _with_interval(one),
                 f"{100 * float(spread):.2f}" if spread else "–",
                 _points(one, "difference") if one["difference"] else "–",
+                minutes.get((one["case"], one["model"]), "–"),
             ]
         )
     first = results[0]["case"] if results else ""
     titles = ["case", "model", "seeds", "on validation, %", "on test, %", "sd over seeds, points"]
-    return markdown([*titles, f"against `{first}`, points"], rows)
+    return markdown([*titles, f"against `{first}`, points", "an epoch, CPU minutes"], rows)
 
 
 def intervals(results: Sequence[Mapping[str, str]]) -> str:

@@ -64,7 +64,10 @@ def test_each_case_is_trained_on_data_that_others_share(workspace, monkeypatch, 
     # One set of texts, encoded once, from which networks begin in two ways.
     made = sorted(path.name.partition("-")[0] for path in part.scratch.iterdir())
     assert [name for name in made if name != "jobs"] == ["encoded", "texts", "vectors", "vectors"]
-    summary = study_tables.parts(_rows(part.results / "intervals.csv"))
+    assert main(["parts-study", "--costs"]) == 0
+    results, costs = (_rows(part.results / f"{name}.csv") for name in ("intervals", "costs"))
+    assert [row["case"] for row in costs] == ["plain", "adversarial", "all"]
+    summary = study_tables.parts(results, costs)
     assert "| `plain` | `bilstm_attention` | 2 |" in summary
     assert "| `all` | `bilstm` | 1 |" in summary
     assert "all/bilstm" not in capsys.readouterr().err

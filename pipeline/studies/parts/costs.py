@@ -1,4 +1,4 @@
-"""What a training of each case costs on this machine: CPU time of its steps."""
+"""What an epoch of each case costs on this machine: CPU time of its steps."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,9 +19,10 @@ _FIRST = 2  # that don't count: functions are compiled in them
 
 
 def measure(cells: Mapping[str, Cell], say: Callable[[str], object]) -> list[Row]:
-    """A row for each case and model: the CPU minutes of a training, by some of its steps.
+    """A row for each case and model of which a run is finished: what its training takes.
 
-    What an epoch takes besides, validation and the checkpoint, isn't counted.
+    It is reckoned from the CPU time of some steps. What an epoch takes besides, validation and the
+    checkpoint, isn't counted.
 
     Args:
         cells: the study's.
@@ -30,7 +31,9 @@ def measure(cells: Mapping[str, Cell], say: Callable[[str], object]) -> list[Row
     Raises:
         ParamsError: there are no rows without labels.
     """
-    trainings = [cell.make for cell in cells.values() if isinstance(cell.make, Training)]
+    trainings = [
+        cell.make for cell in cells.values() if isinstance(cell.make, Training) and cell.kept.valid
+    ]
     rows: list[Row] = []
     for (case, model), some in groupby(trainings, lambda one: (one.case, one.model)):
         training = next(some)
@@ -50,17 +53,17 @@ def measure(cells: Mapping[str, Cell], say: Callable[[str], object]) -> list[Row
             name=case,
             callbacks=[clock],
         )
-        steps = run.recipe.epochs * ceil(len(train) / run.recipe.batch_size)
+        steps = ceil(len(train) / run.recipe.batch_size)
         seconds = float(np.mean(np.diff(clock.ends)[_FIRST - 1 :]))
         rows.append(
             {
                 "case": case,
                 "model": model,
                 "step_cpu_ms": round(1000 * seconds),
-                "training_cpu_minutes": round(steps * seconds / 60, 1),
+                "epoch_cpu_minutes": round(steps * seconds / 60, 1),
             }
         )
-        say(f"{case}, {model}: {rows[-1]['training_cpu_minutes']} CPU minutes")
+        say(f"{case}, {model}: {rows[-1]['epoch_cpu_minutes']} CPU minutes an epoch")
     return rows
 
 

@@ -1,0 +1,113 @@
+"""What each network reaches together with a linear baseline, by the test predictions in git."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.core.predictions import Predictions
+from pipeline.core.schema import read_yaml
+from pipeline.documentation.tables import markdown
+from pipeline.evaluation.condensed import expand
+from pipeline.evaluation.results import aggregate, scores
+from pipeline.evaluation.significance import Bootstrap, Difference, paired_difference
+from pipeline.evaluation.wording import metric_and_sd, signed_points
+
+
+class Together(NamedTuple):
+    """A network alone, and with a baseline: the mean of both outputs, run by run.
+
+    Attributes:
+        dataset, model, baseline: their names.
+        alone, both: mean and standard deviation of the accuracy over the network's seeds.
+        gain: of the mean of both on the network alone.
+    """
+
+    dataset: str
+    model: str
+    baseline: str
+    alone: Mapping[str, float | None]
+    both: Mapping[str, float | None]
+    gain: Difference
+
+
+def measure(folder: Path, comparison: Mapping[str, Any]) -> Iterator[Together]:
+    """Every network with the baseline of least log loss on validation; nothing without one.
+
+    Both count alike, so that nothing is chosen on the test rows.
+
+    Args:
+        folder: a dataset's in docs/results.
+        comparison: its `comparison.json`, of classes.
+    """
+    about = comparison["models"]
+    losses = {
+        name: one["validation"]["log_loss"]["mean"]
+        for name, one in about.items()
+        if one["deterministic"]
+    }
+    if not losses:
+        return
+    baseline = min(losses, key=losses.__getitem__)
+    runs = expand(pq.read_table(folder / "test.parquet"))
+    method = comparison["method"]
+    bootstrap = Bootstrap(
+        method["confidence"],
+        method["resamples"],
+        method["seed"],
+        method["block"],
+        groups=_groups(folder, len(runs[baseline][0])),
+    )
+    for model, alone in runs.items():
+        if about[model]["deterministic"]:
+            continue
+        both = [_mean(run, runs[baseline][0]) for run in alone]
+        right, right_of_both = (scores(some, comparison["task"]) for some in (alone, both))
+        yield Together(
+            comparison["dataset"],
+            model,
+            baseline,
+            aggregate(right.mean(axis=1).tolist()),
+            aggregate(right_of_both.mean(axis=1).tolist()),
+            paired_difference(right_of_both, right, bootstrap),
+        )
+
+
+def _groups(folder: Path, rows: int) -> NDArray[np.int64] | None:
+    """What the test rows belong to, where neighbors belong together."""
+    document: Any = read_yaml(folder / "params.yaml")
+    together = document["datasets"][document["dataset"]]["source"].get("group_rows")
+    return np.arange(rows) // together if together else None
+
+
+def _mean(one: Predictions, other: Predictions) -> Predictions:
+    return replace(one, outputs=((one.outputs + other.outputs) / 2).astype(np.float32))
+
+
+def table(found: Sequence[Together]) -> str:
+    """A row for each network."""
+    titles = ["dataset", "model", "alone, %", "with", "both, %", "gain, points"]
+    return markdown(
+        titles,
+        [
+            [
+                one.dataset,
+                f"`{one.model}`",
+                metric_and_sd(one.alone, "accuracy"),
+                f"`{one.baseline}`",
+                metric_and_sd(one.both, "accuracy"),
+                _points(one.gain),
+            ]
+            for one in found
+        ],
+    )
+
+
+def _points(gain: Difference) -> str:
+    """As in "+1.0 (+0.2 to +1.8)"."""
+    middle, low, high = map(signed_points, (gain.estimate, gain.low, gain.high))
+    return f"{middle} ({low} to {high})"
