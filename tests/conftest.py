@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -80,10 +81,15 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    """Leave what is imported by now out of every later garbage collection, and collect less often.
+    """Once all is imported, spare what takes long and shows nothing.
 
-    statsmodels collects at each correction of p-values, which is slow where TensorFlow is loaded.
+    - Garbage is collected less often, and never among what is imported by now. statsmodels
+      collects at each correction of p-values, which is slow where TensorFlow is loaded.
+    - TensorFlow doesn't optimize graphs, most of which run a few times: a tenth of its time here.
+      The processes that tests start do, as all commands.
     """
+    if tensorflow := sys.modules.get("tensorflow"):
+        tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
