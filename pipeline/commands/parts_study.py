@@ -65,7 +65,7 @@ def run(
     )
     progress.say("")
     for row in rows:
-        model = f"{row['model']}-{row['seed']}"
+        model = f"{row['model']}-{row['seed']}" if row["case"] else row["model"]
         found = f"{row['validation']} on validation, {row['test']} on test"
         progress.say(f"{row['case']:<24}{model:<24}{found}")
     if only is None and rows:

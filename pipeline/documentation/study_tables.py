@@ -209,9 +209,9 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
         validation, spread = 100 * float(one["validation"]), one["accuracy_sd"]
         rows.append(
             [
-                f"`{one['case']}`",
+                f"`{one['case']}`" if one["case"] else "–",
                 f"`{one['model']}`",
-                one["runs"],
+                one["runs"] if one["case"] else "–",
                 f"{validation:.1f}",
                 _with_interval(one),
                 f"{100 * float(spread):.2f}" if spread else "–",
@@ -219,7 +219,7 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
                 minutes.get((one["case"], one["model"]), "–"),
             ]
         )
-    first = results[0]["case"] if results else ""
+    first = next((one["case"] for one in results if one["case"]), "")
     titles = ["case", "model", "seeds", "on validation, %", "on test, %", "sd over seeds, points"]
     return markdown([*titles, f"against `{first}`, points", "an epoch, CPU minutes"], rows)
 

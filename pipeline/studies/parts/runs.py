@@ -8,29 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from pipeline import fingerprint, machine
 from pipeline.core import params, schema
-from pipeline.core.files import column_names, new_folder, read_table
-from pipeline.core.predictions import SPLITS, read_predictions
+from pipeline.core.files import column_names, new_folder, read_json, read_table
+from pipeline.core.predictions import SPLITS, Task, read_predictions
 from pipeline.data import card, sources
 from pipeline.data.checks import check_corpus
-from pipeline.evaluation.results import scores
-from pipeline.stages import encode, pretrain
-from pipeline.studies.kept import BASELINES, Cell, Kept, Made, kept_path
+from pipeline.evaluation.results import read_baseline_names, scores
+from pipeline.stages import encode, pretrain, reference
+from pipeline.studies.kept import BASELINES, Cell, Kept, Made, Row, kept_path
 from pipeline.studies.parts.settings import Case, Study, load_study
 from pipeline.studies.training import train_once
 from pipeline.training.run import TrainingRun
 from pipeline.workspace import Workspace
 
 Document = dict[str, Any]
+_PRETRAINED = {"vectors", "language_model"}  # keys of `encode` that encoding doesn't read
 
 
 def study_cells(
     workspace: Workspace, part: Workspace, paths: Mapping[str, str], *, anew: bool = False
 ) -> dict[str, Cell]:
-    """Every cell: of the test rows, then CASE/MODEL-SEED, in the order of the study.
+    """Every cell: the linear baselines, then CASE/MODEL-SEED, in the order of the study.
 
     Args:
         workspace: the project's files.
@@ -46,30 +48,27 @@ def study_cells(
     for name in {*paths, study.dataset}:
         params.parse_params({**document, "dataset": name})
     code = fingerprint.configuration(__name__, [], workspace.libraries, [])
+
+    def kept(case: str, name: str, values: object) -> Kept:
+        parameters = fingerprint.digest([], values)
+        return Kept(kept_path(part, case, name), parameters=parameters, code=code, anew=anew)
+
     cells: dict[str, Cell] = {}
     for name, case in study.cases.items():
         own_params = case_params(document, study, case)
         settings = params.parse_params(own_params)
         data = Data(workspace, part, own_params, paths.get(study.dataset))
+        # Not what has its default: with another option, those that are finished stay valid.
+        read = settings.entry.model_dump(exclude={"training"}, exclude_defaults=True)
         if not cells:
-            kept = Kept(
-                kept_path(part, name, BASELINES),
-                parameters=fingerprint.digest([], settings.entry.source.model_dump()),
-                code=code,
-                anew=anew,
+            cells[f"{name}/{BASELINES}"] = Cell(
+                kept(name, BASELINES, [read, settings.class_weight]), data.encode, data.baselines
             )
-            cells[f"{name}/{BASELINES}"] = Cell(kept, data.bring, data.groups)
         for model, seed in settings.runs:
-            recipe = settings.recipe(model)
-            values = [settings.entry.model_dump(exclude={"training"}), recipe.model_dump()]
-            kept = Kept(
-                kept_path(part, name, f"{model}-{seed}"),
-                parameters=fingerprint.digest([], values),
-                code=code,
-                anew=anew,
-            )
+            recipe = settings.recipe(model).model_dump(exclude_defaults=True)
+            run = f"{model}-{seed}"
             training = Training(data, settings, name, model, seed)
-            cells[f"{name}/{model}-{seed}"] = Cell(kept, data.prepare, training)
+            cells[f"{name}/{run}"] = Cell(kept(name, run, [read, recipe]), data.prepare, training)
     return cells
 
 
@@ -119,13 +118,20 @@ class Data:
         self._params = own_params
         self._path = path
         entry = params.parse_params(own_params).entry
-        source = entry.source.model_dump()
         learned = entry.encode.model_dump()
-        read = {key: learned[key] for key in learned if key not in {"vectors", "language_model"}}
-        marks = ([source], [source, read], [source, learned, own_params["threads"]])
+        made_by = {
+            "download": [entry.source.model_dump(), path],
+            "encode": {key: learned[key] for key in learned.keys() - _PRETRAINED},
+            "pretrain": [learned, own_params["threads"]],
+        }
+        marks: list[str] = []
+        for stage, values in made_by.items():
+            read = [*marks, values]
+            module = f"pipeline.stages.{stage}"
+            marks.append(fingerprint.configuration(module, [], workspace.libraries, read))
         self._texts, self._encoded, self.learned = (
-            Workspace(part.scratch / f"{name}-{fingerprint.digest([], values)[:8]}")
-            for name, values in zip(("texts", "encoded", "vectors"), marks, strict=True)
+            Workspace(part.scratch / f"{name}-{mark[:8]}")
+            for name, mark in zip(("texts", "encoded", "vectors"), marks, strict=True)
         )
 
     def bring(self) -> None:
@@ -142,26 +148,39 @@ class Data:
             with new_folder(self._texts.raw) as folder:
                 card.write_raw(folder, findings.tables, findings.card())
 
-    def prepare(self) -> None:
-        """Bring the texts in, encode them, and learn what networks begin with, where needed."""
+    def encode(self) -> None:
+        """Bring the texts in and encode them, unless that is done."""
         if not self._encoded.encoded.exists():
             self.bring()
             self._begin(self._encoded)
             _link(self._encoded.raw, self._texts.raw)
             encode.run(self._encoded)
+
+    def prepare(self) -> None:
+        """Encode the texts, and learn what networks begin with, unless that is done."""
+        self.encode()
         if not self.learned.vectors.exists():
             self._begin(self.learned)
             _link(self.learned.encoded, self._encoded.encoded)
             pretrain.run(self.learned)
 
-    def groups(self) -> Made:
-        """What the summary needs to know of the test rows: which are resampled together."""
-        path = self._texts.raw / "test.parquet"
+    def baselines(self) -> Made:
+        """Measure the linear baselines; with them goes which test rows are resampled together."""
+        own = self._encoded
+        reference.run(own)
+        task = read_json(own.encoded / "encoding.json")["task"]
+        rows: list[Row] = []
+        right: dict[str, Any] = {}
+        for name in read_baseline_names(own):
+            found = _right(own.reference(name), task)
+            rows.append(_row("", name, "", found))
+            right[name] = found["test"] == 1
+        path = own.raw / "test.parquet"
         if "group" in column_names(path):
-            groups = read_table(path, ["group"])["group"].to_numpy()
+            right["group"] = read_table(path, ["group"])["group"].to_numpy()
         else:
-            groups = np.arange(read_table(path, ["label"]).num_rows)
-        return Made([], {"group": groups})
+            right["group"] = np.arange(len(found["test"]))
+        return Made(rows, right)
 
     def _begin(self, own: Workspace) -> None:
         """Write what a workspace needs to run stages."""
@@ -223,16 +242,25 @@ class Training:
         with tempfile.TemporaryDirectory(dir=own.root) as made:
             folder = Path(made) / "model"
             about = train_once(run, folder, own.scratch / "checkpoints" / f"{name}.npz", name=name)
-            found = {split: read_predictions(folder / f"{split}.parquet") for split in SPLITS[1:]}
-        right = {split: scores([one], run.about["task"])[0] for split, one in found.items()}
+            found = _right(folder, run.about["task"])
         row = {
-            "case": self.case,
-            "model": self.model,
-            "seed": self.seed,
-            **{split: f"{values.mean():.6g}" for split, values in right.items()},
+            **_row(self.case, self.model, self.seed, found),
             "best_epoch": about["best_epoch"],
             "epochs": about["epochs"],
             "seconds": round(time.perf_counter() - begun),
             "device": machine.device(),
         }
-        return Made([row], {"test": right["test"] == 1})
+        return Made([row], {"test": found["test"] == 1})
+
+
+def _right(folder: Path, task: Task) -> dict[str, NDArray[np.float64]]:
+    """Split → <float64>[n], 1 where the class is right."""
+    found = {split: read_predictions(folder / f"{split}.parquet") for split in SPLITS[1:]}
+    return {split: scores([one], task)[0] for split, one in found.items()}
+
+
+def _row(case: str, model: str, seed: object, right: Mapping[str, NDArray[np.float64]]) -> Row:
+    """A line of `results.csv`; of a baseline, what only trainings have is empty."""
+    accuracies = {split: f"{values.mean():.6g}" for split, values in right.items()}
+    of_training = dict.fromkeys(("best_epoch", "epochs", "seconds", "device"), "")
+    return {"case": case, "model": model, "seed": seed, **accuracies, **of_training}
