@@ -86,6 +86,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     from pipeline.studies.benchmark import table
 
     kept = list(_kept(workspace))
+    beside = {one.dataset: list(_together(workspace, one)) for one in kept}
     trials = workspace.recipe_search.results / "trials.csv"
     suggested = workspace.suggestion_study.results / "results.csv"
     intervals = workspace.interval_study.results / "results.csv"
@@ -96,9 +97,16 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     return {
         "demo": "\n\n".join(tables.models(one.metrics) for one in kept if one.dataset == "demo"),
         "overview": tables.overview(kept),
-        "answer": tables.answer(kept, study_tables.answers(lengths, distracted)),
+        "answer": tables.answer(
+            kept,
+            study_tables.answers(lengths, distracted),
+            {
+                one.dataset: together.sentence(beside[one.dataset], one.comparison["use"])
+                for one in kept
+            },
+        ),
         "datasets": tables.datasets(kept),
-        "together": together.table([found for one in kept for found in _together(workspace, one)]),
+        "together": together.table([one for found in beside.values() for one in found]),
         "explanations": tables.explanations(kept),
         "candidates": tables.candidates(kept),
         "orders": tables.orders(kept),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.evaluation.headline import model_title
@@ -208,14 +209,22 @@ def overview(kept: Sequence[Kept]) -> str:
 _MARKS = {BETTER: " ▲", WORSE: " ▼", EQUAL: " ≈"}
 
 
-def answer(kept: Sequence[Kept], studies: Mapping[str, str]) -> str:
+def answer(
+    kept: Sequence[Kept],
+    studies: Mapping[str, str],
+    together: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """What all results say to the project's two questions, as a list of sentences.
 
     Args:
         kept: every dataset's results.
         studies: of what texts they are → what they say.
+        together: dataset → what its best network gains together with a baseline.
     """
-    points = [f"- **{one.dataset}**: {_helps(one.comparison)}" for one in kept]
+    points = [
+        f"- **{one.dataset}**: {_helps(one.comparison)}{together.get(one.dataset, '')}"
+        for one in kept
+    ]
     points += [f"- **{texts}**: {said}" for texts, said in studies.items()]
     points += [point for one in kept for point in _trust(one)]
     return "\n".join(points)

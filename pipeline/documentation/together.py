@@ -13,6 +13,7 @@ from pipeline.core.predictions import Predictions
 from pipeline.core.schema import read_yaml
 from pipeline.documentation.tables import markdown
 from pipeline.evaluation.condensed import expand
+from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.results import aggregate, scores
 from pipeline.evaluation.significance import Bootstrap, Difference, paired_difference
 from pipeline.evaluation.wording import metric_and_sd, signed_points
@@ -44,15 +45,10 @@ def measure(folder: Path, comparison: Mapping[str, Any]) -> Iterator[Together]:
         folder: a dataset's in docs/results.
         comparison: its `comparison.json`, of classes.
     """
-    about = comparison["models"]
-    losses = {
-        name: one["validation"]["log_loss"]["mean"]
-        for name, one in about.items()
-        if one["deterministic"]
-    }
+    losses = comparison["champion"]["baselines"]
     if not losses:
         return
-    baseline = min(losses, key=losses.__getitem__)
+    baseline = min(losses, key=lambda name: losses[name]["mean"])
     runs = expand(pq.read_table(folder / "test.parquet"))
     method = comparison["method"]
     bootstrap = Bootstrap(
@@ -63,7 +59,7 @@ def measure(folder: Path, comparison: Mapping[str, Any]) -> Iterator[Together]:
         groups=_groups(folder, len(runs[baseline][0])),
     )
     for model, alone in runs.items():
-        if about[model]["deterministic"]:
+        if comparison["models"][model]["deterministic"]:
             continue
         both = [_mean(run, runs[baseline][0]) for run in alone]
         right, right_of_both = (scores(some, comparison["task"]) for some in (alone, both))
@@ -105,6 +101,17 @@ def table(found: Sequence[Together]) -> str:
             for one in found
         ],
     )
+
+
+def sentence(found: Sequence[Together], model: str) -> str:
+    """What a network gains by it, if that is clear; otherwise nothing."""
+    for one in found:
+        if one.model == model and one.gain.low > 0:
+            return (
+                f" The mean of its probabilities and those of {model_title(one.baseline)} reaches "
+                f"{metric_and_sd(one.both, 'accuracy')} %, in points {_points(one.gain)}."
+            )
+    return ""
 
 
 def _points(gain: Difference) -> str:

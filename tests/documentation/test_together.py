@@ -1,5 +1,7 @@
 """A network and a linear baseline together, by predictions worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -37,12 +39,15 @@ def folder(tmp_path):
 
 def document(losses):
     """A comparison in which the baselines have these log losses on validation."""
-    about = {
-        name: {"deterministic": True, "validation": {"log_loss": {"mean": loss}}}
-        for name, loss in losses.items()
+    baselines = {name: {"mean": loss} for name, loss in losses.items()}
+    models = {name: {"deterministic": name != "bilstm"} for name in ("nb", "tfidf", "bilstm")}
+    return {
+        "dataset": "mine",
+        "task": "binary",
+        "method": METHOD,
+        "models": models,
+        "champion": {"baselines": baselines},
     }
-    models = about | {"bilstm": {"deterministic": False}}
-    return {"dataset": "mine", "task": "binary", "method": METHOD, "models": models}
 
 
 def test_the_mean_of_both_is_compared_with_the_network_alone(folder):
@@ -58,6 +63,10 @@ def test_the_mean_of_both_is_compared_with_the_network_alone(folder):
     assert other.both["mean"] == 1
     line = together.table([other]).splitlines()[2]
     assert line.startswith("| mine | `bilstm` | 85.0 ± 7.1 | `tfidf` | 100.0 ± 0.0 | +15.0 (")
+    assert not together.sentence([found], "bilstm")  # a loss
+    assert not together.sentence([other._replace(gain=replace(other.gain, low=-0.01))], "bilstm")
+    said = together.sentence([other._replace(gain=replace(other.gain, low=0.01))], "bilstm")
+    assert "those of tfidf reaches 100.0 ± 0.0 %, in points +15.0 (+1.0 to" in said
 
 
 def test_without_a_baseline_there_is_nothing(folder):
