@@ -67,7 +67,7 @@ def run(
     for row in rows:
         model = f"{row['model']}-{row['seed']}" if row["case"] else row["model"]
         found = f"{row['validation']} on validation, {row['test']} on test"
-        progress.say(f"{row['case']:<24}{model:<24}{found}")
+        progress.say(f"{row['case']:<28}{model:<28}{found}")
     if only is None and rows:
         summary = measure(part, load_params(workspace.params).evaluate, rows)
         write_csv(part.results / "intervals.csv", summary)
