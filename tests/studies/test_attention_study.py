@@ -1,7 +1,5 @@
 """The study of attention's options: each run is trained once, its tests are tabulated."""
 
-import shutil
-
 import pytest
 
 from pipeline.commands import attention_study
@@ -14,7 +12,7 @@ from pipeline.studies.attention.settings import load_study
 from pipeline.workspace import Workspace
 from tests.support.cells import in_this_process
 from tests.support.paths import PARAMS, PROJECT
-from tests.support.project import change
+from tests.support.project import change, study_workspace
 
 STUDY = """
 texts:
@@ -40,14 +38,8 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
     for images in ("plot_images", "run_images"):  # test_plots.py has them
         monkeypatch.setattr(f"pipeline.evaluation.outputs.{images}", lambda *_: {})
-    shutil.copy(PARAMS, tmp_path / "params.yaml")
-    change(tmp_path, {f"datasets.demo.{key}": value for key, value in SMALL.items()})
-    change(tmp_path, {"evaluate.resamples": 100})
-    shutil.copytree(PROJECT / "locks", tmp_path / "locks")
-    made = Workspace(tmp_path)
-    made.attention_study.base.mkdir(parents=True)
-    made.attention_study.params.write_text(STUDY)
-    return made
+    changes = {f"datasets.demo.{key}": value for key, value in SMALL.items()}
+    return study_workspace(tmp_path, "attention", STUDY, {**changes, "evaluate.resamples": 100})
 
 
 @pytest.mark.slow

@@ -1,7 +1,5 @@
 """The study of distractors, on generated reviews in the place of IMDB's."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -16,6 +14,7 @@ from pipeline.studies.suggestion import cases, intervals
 from pipeline.studies.suggestion.settings import PLACES, load_study
 from pipeline.workspace import Workspace
 from tests.support.paths import PARAMS, PROJECT
+from tests.support.project import study_workspace
 from tests.support.reviews import reviews, unlabeled
 
 STUDY = """
@@ -59,16 +58,11 @@ def test_the_committed_study_is_valid():
 def workspace(tmp_path, monkeypatch):
     """A workspace with a small study, and files with reviews."""
     monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
-    shutil.copy(PARAMS, tmp_path / "params.yaml")
-    shutil.copytree(PROJECT / "locks", tmp_path / "locks")
     folder = tmp_path / "files"
     write_csv(folder / "train.csv", reviews(120, 1))
     write_csv(folder / "test.csv", reviews(60, 2))
     write_csv(folder / "unsupervised.csv", unlabeled(200))
-    made = Workspace(tmp_path)
-    made.distractor_study.base.mkdir(parents=True)
-    made.distractor_study.params.write_text(STUDY)
-    return made
+    return study_workspace(tmp_path, "distractor", STUDY)
 
 
 @pytest.mark.slow

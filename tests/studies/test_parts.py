@@ -14,7 +14,7 @@ from pipeline.studies.parts.settings import load_study
 from pipeline.workspace import Workspace
 from tests.support.cells import in_this_process
 from tests.support.paths import PARAMS, PROJECT
-from tests.support.project import change
+from tests.support.project import study_workspace
 
 STUDY = """
 dataset: demo
@@ -37,13 +37,8 @@ cases:
 def workspace(tmp_path, monkeypatch):
     """A workspace with a small corpus and study."""
     monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
-    shutil.copy(PARAMS, tmp_path / "params.yaml")
-    change(tmp_path, {"datasets.demo.source.train": 96, "datasets.demo.source.test": 40})
-    shutil.copytree(PROJECT / "locks", tmp_path / "locks")
-    made = Workspace(tmp_path)
-    made.parts_study.base.mkdir(parents=True)
-    made.parts_study.params.write_text(STUDY)
-    return made
+    small = {"datasets.demo.source.train": 96, "datasets.demo.source.test": 40}
+    return study_workspace(tmp_path, "parts", STUDY, small)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from pipeline.studies.suggestion.settings import load_study
 from pipeline.workspace import Workspace
 from tests.support.cells import in_this_process
 from tests.support.paths import PARAMS, PROJECT
-from tests.support.project import change
+from tests.support.project import change, study_workspace
 
 STUDY = """
 models: [bilstm]
@@ -39,13 +39,8 @@ def workspace(tmp_path, monkeypatch):
     """A workspace with a small study, and a series of a daily cycle in place of ETTh1."""
     monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
     monkeypatch.setattr("pipeline.encoding.suggestion.MOST_EPOCHS", 1)
-    shutil.copy(PARAMS, tmp_path / "params.yaml")
-    change(tmp_path, {f"datasets.ett.source.split.{k}": n for k, n in STEPS.items()})
-    shutil.copytree(PROJECT / "locks", tmp_path / "locks")
-    made = Workspace(tmp_path)
-    made.suggestion_study.base.mkdir(parents=True)
-    made.suggestion_study.params.write_text(STUDY)
-    return made
+    steps = {f"datasets.ett.source.split.{k}": n for k, n in STEPS.items()}
+    return study_workspace(tmp_path, "suggestion", STUDY, steps)
 
 
 @pytest.fixture

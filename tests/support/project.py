@@ -6,16 +6,30 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import MappingProxyType
 
 import mlflow
 from ruamel.yaml import YAML
 
 from pipeline.__main__ import main
+from pipeline.workspace import Workspace
 from tests.support.dvc_command import run_dvc
 from tests.support.paths import PARAMS, PROJECT
 from tests.support.short_names import short_name
 
 PARTS = (".dvcignore", ".gitignore", "dvc.yaml", "pipeline", "locks", "data/own")
+
+
+def study_workspace(root, name, study, changes=MappingProxyType({})):
+    """A workspace that has only parameters, changed, and those of a study, such as "parts"."""
+    shutil.copy(PARAMS, root / "params.yaml")
+    change(root, changes)
+    shutil.copytree(PROJECT / "locks", root / "locks")
+    made = Workspace(root)
+    part = Workspace(root, f"studies/{name}")
+    part.base.mkdir(parents=True)
+    part.params.write_text(study)
+    return made
 
 
 def copy_project(target):
