@@ -96,7 +96,9 @@ def _unpack(root: Path, commit: str, code: Path) -> None:
             fix="name one that `git log` shows: --against COMMIT",
         )
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-        packed.extractall(code, filter="data")
+        # Before Python 3.11.4 there are no filters.
+        packed.extraction_filter = getattr(tarfile, "data_filter", None)
+        packed.extractall(code)
 
 
 def _params(code: Path) -> Any:
