@@ -3,14 +3,18 @@
 import csv
 import shutil
 
+import numpy as np
 import pytest
 
 from pipeline.__main__ import main
+from pipeline.core.params import load_params
 from pipeline.core.schema import read_yaml
 from pipeline.documentation import study_tables
 from pipeline.errors import ParamsError
+from pipeline.studies.kept import Kept, Made, kept_path
 from pipeline.studies.parts import runs
 from pipeline.studies.parts.settings import load_study
+from pipeline.studies.parts.summary import summarize
 from pipeline.workspace import Workspace
 from tests.support.cells import in_this_process
 from tests.support.paths import PARAMS, PROJECT
@@ -62,6 +66,7 @@ def test_each_case_is_trained_on_data_that_others_share(workspace, monkeypatch, 
     assert main(["parts-study", "--costs"]) == 0
     results, costs = (_rows(part.results / f"{name}.csv") for name in ("intervals", "costs"))
     assert [row["case"] for row in costs] == ["plain", "adversarial", "all"]
+    assert all(int(row["step_cpu_ms"]) > 0 for row in costs)
     summary = study_tables.parts(results, costs)
     assert "| – | `nb_logistic_regression` | – |" in summary
     assert "| `plain` | `bilstm_attention` | 2 |" in summary
@@ -97,6 +102,8 @@ def test_a_case_has_what_its_parts_change(workspace):
         (("parts: [adversarial]", "parts: [adversary]"), "names the part 'adversary'"),
         (("dataset: demo", "dataset: dmeo"), "dmeo"),
         (("adversarial: 0.03", "adversarial: 3"), "adversarial"),
+        (("vocabulary: 300", "vocabulary: {most: 300}"), "vocabulary"),
+        (("dataset: demo", "dataset: adding"), "'adding', a dataset of numbers"),
     ],
 )
 def test_a_mistake_is_named_before_anything_is_trained(workspace, wrong, said):
@@ -105,6 +112,32 @@ def test_a_mistake_is_named_before_anything_is_trained(workspace, wrong, said):
     part.params.write_text(STUDY.replace(*wrong))
     with pytest.raises(ParamsError, match=said):
         runs.study_cells(workspace, part, {})
+
+
+def test_a_gain_is_that_on_the_same_model_in_the_first_case(workspace):
+    """By which rows are right; of a model that the first case lacks, nothing is said."""
+    right = {
+        ("plain", "bilstm_attention", 1): 6,
+        ("plain", "bilstm_attention", 2): 8,
+        ("adversarial", "bilstm_attention", 1): 9,
+        ("all", "bilstm", 1): 10,
+    }
+    part = workspace.parts_study
+    known = {"nb": np.arange(40) % 10 < 5, "group": np.arange(40) // 10}
+    Kept(kept_path(part, "plain", "baselines"), "p", "c").write(Made([], known))
+    rows = [{"case": "", "model": "nb", "seed": "", "validation": "0.5"}]
+    for (case, model, seed), tenths in right.items():
+        made = Made([], {"test": np.arange(40) % 10 < tenths})
+        Kept(kept_path(part, case, f"{model}-{seed}"), "p", "c").write(made)
+        rows.append({"case": case, "model": model, "seed": seed, "validation": f"0.{seed}"})
+    of_nb, plain, adversarial, other = summarize(part, load_params(PARAMS).evaluate, rows)
+    assert [float(one["accuracy"]) for one in (of_nb, plain, adversarial, other)] == pytest.approx(
+        [0.5, 0.7, 0.9, 1.0]
+    )
+    assert (plain["runs"], plain["validation"]) == (2, "0.15")
+    assert float(plain["accuracy_sd"]) == pytest.approx(0.02**0.5, rel=1e-5)
+    assert float(adversarial["difference"]) == pytest.approx(0.2)
+    assert [one["difference"] for one in (of_nb, plain, other)] == ["", "", ""]
 
 
 def test_the_committed_study_is_valid():

@@ -17,6 +17,7 @@ from pipeline.core.files import column_names, new_folder, read_json, read_table
 from pipeline.core.predictions import SPLITS, Task, read_predictions
 from pipeline.data import card, sources
 from pipeline.data.checks import check_corpus
+from pipeline.errors import ParamsError
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.stages import encode, pretrain, reference
 from pipeline.studies.kept import BASELINES, Cell, Kept, Made, Row, kept_path
@@ -45,8 +46,15 @@ def study_cells(
     """
     study = load_study(part.params)
     document: Any = schema.read_yaml(workspace.params)
-    for name in {*paths, study.dataset}:
-        params.parse_params({**document, "dataset": name})
+    entries = {
+        name: params.parse_params({**document, "dataset": name}).entry
+        for name in (*paths, study.dataset)
+    }
+    if not isinstance(entries[study.dataset], params.TextEntry):
+        raise ParamsError(
+            f"studies/parts/params.yaml names '{study.dataset}', a dataset of numbers.",
+            fix="set `dataset` to one of texts.",
+        )
     code = fingerprint.configuration(__name__, [], workspace.libraries, [])
 
     def kept(case: str, name: str, values: object) -> Kept:
@@ -92,8 +100,8 @@ def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> Document:
     return {
         **values,
         **{
-            key: _merged(values[key] or {}, change)
-            if isinstance(change, Mapping) and key in values
+            key: _merged(values[key], change)
+            if isinstance(change, Mapping) and isinstance(values.get(key), Mapping)
             else change
             for key, change in changes.items()
         },
