@@ -206,22 +206,46 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
     minutes = {(one["case"], one["model"]): one["epoch_cpu_minutes"] for one in costs}
     rows = []
     for one in results:
-        validation, spread = 100 * float(one["validation"]), one["accuracy_sd"]
+        spread, together = one["accuracy_sd"], one["ensemble"]
+        compared = one["difference"] and not one["pretraining_sd"]
         rows.append(
             [
                 f"`{one['case']}`" if one["case"] else "–",
                 f"`{one['model']}`",
                 one["runs"] if one["case"] else "–",
-                f"{validation:.1f}",
+                f"{100 * float(one['validation']):.1f}",
                 _with_interval(one),
                 f"{100 * float(spread):.2f}" if spread else "–",
-                _points(one, "difference") if one["difference"] else "–",
+                f"{100 * float(together):.1f}" if together else "–",
+                _points(one, "difference") if compared else "–",
                 minutes.get((one["case"], one["model"]), "–"),
             ]
         )
-    first = next((one["case"] for one in results if one["case"]), "")
+    cases = dict.fromkeys(one["case"] for one in results if one["case"])
     titles = ["case", "model", "seeds", "on validation, %", "on test, %", "sd over seeds, points"]
-    return markdown([*titles, f"against `{first}`, points", "an epoch, CPU minutes"], rows)
+    titles += ["ensemble, %", f"against `{next(iter(cases), '')}`, points"]
+    table = markdown([*titles, "an epoch, CPU minutes"], rows)
+    return "\n".join([table, *_within_cases(results)])
+
+
+def _within_cases(results: Sequence[Mapping[str, str]]) -> list[str]:
+    """In words: each lead on a case's first model, and what another pretraining changes."""
+    first: dict[str, str] = {}
+    said = []
+    for one in results:
+        case, model = one["case"], one["model"]
+        against = first.setdefault(case, model)
+        if one["lead"]:
+            said.append(
+                f"- `{case}`: `{model}` against `{against}`, in points: {_points(one, 'lead')}."
+            )
+        if one["pretraining_sd"]:
+            said.append(
+                f"- `{case}`: what another pretraining changes for `{model}`, in points: "
+                f"{_points(one, 'difference')}; the standard deviation over pretrainings is "
+                f"estimated at {100 * float(one['pretraining_sd']):.2f}."
+            )
+    return ["", *said] if said else []
 
 
 def intervals(results: Sequence[Mapping[str, str]]) -> str:

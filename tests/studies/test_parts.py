@@ -35,6 +35,9 @@ cases:
   adversarial: {parts: [adversarial], models: [bilstm_attention], seeds: [1]}
   all: {parts: [adversarial, language_model], models: [bilstm], seeds: [1]}
 """
+AGAIN = """
+  repeated: {models: [bilstm_attention, bilstm], seeds: [1, 2, 3], repeats: plain}
+"""
 
 
 @pytest.fixture
@@ -103,6 +106,10 @@ def test_a_case_has_what_its_parts_change(workspace):
         (("dataset: demo", "dataset: dmeo"), "dmeo"),
         (("adversarial: 0.03", "adversarial: 3"), "adversarial"),
         (("vocabulary: 300", "vocabulary: {most: 300}"), "vocabulary"),
+        (
+            ("seeds: [1, 2]}", "seeds: [1], repeats: plain}"),
+            "repeats 'plain', which is not another",
+        ),
         (("dataset: demo", "dataset: adding"), "'adding', a dataset of numbers"),
     ],
 )
@@ -138,6 +145,55 @@ def test_a_gain_is_that_on_the_same_model_in_the_first_case(workspace):
     assert float(plain["accuracy_sd"]) == pytest.approx(0.02**0.5, rel=1e-5)
     assert float(adversarial["difference"]) == pytest.approx(0.2)
     assert [one["difference"] for one in (of_nb, plain, other)] == ["", "", ""]
+
+
+def test_another_pretraining_is_compared_with_the_case_that_it_repeats(workspace):
+    """Its gain, the variance that it adds, and leads within the case, worked out by hand."""
+    part = workspace.parts_study
+    part.params.write_text(STUDY + AGAIN)
+    known = {"group": np.arange(40)}
+    Kept(kept_path(part, "plain", "baselines"), "p", "c").write(Made([], known))
+    rows = []
+    for case, model, tenths in [
+        ("plain", "bilstm_attention", (5, 7)),
+        ("repeated", "bilstm_attention", (8, 9, 10)),
+        ("repeated", "bilstm", (8, 8, 8)),
+    ]:
+        for seed, right in enumerate(tenths, start=1):
+            made = Made([], {"test": np.arange(40) % 10 < right})
+            Kept(kept_path(part, case, f"{model}-{seed}"), "p", "c").write(made)
+            rows.append({"case": case, "model": model, "seed": seed, "validation": "0.5"})
+    plain, attention, last = summarize(part, load_params(PARAMS).evaluate, rows)
+    assert float(attention["difference"]) == pytest.approx(0.3)
+    # Sizes 2 and 3, means .6 and .9: between (.108 - .04 / 3) / 2.4
+    assert float(attention["pretraining_sd"]) == pytest.approx(0.1986, abs=1e-4)
+    assert float(last["lead"]) == pytest.approx(-0.1)
+    assert (plain["lead"], attention["lead"], last["difference"], plain["pretraining_sd"]) == (
+        ("",) * 4
+    )
+    written = [{key: str(value) for key, value in one.items()} for one in (plain, attention, last)]
+    said = study_tables.parts(written, [])
+    assert "- `repeated`: `bilstm` against `bilstm_attention`, in points: −10.0 (" in said
+    assert "over pretrainings is estimated at 19.86." in said
+
+
+def test_an_ensemble_is_the_mean_of_probabilities(workspace):
+    """Of three classes: the first one's is what is left; earlier cells have none."""
+    part = workspace.parts_study
+    part.params.write_text(STUDY + AGAIN)
+    Kept(kept_path(part, "plain", "baselines"), "p", "c").write(Made([], {"group": np.arange(3)}))
+    target = np.array([0, 1, 2])
+    # <float16>[n, classes - 1]; alone, each run is right in two rows or one
+    both = [[(0.1, 0.2), (0.2, 0.5), (0.1, 0.8)], [(0.3, 0.4), (0.7, 0.2), (0.1, 0.2)]]
+    rows = []
+    for seed, found in enumerate(np.array(both, np.float16), start=1):
+        right = np.column_stack([1 - found.sum(axis=1), found]).argmax(axis=1) == target
+        made = Made([], {"test": right, "target": target, "p1": found[:, 0], "p2": found[:, 1]})
+        Kept(kept_path(part, "plain", f"bilstm_attention-{seed}"), "p", "c").write(made)
+        row = {"case": "plain", "model": "bilstm_attention", "seed": seed, "validation": "0.5"}
+        rows.append(row)
+    (plain,) = summarize(part, load_params(PARAMS).evaluate, rows)
+    assert (float(plain["accuracy"]), plain["ensemble"]) == (pytest.approx(0.5), "1")
 
 
 def test_the_committed_study_is_valid():

@@ -242,7 +242,7 @@ class Training:
         )
 
     def __call__(self) -> Made:
-        """Train; only accuracy, and which test rows are right, are kept."""
+        """Train; accuracy is kept, which test rows are right, and their probabilities."""
         run = self.run()
         own = self.data.learned
         name = f"{self.case}-{self.model}-{self.seed}"
@@ -251,6 +251,7 @@ class Training:
             folder = Path(made) / "model"
             about = train_once(run, folder, own.scratch / "checkpoints" / f"{name}.npz", name=name)
             found = _right(folder, run.about["task"])
+            predicted = read_predictions(folder / "test.parquet")
         row = {
             **_row(self.case, self.model, self.seed, found),
             "best_epoch": about["best_epoch"],
@@ -258,7 +259,13 @@ class Training:
             "seconds": round(time.perf_counter() - begun),
             "device": machine.device(),
         }
-        return Made([row], {"test": found["test"] == 1})
+        probabilities = {  # of all classes but the first
+            f"p{number}": predicted.outputs[:, number].astype(np.float16)
+            for number in range(1, predicted.outputs.shape[1])
+        }
+        return Made(
+            [row], {"test": found["test"] == 1, "target": predicted.targets, **probabilities}
+        )
 
 
 def _right(folder: Path, task: Task) -> dict[str, NDArray[np.float64]]:

@@ -24,11 +24,13 @@ class Case(Section):
         parts: names of them.
         models: those trained.
         seeds: one for each run of a model.
+        repeats: a case that this one repeats with another pretraining, and is compared with.
     """
 
     parts: tuple[Name, ...] = ()
     models: Annotated[tuple[Name, ...], Field(min_length=1)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    repeats: Name | None = None
 
 
 class Study(Section):
@@ -38,7 +40,7 @@ class Study(Section):
         dataset: an entry of `params.yaml`.
         base: what every case has.
         parts: name → what it changes.
-        cases: name → the parts together. The first one is what the others are compared with.
+        cases: name → the parts together. The others are compared with the first one.
         threads: of every training.
     """
 
@@ -54,6 +56,8 @@ class Study(Section):
         for name, case in cases.items():
             if unknown := set(case.parts) - set(info.data.get("parts", {})):
                 raise ValueError(f"`{name}` names the part '{min(unknown)}', which is not defined")
+            if case.repeats not in {None, *cases} - {name}:
+                raise ValueError(f"`{name}` repeats '{case.repeats}', which is not another case")
         return cases
 
     def changes(self, case: Case) -> list[Change]:

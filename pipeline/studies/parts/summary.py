@@ -1,7 +1,8 @@
 """Accuracy of every case, and what it gains on the first one, with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,14 @@ from pipeline.workspace import Workspace
 def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[Row]:
     """A row for each baseline, and for each case and model that is finished.
 
-    `difference` is its accuracy on test minus that of the same model in the first case, whose runs
-    with the same seeds may be fewer or more. A model that the first case doesn't have has none.
+    - `difference`: its accuracy on test minus that of the same model in the first case, or in the
+      case that it repeats. Their numbers of runs may differ.
+    - `lead`: its accuracy minus that of the case's first model.
+    - `ensemble`: the accuracy of the mean of its runs' probabilities. In cells that were kept
+      earlier there are none.
+    - `pretraining_sd`: of a case that repeats another, see `between_sd`.
+
+    What does not apply is empty.
 
     Args:
         part: the study's files, with its cells.
@@ -27,28 +34,34 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
     Raises:
         ArtifactError: a cell is missing or damaged.
     """
-    first = next(iter(load_study(part.params).cases))
+    cases = load_study(part.params).cases
+    first = next(iter(cases))
     known = read_right(kept_path(part, first, BASELINES))
     bootstrap = Bootstrap(
         evaluate.confidence, evaluate.resamples, evaluate.seed, groups=known["group"]
     )
-    of_first: dict[str, NDArray[np.float64]] = {}
+    rights: dict[str, dict[str, NDArray[np.float64]]] = {}  # case → model → [runs, n]
     summary = []
     for (case, model), some in groupby(rows, lambda row: (row["case"], row["model"])):
         runs = list(some)
-        found = [
-            read_right(kept_path(part, case, f"{model}-{run['seed']}"))["test"]
+        kept = [
+            read_right(kept_path(part, case, f"{model}-{run['seed']}"))
             if case
-            else known[model]
+            else {"test": known[model]}
             for run in runs
         ]
-        right = np.stack(found).astype(np.float64)
-        if case == first:
-            of_first[model] = right
+        right = np.stack([one["test"] for one in kept]).astype(np.float64)
+        of_case = rights.setdefault(case, {})
+        of_case[model] = right
         told = {"accuracy": paired_difference(right, np.zeros((1, right.shape[1])), bootstrap)}
-        if model in of_first and case != first:
-            told["difference"] = paired_difference(right, of_first[model], bootstrap)
+        repeated = cases[case].repeats if case else None
+        other = rights.get(repeated or first, {}).get(model)
+        if other is not None and other is not right:
+            told["difference"] = paired_difference(right, other, bootstrap)
+        if case and len(of_case) > 1:
+            told["lead"] = paired_difference(right, next(iter(of_case.values())), bootstrap)
         validation = [float(run["validation"]) for run in runs]
+        accuracies = right.mean(axis=1)
         summary.append(
             {
                 "case": case,
@@ -56,12 +69,47 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
                 "runs": len(runs),
                 "validation": f"{np.mean(validation):.6g}",
                 "validation_sd": f"{np.std(validation, ddof=1):.6g}" if len(runs) > 1 else "",
-                "accuracy_sd": f"{right.mean(axis=1).std(ddof=1):.6g}" if len(runs) > 1 else "",
+                "accuracy_sd": f"{accuracies.std(ddof=1):.6g}" if len(runs) > 1 else "",
                 **{
                     f"{name}{end}": f"{getattr(told[name], key):.6g}" if name in told else ""
-                    for name in ("accuracy", "difference")
+                    for name in ("accuracy", "difference", "lead")
                     for end, key in (("", "estimate"), ("_low", "low"), ("_high", "high"))
                 },
+                "ensemble": _of_ensemble(kept),
+                "pretraining_sd": f"{between_sd([accuracies, other.mean(axis=1)]):.6g}"
+                if repeated and other is not None and min(len(right), len(other)) > 1
+                else "",
             }
         )
     return summary
+
+
+def _of_ensemble(kept: Sequence[Mapping[str, NDArray[Any]]]) -> str:
+    """The accuracy of the runs' mean probabilities; empty for one run, or where one has none."""
+    if len(kept) < 2 or not all("target" in one for one in kept):
+        return ""
+    names = [name for name in kept[0] if name.startswith("p")]
+    mean = np.stack(
+        [np.mean([one[name].astype(np.float64) for one in kept], axis=0) for name in names], axis=1
+    )
+    labels = np.column_stack([1 - mean.sum(axis=1), mean]).argmax(axis=1)
+    return f"{(labels == kept[0]['target']).mean():.6g}"
+
+
+def between_sd(groups: Sequence[NDArray[np.float64]]) -> float:
+    """The standard deviation of groups' true means, estimated from an analysis of variance.
+
+    One-way random effects (Searle, Casella & McCulloch, "Variance Components", 1992, section 3.6):
+    (mean square between - mean square within) / n0, or 0 where that is negative.
+
+    Args:
+        groups: <float64>[n] each, of which one has two values at least.
+    """
+    sizes = np.array([len(group) for group in groups])
+    total, count = sizes.sum(), len(groups)
+    means = np.array([group.mean() for group in groups])
+    grand = (sizes * means).sum() / total
+    between = (sizes * (means - grand) ** 2).sum() / (count - 1)
+    within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (total - count)
+    balanced = (total - (sizes**2).sum() / total) / (count - 1)
+    return float(max(0.0, (between - within) / balanced) ** 0.5)
