@@ -72,8 +72,9 @@ def reader(predictor: keras.Model) -> Reader:
         return tf.matmul(pooled, head.kernel) + head.bias
 
     (inputs,) = predictor.inputs
+    signature = [tf.TensorSpec(inputs.shape, inputs.dtype)]
     return Reader(
-        tf.function(embed, input_signature=[tf.TensorSpec(inputs.shape, inputs.dtype)]),
+        tf.function(embed, input_signature=signature, autograph=False),
         read,
         head.activation is keras.activations.linear,
     )
@@ -133,7 +134,7 @@ def _compiled(network: Reader, features: int, *, masked: bool) -> Callable[..., 
     if masked:
         signature.append(tf.TensorSpec((None, None), "bool"))
     slope: Callable[..., Any] = tf.function(
-        lambda *given: _slope(network, *given), input_signature=signature
+        lambda *given: _slope(network, *given), input_signature=signature, autograph=False
     ).get_concrete_function()
     return slope
 

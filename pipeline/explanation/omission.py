@@ -56,7 +56,8 @@ def omitting(predictor: keras.Model, rows: int = BATCH) -> Omitting | None:
         return above([states if every else states[:, 0], masks], training=False)
 
     signature = [tf.TensorSpec((None, None, 2 * units), "float32")]
-    compiled = tf.function(read, input_signature=signature).get_concrete_function()
+    function = tf.function(read, input_signature=signature, autograph=False)
+    compiled = function.get_concrete_function()
 
     def without_each(values: NDArray[Any]) -> NDArray[np.float32]:
         length = len(values)

@@ -50,7 +50,8 @@ def zeroing(predictor: keras.Model, batch_size: int = BATCH) -> Zeroed:
         tf.TensorSpec(inputs.shape, inputs.dtype),
         tf.TensorSpec((None, None), "float32"),
     ]
-    compiled = tf.function(call, input_signature=signature).get_concrete_function()
+    function = tf.function(call, input_signature=signature, autograph=False)
+    compiled = function.get_concrete_function()
 
     def predict(sequences: Sequences, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
         outputs = np.empty((len(kept), len(sequences), predictor.output.shape[-1]), np.float32)

@@ -126,7 +126,9 @@ def _compiled(model: keras.Model) -> Callable[[NDArray[Any]], Any]:
     """Compile the model as one graph for all batch sizes and lengths."""
     (inputs,) = model.inputs
     signature = tf.TensorSpec(inputs.shape, inputs.dtype)
-    function = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
+    function = tf.function(
+        lambda batch: model(batch, training=False), input_signature=[signature], autograph=False
+    )
     # Traced here: TensorFlow would take the calls of several models for one that is traced again
     # and again, and warn.
     compiled: Callable[[NDArray[Any]], Any] = function.get_concrete_function()
