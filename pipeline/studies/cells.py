@@ -1,5 +1,6 @@
 """`--jobs` and `--only` of a study: its cells in processes of their own, several at a time."""
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -55,7 +56,9 @@ def cell_named(cells: Mapping[str, T], name: str) -> T:
         ParamsError: there is none.
     """
     if name not in cells:
+        near = difflib.get_close_matches(name, cells, n=3, cutoff=0)
         raise ParamsError(
-            f"--only {name}: the study has no such cell.", fix=f"name one of {', '.join(cells)}."
+            f"--only {name}: the study has no such cell.",
+            fix=f"name one of its {len(cells)}, such as {', '.join(near)}.",
         )
     return cells[name]

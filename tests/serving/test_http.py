@@ -20,10 +20,16 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def server(packed, tmp_path_factory):
+def log(tmp_path_factory):
+    """What the server writes to its terminal."""
+    return tmp_path_factory.mktemp("log") / "server.txt"
+
+
+@pytest.fixture(scope="module")
+def server(packed, log):
     """The process and the port on which it answers."""
     goal, _ = packed
-    port, log = free_port(), tmp_path_factory.mktemp("log") / "server.txt"
+    port = free_port()
     command = [sys.executable, "-m", "pipeline", "serve", "--model", goal, "--port", str(port)]
     with (
         log.open("w") as file,
@@ -40,6 +46,14 @@ def server(packed, tmp_path_factory):
             yield process, port
         finally:
             process.terminate()
+
+
+@pytest.mark.usefixtures("server")
+def test_its_terminal_is_for_its_own_lines(log):
+    """None of TensorFlow's, with which a log begins that is not initialized."""
+    written = log.read_text()
+    assert "Uvicorn running" in written
+    assert "InitializeLog" not in written, written
 
 
 # What is sent → the status, and what is said of it.
