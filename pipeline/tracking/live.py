@@ -18,7 +18,8 @@ class EpochLogger:
     """Logs a run's epochs to MLflow from its own thread.
 
     The first failure ends it with one message: `track` completes the run from the files later.
-    MLflow's import and a slow server cost training no time.
+    MLflow's import and a slow server cost training no time. A training of a few seconds, which is
+    over before anyone could look, is left to `track` altogether.
 
         with EpochLogger(workspace, settings, model="bilstm", seed=1, fingerprint=…) as logger:
             logger.epoch(1, {"loss": 0.61, "val_loss": 0.55})
@@ -29,6 +30,7 @@ class EpochLogger:
         model: the model's name.
         seed: its seed.
         fingerprint: the run's identity.
+        delay: seconds that training must last before MLflow is imported.
         patience: seconds to wait, after training, for MLflow to take the remaining epochs.
         say: prints a line.
     """
@@ -41,10 +43,12 @@ class EpochLogger:
         model: str,
         seed: int,
         fingerprint: str,
+        delay: float = 5.0,
         patience: float = 10.0,
         say: Callable[[str], None] = progress.say,
     ) -> None:
-        self._workspace, self._patience, self._say = workspace, patience, say
+        self._workspace, self._say = workspace, say
+        self._delay, self._patience = delay, patience
         self._dataset = settings.dataset
         self._card = {
             "dataset": settings.dataset,
@@ -56,6 +60,7 @@ class EpochLogger:
         }
         self._epochs: queue.SimpleQueue[tuple[int, dict[str, float], int] | None]
         self._epochs = queue.SimpleQueue()
+        self._ended = threading.Event()
         self._failure: str | None = None
         self._told = False
         self._status = "KILLED"
@@ -80,6 +85,7 @@ class EpochLogger:
         if kind is None:
             self._status = "FINISHED"
         self._epochs.put(_END)
+        self._ended.set()
         self._thread.join(self._patience)
         if self._thread.is_alive() and self._failure is None:
             self._failure = "MLflow did not answer in time"
@@ -95,6 +101,8 @@ class EpochLogger:
             )
 
     def _work(self) -> None:
+        if self._ended.wait(self._delay):
+            return
         try:
             self._log()
         except TrackingError as error:

@@ -16,8 +16,8 @@ from tests.support.short_names import short_name
 from tests.support.tracked import NAMES, SETTINGS, connected, finish, history, paths, runs_of
 
 
-def live(workspace, lines, **options):
-    """The logger of one run, whose lines are kept."""
+def live(workspace, lines, *, delay=0.0, **options):
+    """The logger of one run, whose lines are kept; it begins at once."""
     return EpochLogger(
         workspace,
         SETTINGS,
@@ -25,6 +25,7 @@ def live(workspace, lines, **options):
         seed=1,
         fingerprint=results.fingerprint("bilstm_attention", 1),
         say=lines.append,
+        delay=delay,
         **options,
     )
 
@@ -46,6 +47,15 @@ def test_epochs_are_there_while_training_goes_on_and_are_completed_later(untrack
     run = runs_of(untracked)["bilstm_attention-1"]
     assert history(untracked, run, "epoch/loss") == [(1, 0.6812345), (2, 0.5), (3, 0.4)]
     assert lines == []
+
+
+def test_a_training_of_a_moment_is_left_to_track(untracked):
+    """Nothing is logged, nor said, and it isn't waited for."""
+    lines = []
+    with live(untracked, lines, delay=3600.0) as logger:
+        logger.epoch(1, {"loss": 0.5})
+    assert lines == []
+    assert connected(untracked).get_experiment_by_name("demo") is None
 
 
 def test_an_interrupted_training_ends_its_run(untracked):
