@@ -92,8 +92,11 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     intervals = workspace.interval_study.results / "results.csv"
     lengths = read_json(workspace.length_study.summary)
     distracted = _rows(workspace.distractor_study.results / "intervals.csv")
+    parts = _rows(workspace.parts_study.results / "intervals.csv")
+    of_parts = read_yaml(workspace.parts_study.params)
     pipeline = read_yaml(workspace.pipeline)
     assert isinstance(pipeline, dict)
+    assert isinstance(of_parts, dict)
     return {
         "demo": "\n\n".join(tables.models(one.metrics) for one in kept if one.dataset == "demo"),
         "overview": tables.overview(kept),
@@ -102,6 +105,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
             study_tables.answers(lengths, distracted),
             {
                 one.dataset: together.sentence(beside[one.dataset], one.comparison["use"])
+                + (study_tables.best_parts(parts) if one.dataset == of_parts["dataset"] else "")
                 for one in kept
             },
         ),
@@ -120,7 +124,9 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "distractors": _measured(
             workspace.distractor_study, "accuracy_by_length", study_tables.distractors
         ),
-        "parts": _parts(workspace.parts_study, study_tables.parts),
+        "parts": study_tables.parts(parts, _rows(workspace.parts_study.results / "costs.csv"))
+        if parts
+        else _NOT_RUN,
         "roar": _roar(workspace.roar_study, study_tables.roar),
         "attention": _attention(workspace.attention_study, study_tables.attention),
         "recipe": study_tables.recipe(_rows(trials)),
@@ -158,12 +164,6 @@ def _measured(part: Workspace, picture: str, table: Callable[[list[dict[str, str
     """The intervals that a study measured, with their plot; a sentence if it has not been run."""
     rows = _rows(part.results / "intervals.csv")
     return _plotted(part, picture, table(rows)) if rows else _NOT_RUN
-
-
-def _parts(part: Workspace, table: Callable[..., str]) -> str:
-    """What `parts-study` measured, and what it costs; a sentence if it has not been run."""
-    results, costs = (_rows(part.results / f"{name}.csv") for name in ("intervals", "costs"))
-    return table(results, costs) if results else _NOT_RUN
 
 
 def _roar(part: Workspace, table: Callable[[Mapping[str, Any]], str]) -> str:

@@ -228,6 +228,19 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
     return "\n".join([table, *_within_cases(results)])
 
 
+def best_parts(results: Sequence[Mapping[str, str]]) -> str:
+    """In words: the case and model of three seeds or more with the best accuracy on validation."""
+    finished = [one for one in results if one["case"] and int(one["runs"]) >= 3]
+    if not finished:
+        return ""
+    best = max(finished, key=lambda one: float(one["validation"]))
+    reached = f"{best['model']} reaches {_with_interval(best)} %"
+    return (
+        " In the [study of a recipe's parts](docs/results.md#parts-of-a-recipe), the best on "
+        f"validation is `{best['case']}`, with which {reached}."
+    )
+
+
 def _within_cases(results: Sequence[Mapping[str, str]]) -> list[str]:
     """In words: each lead on a case's first model, and what another pretraining changes."""
     first: dict[str, str] = {}
