@@ -207,7 +207,7 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
     rows = []
     for one in results:
         spread, together = one["accuracy_sd"], one["ensemble"]
-        compared = one["difference"] and not one["pretraining_sd"]
+        compared = one["difference"] and not one["repeats"]
         rows.append(
             [
                 f"`{one['case']}`" if one["case"] else "–",
@@ -242,7 +242,7 @@ def best_parts(results: Sequence[Mapping[str, str]]) -> str:
 
 
 def _within_cases(results: Sequence[Mapping[str, str]]) -> list[str]:
-    """In words: each lead on a case's first model, and what another pretraining changes."""
+    """In words: each lead on a case's first model, and what a repetition changes."""
     first: dict[str, str] = {}
     said = []
     for one in results:
@@ -252,11 +252,11 @@ def _within_cases(results: Sequence[Mapping[str, str]]) -> list[str]:
             said.append(
                 f"- `{case}`: `{model}` against `{against}`, in points: {_points(one, 'lead')}."
             )
-        if one["pretraining_sd"]:
+        if one["repeat_sd"]:
             said.append(
-                f"- `{case}`: what another pretraining changes for `{model}`, in points: "
-                f"{_points(one, 'difference')}; the standard deviation over pretrainings is "
-                f"estimated at {100 * float(one['pretraining_sd']):.2f}."
+                f"- `{case}` against `{one['repeats']}`, which it repeats: `{model}`, in points: "
+                f"{_points(one, 'difference')}; the standard deviation over such repetitions is "
+                f"estimated at {100 * float(one['repeat_sd']):.2f}."
             )
     return ["", *said] if said else []
 

@@ -167,15 +167,15 @@ def test_another_pretraining_is_compared_with_the_case_that_it_repeats(workspace
     plain, attention, last = summarize(part, load_params(PARAMS).evaluate, rows)
     assert float(attention["difference"]) == pytest.approx(0.3)
     # Sizes 2 and 3, means .6 and .9: between (.108 - .04 / 3) / 2.4
-    assert float(attention["pretraining_sd"]) == pytest.approx(0.1986, abs=1e-4)
+    assert float(attention["repeat_sd"]) == pytest.approx(0.1986, abs=1e-4)
     assert float(last["lead"]) == pytest.approx(-0.1)
-    assert (plain["lead"], attention["lead"], last["difference"], plain["pretraining_sd"]) == (
-        ("",) * 4
-    )
+    assert (plain["lead"], attention["lead"], last["difference"]) == ("", "", "")
+    assert [one["repeats"] for one in (plain, attention)] == ["", "plain"]
+    assert plain["repeat_sd"] == ""
     written = [{key: str(value) for key, value in one.items()} for one in (plain, attention, last)]
     said = study_tables.parts(written, [])
     assert "- `repeated`: `bilstm` against `bilstm_attention`, in points: −10.0 (" in said
-    assert "over pretrainings is estimated at 19.86." in said
+    assert "over such repetitions is estimated at 19.86." in said
     best = study_tables.best_parts(written)
     assert "validation is `repeated`, with which bilstm_attention reaches 90.0 (" in best
 

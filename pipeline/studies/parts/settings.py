@@ -24,7 +24,8 @@ class Case(Section):
         parts: names of them.
         models: those trained.
         seeds: one for each run of a model.
-        repeats: a case that this one repeats with another pretraining, and is compared with.
+        repeats: a case that this one repeats with another pretraining or another validation split,
+            and is compared with.
     """
 
     parts: tuple[Name, ...] = ()

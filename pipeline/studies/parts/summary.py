@@ -22,7 +22,7 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
     - `lead`: its accuracy minus that of the case's first model.
     - `ensemble`: the accuracy of the mean of its runs' probabilities. In cells that were kept
       earlier there are none.
-    - `pretraining_sd`: of a case that repeats another, see `between_sd`.
+    - `repeats`, `repeat_sd`: the case that it repeats, and the `between_sd` of both.
 
     What does not apply is empty.
 
@@ -76,7 +76,8 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
                     for end, key in (("", "estimate"), ("_low", "low"), ("_high", "high"))
                 },
                 "ensemble": _of_ensemble(kept),
-                "pretraining_sd": f"{between_sd([accuracies, other.mean(axis=1)]):.6g}"
+                "repeats": repeated or "",
+                "repeat_sd": f"{between_sd([accuracies, other.mean(axis=1)]):.6g}"
                 if repeated and other is not None and min(len(right), len(other)) > 1
                 else "",
             }
