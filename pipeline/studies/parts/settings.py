@@ -25,7 +25,7 @@ class Case(Section):
         models: those trained.
         seeds: one for each run of a model.
         repeats: a case that this one repeats with another pretraining or another validation split,
-            and is compared with.
+            and is compared with; it stands above this one.
     """
 
     parts: tuple[Name, ...] = ()
@@ -54,11 +54,13 @@ class Study(Section):
     @pydantic.field_validator("cases")
     @classmethod
     def _known(cls, cases: dict[str, Case], info: pydantic.ValidationInfo) -> dict[str, Case]:
+        above: set[str | None] = {None}
         for name, case in cases.items():
             if unknown := set(case.parts) - set(info.data.get("parts", {})):
                 raise ValueError(f"`{name}` names the part '{min(unknown)}', which is not defined")
-            if case.repeats not in {None, *cases} - {name}:
-                raise ValueError(f"`{name}` repeats '{case.repeats}', which is not another case")
+            if case.repeats not in above:
+                raise ValueError(f"`{name}` repeats '{case.repeats}', which is no case above it")
+            above.add(name)
         return cases
 
     def changes(self, case: Case) -> list[Change]:
