@@ -45,6 +45,7 @@ LIBRARIES = (
     "ruamel.yaml",
     "scipy",
     "tensorflow",
+    "threadpoolctl",
     "tokenizers",
 )
 

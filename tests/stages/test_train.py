@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import keras
 
@@ -7,7 +8,7 @@ from pipeline.core.sequences import read_sequences, write_sequences
 from pipeline.stages import train
 
 
-def test_no_test_row_takes_part_in_training_or_early_stopping(workspace, capsys):
+def test_no_test_row_takes_part_in_training_or_early_stopping(workspace, capsys, monkeypatch):
     """With every test label turned round, weights, history and choice of epoch are the same bytes.
 
     And an MLflow that can't be reached is one line, not a failure.
@@ -22,6 +23,7 @@ def test_no_test_row_takes_part_in_training_or_early_stopping(workspace, capsys)
             folder / "test.parquet"
         )
 
+    monkeypatch.setattr(train, "EpochLogger", partial(train.EpochLogger, delay=0.0))
     files, before = trained()
     assert capsys.readouterr().out.count("Training continues without it") == 1
     path = workspace.encoded / "test.parquet"
