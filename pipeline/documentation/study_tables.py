@@ -229,8 +229,9 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
 
 
 def best_parts(results: Sequence[Mapping[str, str]]) -> str:
-    """In words: the case and model of three seeds or more with the best accuracy on validation."""
-    finished = [one for one in results if one["case"] and int(one["runs"]) >= 3]
+    """In words: what is best on validation, of three seeds or more and no repetition."""
+    whole = [one for one in results if one["case"] and not one["repeats"]]
+    finished = [one for one in whole if int(one["runs"]) >= 3]
     if not finished:
         return ""
     best = max(finished, key=lambda one: float(one["validation"]))

@@ -28,7 +28,6 @@ from mlflow.types.schema import Array
 from numpy.typing import NDArray
 
 from pipeline.core.files import read_bytes, read_json, write_bytes, write_json
-from pipeline.core.runtime import quiet_imports
 from pipeline.serving import inputs
 from pipeline.serving.inputs import Reader, Texts, Windows
 
@@ -45,7 +44,6 @@ LIBRARIES = (
     "ruamel.yaml",
     "scipy",
     "tensorflow",
-    "threadpoolctl",
     "tokenizers",
 )
 
@@ -117,8 +115,7 @@ class LoadedParts:
     """
 
     def __init__(self, folder: Path) -> None:
-        with quiet_imports():  # a server's terminal is for its own lines
-            from pipeline.training import inference
+        from pipeline.training import inference
 
         self.reader = inputs.reader(folder)
         self._network, self.card = inference.load_model(folder)

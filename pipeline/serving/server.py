@@ -6,8 +6,11 @@ It imports nothing of this project, for the model brings the code that it was pa
 """
 
 import argparse
+import contextlib
 import json
+import os
 import re
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 
 import mlflow
@@ -56,6 +59,23 @@ def _strings(value: object, row: int | None = None) -> Iterator[tuple[int | None
             yield from _strings(part, number if row is None else row)
 
 
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Keep what is written to the process's standard error to itself, unless there is an error."""
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            captured.seek(0)
+            os.write(original, captured.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+
+
 def application(uri: str) -> FastAPI:
     """MLflow's application for a model, which refuses faulty requests with status 400."""
     app: FastAPI = scoring_server.init(mlflow.pyfunc.load_model(uri))
@@ -81,4 +101,6 @@ if __name__ == "__main__":
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5001)
     given = parser.parse_args()
+    with silent():  # here, not in the model, which programs of others load, too
+        import tensorflow  # noqa: F401
     uvicorn.run(application(given.model), host=given.host, port=given.port)
