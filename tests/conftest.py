@@ -18,6 +18,10 @@ gc.disable()
 # NumPy's own, which would wait for each other where the tests run side by side.
 os.environ |= runtime.QUIET | runtime.GPU | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
+# Each process that the tests start would compile the project anew, and each worker all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # Nearly all tests are about the CPU, so they see no GPU. tests/models/test_gpu.py shows it its own.
 os.environ.setdefault("GPU_OF_TESTS", os.environ.get("CUDA_VISIBLE_DEVICES", "0"))
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"

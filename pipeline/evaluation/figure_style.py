@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
@@ -51,8 +52,10 @@ def png(draw: Callable[[], Figure]) -> bytes:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update({**_STYLE, "font.family": families()})
-        content = io.BytesIO()
-        draw().savefig(content, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+        content, figure = io.BytesIO(), draw()
+        figure.set_dpi(_DOTS_PER_INCH)
+        # `savefig` draws a figure twice, once only to lay it out; the bytes are the same.
+        FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
     return content.getvalue()
 
 

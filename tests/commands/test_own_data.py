@@ -19,6 +19,15 @@ from tests.support.paths import PARAMS
 
 DOCUMENT = YAML(typ="safe").load(PARAMS.read_text())
 TINY = {"embedding": 6, "units": 4, "batch_size": 16, "epochs": 1, "min_epochs": 1}
+FEW_ROWS = {
+    "samples": 4,
+    "faithfulness_rows": 12,
+    "candidate_rows": 6,
+    "integration_steps": 4,
+    "lime_rows": 3,
+    "lime_samples": 20,
+    "randomized_rows": 4,
+}
 CLASSIFIED = {"accuracy", "f1", "roc_auc", "log_loss", "ece"}
 MEASURED = {"mae", "rmse", "mse", "r2"}
 
@@ -58,7 +67,7 @@ def learn(tmp_path, monkeypatch):
                 name: {"source": source, "encode": encoding, "training": {**TINY, **training}}
             },
             "evaluate": {"resamples": 100},
-            "explain": {"samples": 4, "faithfulness_rows": 12},
+            "explain": FEW_ROWS,
         }
         workspace = Workspace(tmp_path)
         with workspace.params.open("w") as file:

@@ -66,12 +66,12 @@ def copy_project(target):
 
 
 def copy_compiled(source, target):
-    """Copy a folder of code, or over the same code, with what numba compiled of it.
+    """Copy a folder of code, or over the same code, with what Python and numba compiled of it.
 
-    numba keeps that beside a module, valid for the module's size and time of change, which the copy
+    They keep that beside a module, valid for the module's size and time of change, which the copy
     has too.
     """
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc"), dirs_exist_ok=True)
+    shutil.copytree(source, target, dirs_exist_ok=True)
 
 
 def change(project, values):
@@ -92,7 +92,6 @@ def change(project, values):
 def users_environment():
     """The variables that a user has, with our Python first and none of the tests' own."""
     cleared = {"MLFLOW_TRACKING_URI", "DVC_ROOT", "MAKEFLAGS", "PYTHONPATH"}
-    cleared.add("PYTHONDONTWRITEBYTECODE")  # a copy of the project is the tests' own
     kept = {name: value for name, value in os.environ.items() if name not in cleared}
     return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
 

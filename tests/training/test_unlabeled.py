@@ -211,7 +211,8 @@ def test_every_weight_has_a_gradient(changes):
     """Compiled, for batches of any size and length; the embeddings only where they are to move."""
     model = built("multiclass", **changes)
     made = learned(model, "multiclass", share=0.1, entropy=1.0)
-    compiled = tf.function(made.gradients, input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    rows = [tf.TensorSpec([None, None], tf.int32)]
+    compiled = tf.function(made.gradients, input_signature=rows, autograph=False)
     for batch in (TOKENS, TOKENS[:1, :3]):
         losses, found = compiled(batch)
         assert np.isfinite(losses).all()
