@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # scipy.stats takes half a second to import
 
 from pipeline.evaluation.significance import Difference
 
@@ -22,7 +22,7 @@ def smallest_found(difference: Difference, *, confidence: float) -> float:
         confidence: 1 - α.
     """
     error, freedom = _total(difference)
-    quantiles = student.ppf([(1 + confidence) / 2, POWER], freedom)
+    quantiles = stdtrit(freedom, [(1 + confidence) / 2, POWER])
     return float(quantiles.sum() * error)
 
 
@@ -56,7 +56,7 @@ def equality_p_value(difference: Difference, margin: float) -> float:
     error, freedom = _total(difference)
     if error == 0:
         return float(abs(difference.estimate) >= margin)
-    return float(student.sf((margin - abs(difference.estimate)) / error, freedom))
+    return float(stdtr(freedom, (abs(difference.estimate) - margin) / error))
 
 
 def _total(difference: Difference) -> tuple[float, float]:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
-from statsmodels.stats.proportion import proportion_confint
 
 _CHUNK = 4_000_000  # counts held at a time while resampling: 32 MB
 MANY = 50_000  # distinct values, beyond which resampled means are drawn from their limit
@@ -266,6 +264,8 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> McNemar:
         first: <bool>[n], where the first run is right.
         second: <bool>[n], where the second is.
     """
+    from scipy.stats import binomtest  # a second, which those that only read results are spared
+
     only_first = int(np.count_nonzero(first & ~second))
     only_second = int(np.count_nonzero(second & ~first))
     discordant = only_first + only_second
@@ -290,5 +290,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def wilson(share: float, rows: int, confidence: float) -> tuple[float, float]:
     """Wilson's interval for a proportion observed on `rows` rows."""
+    from statsmodels.stats.proportion import proportion_confint
+
     low, high = proportion_confint(share * rows, rows, alpha=1 - confidence, method="wilson")
     return float(low), float(high)
