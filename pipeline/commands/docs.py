@@ -105,7 +105,11 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
             study_tables.answers(lengths, distracted),
             {
                 one.dataset: together.sentence(beside[one.dataset], one.comparison["use"])
-                + (study_tables.best_parts(parts) if one.dataset == of_parts["dataset"] else "")
+                + (
+                    study_tables.best_parts(parts, of_parts)
+                    if one.dataset == of_parts["dataset"]
+                    else ""
+                )
                 for one in kept
             },
         ),

@@ -228,10 +228,26 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
     return "\n".join([table, *_within_cases(results)])
 
 
-def best_parts(results: Sequence[Mapping[str, str]]) -> str:
-    """In words: what is best on validation, of three seeds or more and no repetition."""
-    whole = [one for one in results if one["case"] and not one["repeats"]]
-    finished = [one for one in whole if int(one["runs"]) >= 3]
+def best_parts(results: Sequence[Mapping[str, str]], study: Mapping[str, Any]) -> str:
+    """In words: the best on validation, of those with three seeds or more.
+
+    Left out are repetitions, and cases that hold out other rows for validation than the rest.
+
+    Args:
+        results: the rows of `intervals.csv`.
+        study: `params.yaml` of the study.
+    """
+
+    def comparable(case: str) -> bool:
+        changes = [study["parts"][part] for part in study["cases"][case].get("parts", ())]
+        held_out = {"seed", "validation_share"}
+        return not any(held_out & change.get("encode", {}).keys() for change in changes)
+
+    finished = [
+        one
+        for one in results
+        if one["case"] and not one["repeats"] and int(one["runs"]) >= 3 and comparable(one["case"])
+    ]
     if not finished:
         return ""
     best = max(finished, key=lambda one: float(one["validation"]))

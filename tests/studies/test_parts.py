@@ -74,7 +74,7 @@ def test_each_case_is_trained_on_data_that_others_share(workspace, monkeypatch, 
     assert "| – | `nb_logistic_regression` | – |" in summary
     assert "| `plain` | `bilstm_attention` | 2 |" in summary
     assert "| `all` | `bilstm` | 1 |" in summary
-    assert study_tables.best_parts(results) == ""  # no case has three seeds
+    assert study_tables.best_parts(results, read_yaml(part.params)) == ""  # none has three seeds
     assert "nb_logistic_regression" in capsys.readouterr().out
     # From git alone, nothing is made again.
     shutil.rmtree(part.scratch)
@@ -173,9 +173,13 @@ def test_another_pretraining_is_compared_with_the_case_that_it_repeats(workspace
     said = study_tables.parts(written, [])
     assert "- `repeated`: `bilstm` against `bilstm_attention`, in points: −10.0 (" in said
     assert "over such repetitions is estimated at 19.86." in said
-    assert study_tables.best_parts(written) == ""  # a repetition isn't another recipe
-    best = study_tables.best_parts([{**written[1], "case": "other", "repeats": ""}])
-    assert "validation is `other`, with which bilstm_attention reaches 90.0 (" in best
+    study = read_yaml(part.params)
+    assert study_tables.best_parts(written, study) == ""  # a repetition isn't another recipe
+    another = [{**written[1], "case": "all", "repeats": ""}]
+    best = study_tables.best_parts(another, study)
+    assert "validation is `all`, with which bilstm_attention reaches 90.0 (" in best
+    study["parts"]["adversarial"]["encode"] = {"validation_share": 0.05}  # one of that case's parts
+    assert study_tables.best_parts(another, study) == ""
 
 
 def test_an_ensemble_is_the_mean_of_probabilities(workspace):
