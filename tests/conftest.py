@@ -70,13 +70,13 @@ LONGEST = (
 def pytest_xdist_auto_num_workers(config):
     """The whole suite runs side by side, a file at a time; named files and tests run right here.
 
-    There is a worker more than cores, since some tests wait for a server or a process. With
+    More workers than cores slow each other down by more than what they win while one waits. With
     TensorFlow's graphs in it, a worker grows to some 4 GB.
     """
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(4, len(os.sched_getaffinity(0)) + 1, memory // 2**32))
+    return max(1, min(4, len(os.sched_getaffinity(0)), memory // 2**32))
 
 
 def pytest_collection_modifyitems(config, items):

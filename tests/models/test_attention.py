@@ -89,6 +89,7 @@ def test_saved_here_and_loaded_in_another_process(tmp_path):
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "tokens.npy", tokens)
     program = (
+        "import gc; gc.disable()  # looking for garbage takes a while\n"
         "import keras, numpy as np, sys\n"
         "from pipeline.models.attention import AdditiveAttention\n"
         "model = keras.saving.load_model('model.keras')\n"

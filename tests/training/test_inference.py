@@ -164,8 +164,10 @@ def test_a_saved_model_loads_in_another_process(network, tmp_path):
     program = (
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
         "import numpy as np; from pathlib import Path\n"
-        "from pipeline.core.sequences import read_sequences\n"
-        "from pipeline.training import inference\n"
+        "from pipeline.core.runtime import quiet_imports\n"
+        "with quiet_imports():\n"
+        "    from pipeline.core.sequences import read_sequences\n"
+        "    from pipeline.training import inference\n"
         "network, card = inference.load_model(Path('.'))\n"
         "assert card['classes'] == ['neg', 'pos']\n"
         "texts = read_sequences(Path('texts.parquet'))\n"
