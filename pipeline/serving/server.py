@@ -61,7 +61,10 @@ def _strings(value: object, row: int | None = None) -> Iterator[tuple[int | None
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """Keep what is written to the process's standard error to itself, unless there is an error."""
+    """Keep what is written to the process's standard error to itself, unless there is an error.
+
+    As `core.runtime.quiet_imports` does, which this file, on its own in an image, can't import.
+    """
     original = os.dup(2)
     with tempfile.TemporaryFile() as captured:
         os.dup2(captured.fileno(), 2)
