@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from pipeline.core import runtime
+from tests.support import mlflow_tables
 
 # Until all modules are imported: next to nothing of what they make is garbage.
 gc.disable()
@@ -93,9 +94,12 @@ def pytest_collection_finish():
       collects at each correction of p-values, which is slow where TensorFlow is loaded.
     - TensorFlow doesn't optimize graphs, most of which run a few times: a tenth of its time here.
       The processes that tests start do, as all commands.
+    - MLflow makes its tables in all its migrations once; later databases begin as a copy.
     """
     if tensorflow := sys.modules.get("tensorflow"):
         tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    if "mlflow" in sys.modules:
+        mlflow_tables.make_once()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
