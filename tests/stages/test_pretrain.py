@@ -1,3 +1,5 @@
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -15,17 +17,27 @@ from pipeline.errors import ParamsError
 from pipeline.stages import pretrain, train
 from pipeline.training.run import TrainingRun
 from tests.support.project import change
-from tests.support.training import rows
+from tests.support.training import encoded_workspace, rows
 
 ENCODE = {"tokenizer": "words", "vocabulary": 20, "max_len": 9}
 VECTORS = {"corpus": "train", "size": 6, "epochs": 2}
 LANGUAGE_MODEL = {"units": 4, "epochs": 2, "samples": 8}
 
 
-@pytest.fixture
-def project(workspace):
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
     """Encoded rows and what is learned from them without labels: vectors and a Bi-LSTM."""
-    learn(workspace, vectors=VECTORS, language_model=LANGUAGE_MODEL)
+    made = encoded_workspace(tmp_path_factory.mktemp("learned"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
+        learn(made, vectors=VECTORS, language_model=LANGUAGE_MODEL)
+    return made
+
+
+@pytest.fixture
+def project(learned, workspace):
+    """A copy of that."""
+    shutil.copytree(learned.root, workspace.root, dirs_exist_ok=True)
     return workspace
 
 
