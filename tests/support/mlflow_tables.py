@@ -1,4 +1,4 @@
-"""MLflow's empty database, made once: its forty migrations take most of a second."""
+"""MLflow's empty database, made once: its dozens of migrations take most of a second."""
 
 import sqlite3
 from contextlib import closing
@@ -19,6 +19,7 @@ def make_once():
         if empty:
             migrate(engine)
         with closing(sqlite3.connect(engine.url.database)) as new:
-            new.backup(made) if empty else made.backup(new)
+            source, target = (new, made) if empty else (made, new)
+            source.backup(target)
 
     database._initialize_tables = initialize
