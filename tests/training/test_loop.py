@@ -170,6 +170,20 @@ def test_training_that_was_killed_goes_on_to_the_same_bytes(tmp_path, changes):
         assert np.array_equal(one, other)
 
 
+def test_saving_checkpoints_changes_nothing(tmp_path):
+    """Which a training that is timed or studied alone may leave out."""
+    recipe = strategies.recipe(epochs=2, dropout=0.5, averaging=0.9)
+    trained = []
+    for checkpoint in (None, Checkpoint(tmp_path / "kept.npz", "the inputs")):
+        trained.append(built(recipe))
+        train_model(
+            trained[-1], rows(64), rows(24), recipe, task="binary", seed=3, checkpoint=checkpoint
+        )
+    assert (tmp_path / "kept.npz").exists()
+    for one, other in zip(*map(weights, trained), strict=True):
+        assert np.array_equal(one, other)
+
+
 @pytest.mark.parametrize("state", ["of other inputs", "half-written", "missing"])
 def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, state):
     """Changed data, parameters or code begin anew; so does a damaged file."""
