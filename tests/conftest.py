@@ -102,7 +102,7 @@ def pytest_collection_finish():
         mlflow_tables.make_once()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(1_000_000, 20, 20)
     gc.enable()
 
 

@@ -20,6 +20,7 @@ from tests.support.project import (
     pipeline,
     run,
     tracked_runs,
+    users_environment,
 )
 from tests.support.services import KEYS, bucket
 
@@ -62,28 +63,27 @@ def project(finished):
 
 
 @pytest.fixture(autouse=True)
-def no_other_store(monkeypatch):
-    """The reader's own settings don't reach what runs in this process."""
+def as_a_user(monkeypatch):
+    """What runs in this process has the variables of what runs in one of its own."""
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", users_environment()["PATH"])
 
 
 @pytest.fixture(scope="module")
-def remote(project, tmp_path_factory):
-    """A folder with all that the project's DVC cache holds."""
-    folder = tmp_path_factory.mktemp("remote")
-    dvc(project, "remote", "add", "--local", "-d", "here", str(folder))
-    dvc(project, "push", "-q")
-    return folder
+def remote(project):
+    """The address of an S3 server that holds all that the project's DVC cache holds."""
+    with bucket("spotlight") as (address, _):
+        add_remote(project, address)
+        dvc(project, "push", "-q", **KEYS)
+        yield address
+        dvc(project, "remote", "remove", "--local", "cloud")
 
 
-@pytest.fixture
-def clone(project, remote, tmp_path):
-    """A fresh clone that has pulled everything."""
-    copy = cloned(project, tmp_path / "clone")
-    dvc(copy, "remote", "add", "--local", "-d", "here", str(remote))
-    dvc(copy, "pull", "-q")
-    return copy
+def add_remote(project, address):
+    """Let DVC use that server unless told otherwise."""
+    dvc(project, "remote", "add", "--local", "-d", "cloud", "s3://spotlight/store")
+    dvc(project, "remote", "modify", "--local", "cloud", "endpointurl", address)
 
 
 def cloned(project, copy):
@@ -147,11 +147,12 @@ def test_the_champion_answers_a_text(project, capsys):
     assert "MLflow has no models:/other/1" in capsys.readouterr().err
 
 
-def test_a_recorded_run_is_trained_again_to_the_same_bytes(project):
+def test_a_recorded_run_is_trained_again_to_the_same_bytes(project, capfd):
     """From its commit and DVC's cache, and nothing of it is left in the project."""
     before = run(project, "git", "status", "--porcelain").stdout
     run_id = tracked_runs(project)["bilstm_attention-1"].info.run_id
-    shown = pipeline(project, "reproduce", run_id).stdout
+    assert here(project, "reproduce", run_id) == 0
+    shown = capfd.readouterr().out
     files = "history.csv, model.weights.h5, test.parquet, validation.parquet"
     assert f"the same bytes: {files}" in shown
     assert "every metric has the same value" in shown
@@ -193,12 +194,20 @@ def test_mlflow_out_of_reach_is_one_error_that_says_what_to_do(project, monkeypa
     assert run(project, "git", "status", "--porcelain", "--", "results", "dvc.lock").stdout == ""
 
 
-def test_a_fresh_clone_pulls_runs_nothing_again_and_fills_its_own_mlflow(clone, project):
-    """dvc pull, dvc repro: only `track` has something to do."""
-    shown = dvc(clone, "repro").stdout
-    assert stages_of(shown) == ["track"]
-    assert run(clone, "git", "status", "--porcelain").stdout == ""
-    runs, original = tracked_runs(clone), tracked_runs(project)
+def test_a_fresh_clone_pulls_from_s3_runs_nothing_again_and_fills_its_own_mlflow(
+    project, remote, tmp_path
+):
+    """What one machine made is on the other: only `track` has something to do."""
+    copy = cloned(project, tmp_path / "clone")
+    add_remote(copy, remote)
+    dvc(copy, "pull", "-q", **KEYS)
+    for path in ("data/raw/train.parquet", "results/models/bilstm-1/model.weights.h5"):
+        assert (copy / path).read_bytes() == (project / path).read_bytes()
+    assert stages_of(dvc(copy, "repro", "report").stdout) == []
+    assert stages_of(dvc(copy, "repro", "--dry").stdout) == ["track"]
+    assert here(copy, "track") == 0
+    assert run(copy, "git", "status", "--porcelain").stdout == ""
+    runs, original = tracked_runs(copy), tracked_runs(project)
     assert set(runs) == RUNS == set(original)
     for name, one in runs.items():
         assert one.data.tags["fingerprint"] == original[name].data.tags["fingerprint"]
@@ -213,37 +222,18 @@ def stages_of(shown):
     return re.findall(r"^Running stage '(.+)':", shown, re.MULTILINE)
 
 
-@pytest.fixture
-def storage():
-    """The address of an S3 server with a bucket `spotlight`."""
-    with bucket("spotlight") as (address, _):
-        yield address
-
-
-def test_a_remote_on_s3_carries_data_models_and_results(project, storage, tmp_path):
-    """Push, clone, pull: what one machine made is on the other, where nothing is made again."""
-    copy = cloned(project, tmp_path / "clone")
-    for place in (project, copy):
-        dvc(place, "remote", "add", "--local", "-f", "cloud", "s3://spotlight/store")
-        dvc(place, "remote", "modify", "--local", "cloud", "endpointurl", storage)
-    dvc(project, "push", "-q", "-r", "cloud", **KEYS)
-    dvc(copy, "pull", "-q", "-r", "cloud", **KEYS)
-    for path in ("data/raw/train.parquet", "results/models/bilstm-1/model.weights.h5"):
-        assert (copy / path).read_bytes() == (project / path).read_bytes()
-    assert stages_of(dvc(copy, "repro", "--dry").stdout) == ["track"]
-
-
-def test_a_model_taken_out_leaves_every_result(clone):
+def test_a_model_taken_out_leaves_every_result(project, tmp_path):
     """metrics.json and the folder of models; nothing is trained again."""
-    change(clone, {"models": ["bilstm_attention"]})
-    shown = dvc(clone, "repro", "--dry").stdout
+    copy = cloned(project, tmp_path / "clone")
+    shutil.copytree(project / ".dvc" / "cache", copy / ".dvc" / "cache")
+    dvc(copy, "checkout", "-q")
+    change(copy, {"models": ["bilstm_attention"]})
+    shown = dvc(copy, "repro", "--dry").stdout
     assert not [stage for stage in stages_of(shown) if stage.startswith("train")]
-    dvc(clone, "repro", "evaluate")
-    metrics = json.loads((clone / "results" / "metrics.json").read_text())
+    assert here(copy, "evaluate") == 0
+    metrics = json.loads((copy / "results" / "metrics.json").read_text())
     assert set(metrics["models"]) == MODELS - {"bilstm"}
-    assert [path.name for path in (clone / "results" / "models").iterdir()] == [
-        "bilstm_attention-1"
-    ]
+    assert [path.name for path in (copy / "results" / "models").iterdir()] == ["bilstm_attention-1"]
 
 
 def test_bad_input_leaves_the_earlier_outputs(project):

@@ -234,8 +234,7 @@ def _title(document: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
 def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> Figure:
     width, line_height, margin, most_lines = 1000, 22, 20, 6
     font = FontProperties(family=families(), size=10)
-    # Matplotlib's method has no types.
-    renderer = FigureCanvasAgg(Figure(dpi=100)).get_renderer()  # type: ignore[no-untyped-call]
+    renderer = FigureCanvasAgg(Figure(dpi=100)).get_renderer()
 
     y = 0.0
     words: list[tuple[float, float, str, dict[str, Any]]] = []  # x, y, text, style

@@ -13,22 +13,44 @@ class Adam(keras.optimizers.Adam):
 
     The dense rule updates all rows at every step, by the momentum of earlier gradients. For words
     that the batch lacks, that is most of the step's memory traffic. Here their moments stay
-    unchanged, as in PyTorch's SparseAdam.
+    unchanged, as in PyTorch's SparseAdam. Variables are float32.
     """
 
+    def apply(self, gradients: Any, variables: Any) -> None:
+        """Take a step: what all variables share is computed once."""
+        step = tf.cast(self.iterations.value + 1, tf.float32)
+        beta_1, beta_2 = tf.constant(self.beta_1), tf.constant(self.beta_2)
+        self._shared = {
+            "beta1": beta_1,
+            "beta2": beta_2,
+            "beta1_power": beta_1**step,
+            "beta2_power": beta_2**step,
+            "epsilon": tf.constant(self.epsilon),
+        }
+        super().apply(gradients, variables)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update one variable (Kingma & Ba 2015, algorithm 1, as reordered in section 2)."""
-        if not isinstance(gradient, tf.IndexedSlices):
-            super().update_step(gradient, variable, learning_rate)
-            return
+        """Update one variable (Kingma & Ba 2015, algorithm 1, as reordered in section 2).
+
+        A dense gradient's update is one operation of TensorFlow's. Keras's rule is thirty, which
+        took half of the time that a step takes to trace.
+        """
         index = self._get_variable_index(variable)
         momentum, velocity = self._momentums[index].value, self._velocities[index].value
+        shared, rate = self._shared, tf.convert_to_tensor(learning_rate)
+        if not isinstance(gradient, tf.IndexedSlices):
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=momentum.handle,
+                v=velocity.handle,
+                lr=rate,
+                grad=gradient,
+                **shared,
+            )
+            return
         rows, position = tf.unique(gradient.indices)
         g = tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
-
-        step = tf.cast(self.iterations + 1, g.dtype)
-        rate = tf.cast(learning_rate, g.dtype)
-        rate *= tf.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+        rate *= tf.sqrt(1 - shared["beta2_power"]) / (1 - shared["beta1_power"])
         m = tf.gather(momentum, rows) * self.beta_1 + g * (1 - self.beta_1)
         v = tf.gather(velocity, rows) * self.beta_2 + tf.square(g) * (1 - self.beta_2)
         momentum.scatter_update(tf.IndexedSlices(m, rows))
@@ -58,10 +80,10 @@ class Average:
 
     def _add(self, iterations: Any) -> tf.Operation:
         count = tf.cast(iterations // EVERY, tf.float32)
-        decay = tf.minimum(self._decay, (count - 1) / count)
+        share = 1 - tf.minimum(self._decay, (count - 1) / count)
         return tf.group(
             *(
-                value.assign_sub((1 - decay) * (value - variable))
+                value.assign_sub(share * (value - variable))
                 for value, variable in zip(self.values, self._variables, strict=True)
             )
         )

@@ -97,14 +97,13 @@ def sum_of(gradient: Any, other: Any) -> Any:
 def clipped(gradient: Any, norm: float) -> Any:
     """Scale a gradient down to `norm` if it is longer.
 
-    An embedding's gradient is a list of rows, in which a row may repeat. `tf.clip_by_norm`
-    computes the norm of the list, so repeated rows must be summed first.
+    An embedding's gradient is a list of rows, in which a row may repeat: those are summed first.
     """
     if isinstance(gradient, tf.IndexedSlices):
         rows, place = tf.unique(gradient.indices)
         values = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))
-        gradient = tf.IndexedSlices(values, rows, gradient.dense_shape)
-    return tf.clip_by_norm(gradient, norm)
+        return tf.IndexedSlices(clipped(values, norm), rows, gradient.dense_shape)
+    return gradient * norm / tf.maximum(tf.norm(gradient), norm)
 
 
 def loss_function(

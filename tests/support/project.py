@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -76,8 +78,8 @@ def copy_compiled(source, target):
 
 def change(project, values):
     """Edit params.yaml as a user would: dotted keys → values."""
-    yaml, path = YAML(), project / "params.yaml"
-    document = yaml.load(path.read_text())
+    path = project / "params.yaml"
+    document = deepcopy(_parsed(path.read_text()))
     for key, value in values.items():
         *parents, last = key.split(".")
         section = document
@@ -86,7 +88,12 @@ def change(project, values):
         assert last in section
         section[last] = value
     with path.open("w") as file:
-        yaml.dump(document, file)
+        YAML().dump(document, file)
+
+
+@cache
+def _parsed(text):
+    return YAML().load(text)
 
 
 def users_environment():

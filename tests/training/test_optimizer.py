@@ -29,10 +29,11 @@ def embedding_after(optimizer, batches, *, rows=6, dense=False):
     return history
 
 
-def test_with_every_row_in_every_batch_it_is_keras_adam():
+@pytest.mark.parametrize("dense", [False, True])
+def test_with_every_row_in_every_batch_it_is_keras_adam(dense):
     """Also for rows that stand in a batch several times, whose slopes Keras squares one by one."""
     batches = [[0, 1, 2, 3, 4, 5, 2, 2], [5, 4, 3, 2, 1, 0], [0, 0, 1, 2, 3, 4, 5]]
-    ours = embedding_after(Adam(0.01), batches)
+    ours = embedding_after(Adam(0.01), batches, dense=dense)
     stock = embedding_after(keras.optimizers.Adam(0.01), batches, dense=True)
     assert np.abs(ours[-1] - ours[0]).min() > 1e-3
     np.testing.assert_allclose(ours, stock, atol=1e-6)
