@@ -190,7 +190,7 @@ def test_attention_of_networks_whose_head_is_untrained_is_not_supported():
         place: measure_run(
             network,
             Rows(np.arange(12), rows, None, None),
-            Explain(integration_steps=2, randomized_rows=2),
+            Explain(integration_steps=2, lime_rows=2, lime_samples=20, randomized_rows=2),
             idf=np.arange(20.0),
             other=networks[place - 1],
         )

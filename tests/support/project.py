@@ -55,7 +55,7 @@ def copy_project(target):
             "datasets.demo.encode.vocabulary": 400,
             "datasets.demo.training": {"embedding": 8, "units": 6, "epochs": 2, "min_epochs": 1},
             "evaluate.resamples": 200,
-            "explain.samples": 6,
+            "explain.samples": 3,
             "explain.faithfulness_rows": 30,
             "explain.candidate_rows": 6,
             "explain.integration_steps": 4,
