@@ -83,6 +83,9 @@ class TextEncode(Section):
     """Which tokens of a longer text are read: the first, the last, or half of each."""
     bigrams: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = 0  # as of words
     """How many pairs of neighboring tokens, the most frequent ones, get an embedding."""
+    trigrams: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = 0
+    """How many triples of neighboring tokens, the most frequent ones, get an embedding. Each \
+consists of two of the bigrams, so they need some."""
     vectors: Vectors | None = None
     """Word vectors that the embedding starts from; null: it starts from random numbers."""
     language_model: LanguageModel | None = None
@@ -96,6 +99,12 @@ class TextEncode(Section):
     def _language_model_has_vectors(self) -> "TextEncode":
         if self.language_model and not self.vectors:
             raise ValueError("`language_model` starts from word vectors, so set `vectors` too")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _trigrams_have_bigrams(self) -> "TextEncode":
+        if self.trigrams and not self.bigrams:
+            raise ValueError("`trigrams` consist of two bigrams, so set `bigrams` too")
         return self
 
 

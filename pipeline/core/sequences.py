@@ -23,6 +23,7 @@ NETWORK_INPUTS = (
     "length",
     "vocabulary_size",
     "bigrams",
+    "trigrams",
     "vectors",
     "language_model",
     "max_len",
@@ -35,6 +36,16 @@ NETWORK_INPUTS = (
 def starts_of(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     """<int64>[n + 1], where each row starts when rows of these lengths are concatenated."""
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def pack_pairs(first: Any, second: Any) -> Any:
+    """One number for each pair of ids, in the order of the pairs: <int64> arrays or tensors."""
+    return first * 2**32 + second
+
+
+def unpack_pairs(packed: Any) -> tuple[Any, Any]:
+    """The two ids of each pair."""
+    return packed // 2**32, packed % 2**32
 
 
 @dataclass(frozen=True)

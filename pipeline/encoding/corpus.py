@@ -153,7 +153,7 @@ def corpus_report(
     splits: Mapping[str, Mapping[str, Any]],
     settings: TextEncode,
     *,
-    bigrams: int | None,
+    ngrams: Mapping[str, int],
 ) -> dict[str, Any]:
     """The content of `encoding.json` for an encoded corpus, besides what the raw card says.
 
@@ -161,13 +161,13 @@ def corpus_report(
         corpus: the encoded corpus.
         splits: the report of each split.
         settings: the dataset's `encode`.
-        bigrams: number of bigrams; None if the dataset uses none.
+        ngrams: the number of bigrams and of trigrams, of those that the dataset uses.
     """
     return {
         "vocabulary_size": corpus.tokenizer.size,
         "max_len": settings.max_len,
         "keep": settings.keep,
-        **({} if bigrams is None else {"bigrams": bigrams}),
+        **ngrams,
         **settings.model_dump(include={"vectors", "language_model"}, exclude_none=True),
         "splits": splits,
         **({} if corpus.unlabeled is None else {"unlabeled": corpus.unlabeled}),

@@ -1,12 +1,13 @@
-"""Encoding texts as sequences, finding frequent bigrams, and reporting what was lost."""
+"""Encoding texts as sequences, finding frequent n-grams, and reporting what was lost."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.sequences import Sequences, starts_of
+from pipeline.core.sequences import Sequences, pack_pairs, starts_of, unpack_pairs
 from pipeline.encoding.tokenizer import UNKNOWN_ID, Keep, Tokenizer
 
 _CHUNK = 5000  # rows whose bigrams are counted at once
@@ -54,9 +55,42 @@ def frequent_bigrams(sequences: Sequences, count: int) -> NDArray[np.int32]:
     Returns:
         <int32>[n, 2], sorted by id. Of equally frequent pairs, those with lower ids are taken.
     """
+    return _frequent(sequences.parts(_CHUNK), count)
+
+
+def frequent_trigrams(
+    sequences: Sequences, pairs: NDArray[np.int32], count: int
+) -> NDArray[np.int32]:
+    """The trigrams that occur in the most rows, of those that consist of two known bigrams.
+
+    Args:
+        sequences: of token ids.
+        pairs: what `frequent_bigrams` returned.
+        count: maximum number of trigrams.
+
+    Returns:
+        <int32>[n, 2], the numbers of a trigram's two bigrams among `pairs`, from 1; sorted.
+    """
+    if not len(pairs):
+        return np.empty((0, 2), np.int32)
+    return _frequent((_numbered(part, pairs) for part in sequences.parts(_CHUNK)), count)
+
+
+def _numbered(part: Sequences, pairs: NDArray[np.int32]) -> Sequences:
+    """Each token's bigram in its place, as `models.bigrams` numbers them; 0 if it is unknown."""
+    ids, known = part.values.astype(np.int64), pack_pairs(*pairs.astype(np.int64).T)
+    wanted = pack_pairs(ids, np.append(ids[1:], 0))
+    wanted[part.starts[1:] - 1] = 0  # a row's last token
+    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    numbers = np.where(known[place] == wanted, place + 1, 0).astype(np.int32)
+    return replace(part, values=numbers)
+
+
+def _frequent(parts: Iterable[Sequences], count: int) -> NDArray[np.int32]:
+    """The pairs of neighbors in the most rows; see `frequent_bigrams`."""
     pairs, rows_with = np.empty(0, np.int64), np.empty(0, np.int64)
     waiting: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-    for part in sequences.parts(_CHUNK):
+    for part in parts:
         waiting.append(_rows_with(part))
         # Not after each part: that would sort all pairs so far again and again.
         if sum(len(found) for found, _ in waiting) > len(pairs):
@@ -69,15 +103,15 @@ def frequent_bigrams(sequences: Sequences, count: int) -> NDArray[np.int32]:
     repeated = np.flatnonzero(rows_with > 1)
     chosen = repeated[np.argsort(-rows_with[repeated], kind="stable")[:count]]
     kept = pairs[np.sort(chosen)]
-    return np.stack([kept >> 32, kept & 0xFFFFFFFF], axis=1).astype(np.int32)
+    return np.stack(unpack_pairs(kept), axis=1).astype(np.int32)
 
 
 def _rows_with(part: Sequences) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The different pairs of neighbors, ascending, and in how many rows each occurs."""
+    """The different pairs of neighbors but 0, ascending, and in how many rows each occurs."""
     ids = part.values.astype(np.int64)
     row = np.repeat(np.arange(len(part)), part.lengths)
-    within = row[1:] == row[:-1]
-    both = ids[:-1][within] << 32 | ids[1:][within]
+    within = (row[1:] == row[:-1]) & (ids[1:] != 0) & (ids[:-1] != 0)
+    both = pack_pairs(ids[:-1][within], ids[1:][within])
     # sort by row, then by pair, to count each pair once per row
     order = np.lexsort((both, row[1:][within]))
     both, row = both[order], row[1:][within][order]

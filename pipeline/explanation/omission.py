@@ -34,14 +34,15 @@ def omitting(predictor: keras.Model, rows: int = BATCH) -> Omitting | None:
     """A function that leaves out each step of a row of two or more.
 
     None where the Bi-LSTM isn't compiled for the CPU, as with a GPU: there the plain way is faster.
+    And with trigrams: below the Bi-LSTM, a step's vector may depend on the step itself and on the
+    next one, but on no other.
 
     Args:
-        predictor: a `Network.predictor`. Below its Bi-LSTM, a step's vector may depend on the step
-            itself and on the next one, as with bigrams, but on no other.
+        predictor: a `Network.predictor`.
         rows: shortened sequences in a batch, at most. Larger arrays are new memory each time.
     """
     _, encoder, above = split_at_encoder(predictor)
-    if not encoder.compilable():
+    if not encoder.compilable() or any(layer.name == "trigrams" for layer in predictor.layers):
         return None
     embed = reader(predictor).embed
     directions = (encoder.forward_layer, encoder.backward_layer)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.core.predictions import SMALLEST_PROBABILITY
+from pipeline.core.sequences import pack_pairs
 from pipeline.export.settings import Run, output_name
 from pipeline.models.network import Network
 
@@ -145,26 +146,27 @@ def _array(weight: Any) -> NDArray[Any]:
 
 
 def _embedded(g: _Graph, layers: dict[str, Any]) -> _Steps:
-    """Each token's vector, with its pair's."""
+    """Each token's vector, with its n-grams'."""
     real = g("Cast", "tokens", to=TensorProto.BOOL)
     lengths = g("ReduceSum", g("Cast", real, to=TensorProto.INT32), [1], keepdims=0)
     values = g("Gather", _array(layers["embedding"].embeddings), "tokens")
-    if "bigrams" in layers:
-        of_pairs = _array(layers["bigram_embedding"].embeddings)
-        values = g("Add", values, g("Gather", of_pairs, _pairs(g, layers["bigrams"].pairs)))
+    ids = g("Cast", "tokens", to=TensorProto.INT64) if "bigrams" in layers else ""
+    for name in ("bigram", "trigram"):
+        if f"{name}s" in layers:
+            ids = _pairs(g, ids, layers[f"{name}s"].pairs)
+            vectors = g("Gather", _array(layers[f"{name}_embedding"].embeddings), ids)
+            values = g("Add", values, vectors)
     return _Steps(values, real, lengths)
 
 
-def _pairs(g: _Graph, pairs: NDArray[np.int32]) -> str:
-    """Each token with the one after it: the pair's number from 1, 0 if it is unknown."""
-    first, second = pairs.astype(np.int64).T
-    tokens = g("Cast", "tokens", to=TensorProto.INT64)
-    following = g("Pad", g("Slice", tokens, [1], [_REST], [1]), [0, 0, 0, 1])
+def _pairs(g: _Graph, ids: str, pairs: NDArray[np.int32]) -> str:
+    """Each id with the one after it: the pair's number from 1, 0 if it is unknown."""
+    following = g("Pad", g("Slice", ids, [1], [_REST], [1]), [0, 0, 0, 1])
     return g(
         "LabelEncoder",
-        g("Add", g("Mul", tokens, 2**32), following),
+        g("Add", g("Mul", ids, 2**32), following),
         domain=_LEARNING_DOMAIN,
-        keys_int64s=(first << 32 | second).tolist(),
+        keys_int64s=pack_pairs(*pairs.astype(np.int64).T).tolist(),
         values_int64s=range(1, len(pairs) + 1),
         default_int64=0,
     )

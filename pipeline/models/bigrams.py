@@ -7,10 +7,12 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from pipeline.core.sequences import pack_pairs, unpack_pairs
+
 
 @keras.saving.register_keras_serializable(package="spotlight")
 class Bigrams(keras.layers.Layer):
-    """Looks up each token together with the one after it.
+    """Looks up each token together with the one after it, or, of bigrams' numbers, trigrams.
 
     <int32>[batch, time_steps] -> <int32>[batch, time_steps], the pair's number among the sorted
     known ones, from 1; 0 for unknown pairs and the last token.
@@ -34,18 +36,17 @@ class Bigrams(keras.layers.Layer):
     def pairs(self) -> NDArray[np.int32]:
         """<int32>[count, 2], the known pairs, sorted by their ids."""
         keys = ops.convert_to_numpy(self._keys)
-        return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
+        return np.stack(unpack_pairs(keys), axis=1).astype(np.int32)
 
     @pairs.setter
     def pairs(self, pairs: NDArray[np.int32]) -> None:
-        first, second = pairs.astype(np.int64).T
-        self._keys.assign(np.sort(first << 32 | second))
+        self._keys.assign(np.sort(pack_pairs(*pairs.astype(np.int64).T)))
 
     def call(self, tokens: Any) -> Any:
         """Look up each pair among the sorted keys."""
         tokens = ops.cast(tokens, "int64")
         following = ops.pad(tokens[:, 1:], [[0, 0], [0, 1]])
-        wanted = tokens * 2**32 + following
+        wanted = pack_pairs(tokens, following)
         keys = ops.convert_to_tensor(self._keys)
         place = ops.searchsorted(keys, ops.reshape(wanted, (-1,)))
         place = ops.minimum(ops.reshape(place, ops.shape(wanted)), self.count - 1)

@@ -1,5 +1,6 @@
 """The compared network: input, Bi-LSTM, pooling, head. Only the pooling differs between models."""
 
+from collections.abc import Mapping
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
@@ -46,6 +47,7 @@ def build_network(
     classes: int,
     vocabulary_size: int = 0,
     bigrams: int = 0,
+    trigrams: int = 0,
     features: int = 0,
 ) -> Network:
     """Build a network with fresh weights from a recipe.
@@ -62,6 +64,7 @@ def build_network(
         classes: number of classes; used only for the task "multiclass".
         vocabulary_size: for text, including the two special tokens.
         bigrams: number of token pairs with their own embedding; set them as `Bigrams.pairs`.
+        trigrams: the same of triples, each a pair of bigrams.
         features: number of features of a series.
     """
     width = recipe.embedding if kind == "text" else features
@@ -73,7 +76,8 @@ def build_network(
     states: Any
     if kind == "text":
         inputs = keras.Input((None,), dtype="int32", name="tokens")
-        states = _embed(recipe, inputs, vocabulary_size=vocabulary_size, bigrams=bigrams)
+        ngrams = {"bigram": bigrams, "trigram": trigrams}
+        states = _embed(recipe, inputs, vocabulary_size=vocabulary_size, ngrams=ngrams)
     else:
         states = inputs = keras.Input((None, features), dtype="float32", name="series")
 
@@ -135,26 +139,29 @@ def count_parameters(recipe: Recipe, units: int, *, inputs: int, outputs: int) -
     return encoder + normalization + pooling + (pooled + 1) * outputs
 
 
-def _embed(recipe: Recipe, tokens: Any, *, vocabulary_size: int, bigrams: int) -> Any:
-    """Look up each distinct word of a batch, with its bigram, and drop words.
+def _embed(recipe: Recipe, tokens: Any, *, vocabulary_size: int, ngrams: Mapping[str, int]) -> Any:
+    """Look up each distinct word of a batch, with its n-grams, and drop words.
 
     Returns:
         What the Bi-LSTM takes for scale · vectors[position]: these three. With spatial dropout,
         in which a word has other features in each row, the product itself.
     """
     layers: Any = keras.layers
-    if bigrams:
-        pairs = Bigrams(bigrams, name="bigrams")(tokens)
-        words, pairs, position = Distinct(name="distinct")([tokens, pairs])
-    else:
-        words, position = Distinct(name="distinct")(tokens)
+    used = {name: known for name, known in ngrams.items() if known}
+    ids = [tokens]
+    for name, known in used.items():
+        ids.append(Bigrams(known, name=f"{name}s")(ids[-1]))
+    words, *numbers, position = Distinct(name="distinct")(ids if used else tokens)
     vectors = layers.Embedding(vocabulary_size, recipe.embedding, name="embedding")(words)
-    if bigrams:
-        # All start at 0, so that at first only the words count.
-        of_pairs = layers.Embedding(
-            bigrams + 1, recipe.embedding, embeddings_initializer="zeros", name="bigram_embedding"
-        )(pairs)
-        vectors = layers.Add(name="words_and_bigrams")([vectors, of_pairs])
+    # All start at 0, so that at first only the words count.
+    added = [
+        layers.Embedding(
+            known + 1, recipe.embedding, embeddings_initializer="zeros", name=f"{name}_embedding"
+        )(of_ngrams)
+        for (name, known), of_ngrams in zip(used.items(), numbers, strict=True)
+    ]
+    if added:
+        vectors = layers.Add(name="words_and_ngrams")([vectors, *added])
     scale = WordDropout(recipe.word_dropout, name="word_dropout")(position)
     if not recipe.spatial_dropout:
         return [vectors, position, scale]

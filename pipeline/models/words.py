@@ -6,16 +6,17 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from pipeline.core.sequences import pack_pairs, unpack_pairs
 from pipeline.models.dropout import Dropout
 
 
 @keras.saving.register_keras_serializable(package="spotlight")
 class Distinct(keras.layers.Layer):
-    """The distinct tokens of a batch, or tokens with their bigrams, and where they are.
+    """The distinct tokens of a batch, or tokens with their n-grams, and where they are.
 
     A batch holds each word several times. What depends on the word alone is computed once.
 
-    <int32>[batch, time_steps], one or two of them ->
+    <int32>[batch, time_steps], one or more of them ->
 
     1. for each of them <int32>[distinct], ids in the order of their first occurrence
     2. <int32>[batch, time_steps], each step's position among the distinct ones; it carries the
@@ -76,16 +77,17 @@ def spread(vectors: Any, position: Any, scale: Any) -> Any:
 
 
 def distinct(*ids: Any) -> tuple[list[Any], Any]:
-    """The distinct ids of a batch, or pairs of them, and where they are; see `Distinct`.
+    """The distinct combinations of a batch's ids, and where they are; see `Distinct`.
 
     Args:
-        ids: <int32>[batch, time_steps], one or two of them, from 0.
+        ids: <int32>[batch, time_steps], one or more of them, from 0.
     """
-    shape = tf.shape(ids[0])
-    if len(ids) == 1:
-        found, position = tf.unique(tf.reshape(ids[0], [-1]))
-        return [found], tf.reshape(position, shape)
-    first, second = (tf.cast(each, tf.int64) for each in ids)
-    found, position = tf.unique(tf.reshape(first * 2**32 + second, [-1]))
-    both = [tf.cast(each, tf.int32) for each in (found // 2**32, found % 2**32)]
-    return both, tf.reshape(position, shape)
+    first, *others = (tf.reshape(each, [-1]) for each in ids)
+    values, position = tf.unique(first)
+    found = [values]
+    for each in others:
+        both = pack_pairs(tf.cast(position, tf.int64), tf.cast(each, tf.int64))
+        values, position = tf.unique(both)
+        place, values = (tf.cast(one, tf.int32) for one in unpack_pairs(values))
+        found = [*(tf.gather(known, place) for known in found), values]
+    return found, tf.reshape(position, tf.shape(ids[0]))

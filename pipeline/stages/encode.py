@@ -18,7 +18,7 @@ from pipeline.core.predictions import SPLITS, UNLABELED
 from pipeline.core.sequences import read_sequences, write_parts, write_sequences
 from pipeline.encoding.corpus import corpus_report, encode_corpus
 from pipeline.encoding.series import encode_series, series_report
-from pipeline.encoding.text import frequent_bigrams, split_report
+from pipeline.encoding.text import frequent_bigrams, frequent_trigrams, split_report
 from pipeline.workspace import Workspace
 
 
@@ -46,7 +46,8 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
     if unlabeled.exists():
         raw[UNLABELED] = partial(read_parts, unlabeled, ["text"])
     corpus = encode_corpus(raw, settings)
-    reports, bigrams = {}, None
+    reports: dict[str, Any] = {}
+    ngrams: dict[str, Any] = {}
     with sealed_folder(workspace.encoded, stage="encode") as folder:
         for name in SPLITS:
             write_parts(folder / f"{name}.parquet", corpus.splits[name])
@@ -54,15 +55,18 @@ def _encode_text(workspace: Workspace, settings: params.TextEncode, card: dict[s
             reports[name] = split_report(written, classes=card["classes"])
             progress.say(f"encoded {name}: {_described(reports[name], settings)}")
             if settings.bigrams and name == "train":
-                pairs = frequent_bigrams(written, settings.bigrams)
-                write_array(folder / "bigrams.npy", pairs)
-                bigrams = len(pairs)
+                pairs = ngrams["bigrams"] = frequent_bigrams(written, settings.bigrams)
+                if settings.trigrams:
+                    ngrams["trigrams"] = frequent_trigrams(written, pairs, settings.trigrams)
         if corpus.unlabeled:
             if corpus.unlabeled["rows"]:
                 write_parts(folder / f"{UNLABELED}.parquet", corpus.splits[UNLABELED])
             progress.say(f"encoded {UNLABELED}: {_of_unlabeled(corpus.unlabeled)}")
         write_text(folder / "tokenizer.json", corpus.tokenizer.to_json())
-        report = corpus_report(corpus, reports, settings, bigrams=bigrams)
+        for name, known in ngrams.items():
+            write_array(folder / f"{name}.npy", known)
+        counts = {name: len(known) for name, known in ngrams.items()}
+        report = corpus_report(corpus, reports, settings, ngrams=counts)
         write_json(folder / "encoding.json", _from_card(card) | report)
 
 

@@ -46,6 +46,7 @@ def load_model(folder: Path) -> LoadedModel:
             classes=len(card["classes"]),
             vocabulary_size=card.get("vocabulary_size") or 0,
             bigrams=card.get("bigrams") or 0,
+            trigrams=card.get("trigrams") or 0,
             features=len(card.get("features") or ()),
         )
         _load_weights(network.predictor, weights)

@@ -134,10 +134,12 @@ class TrainingRun:
             classes=len(self.about["classes"]),
             vocabulary_size=self.about.get("vocabulary_size", 0),
             bigrams=self.about.get("bigrams", 0),
+            trigrams=self.about.get("trigrams", 0),
             features=len(self.about.get("features", [])),
         ).predictor
-        if self.about.get("bigrams"):
-            network.get_layer("bigrams").pairs = read_array(self.data / "bigrams.npy")
+        for ngrams in ("bigrams", "trigrams"):
+            if self.about.get(ngrams):
+                network.get_layer(ngrams).pairs = read_array(self.data / f"{ngrams}.npy")
         if self.pretrained:
             self._load_pretrained(network, self.pretrained)
         return network

@@ -111,10 +111,11 @@ def test_a_csv_with_four_classes_named_by_strings(learn, tmp_path):
     workspace = learn(
         "topics",
         {"kind": "files", "path": "in.csv", "text_column": "story", "label_column": "topic"},
-        {"vocabulary": 60, "max_len": 12},
+        {"vocabulary": 60, "max_len": 12, "bigrams": 20, "trigrams": 5},
         models=("bilstm", "bilstm_attention"),
         class_weight="balanced",
     )
+    assert read_json(workspace.model("bilstm", 1) / "model.json")["trigrams"] == 5
     measured, comparison, faithfulness, page = results(workspace)
     assert set(measured) == {TFIDF, NAIVE_BAYES, "bilstm", "bilstm_attention"}
     assert set(measured["bilstm"]["test"]) == CLASSIFIED

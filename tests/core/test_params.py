@@ -72,6 +72,11 @@ def _set(document, path, value):
             {"units": 4, "epochs": 1},
             "`language_model` starts from word vectors, so set `vectors` too",
         ),
+        (
+            "datasets.demo.encode.trigrams",
+            9,
+            "`trigrams` consist of two bigrams, so set `bigrams` too",
+        ),
         ("training.patience", None, "the key `patience` is missing"),
         ("threads", None, "the key `threads` is missing"),
         ("dataset", "imbd", "the dataset 'imbd', which `datasets` does not define (did you mean"),

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.sequences import Sequences, starts_of
 from pipeline.encoding import text
-from pipeline.encoding.text import encode_texts, frequent_bigrams, split_report
+from pipeline.encoding.text import encode_texts, frequent_bigrams, frequent_trigrams, split_report
 from pipeline.encoding.tokenizer import train_tokenizer
 
 TEXTS = ["a good film", "a bad film, a very bad film", "zebra"]
@@ -62,7 +62,7 @@ def test_frequent_bigrams_are_those_in_most_rows(chunk, monkeypatch):
     rng = np.random.default_rng(4)
     lengths = rng.integers(1, 9, 40)
     starts = starts_of(lengths)
-    values = rng.integers(0, 5, starts[-1]).astype(np.int32)
+    values = rng.integers(1, 6, starts[-1]).astype(np.int32)
     rows = [tuple(values[a:b].tolist()) for a, b in itertools.pairwise(starts)]
     counts = Counter(pair for row in rows for pair in set(itertools.pairwise(row)))
     ordered = sorted((pair for pair in counts if counts[pair] > 1), key=lambda p: (-counts[p], p))
@@ -72,6 +72,28 @@ def test_frequent_bigrams_are_those_in_most_rows(chunk, monkeypatch):
         assert found.dtype == np.int32
         assert [tuple(pair) for pair in found.tolist()] == sorted(ordered[:count])
     assert frequent_bigrams(sequences.take(np.array([0])), 5).shape == (0, 2)
+
+
+def test_frequent_trigrams_are_bigrams_that_overlap(monkeypatch):
+    """Against counting one by one; those of a bigram that is not known are not among them."""
+    monkeypatch.setattr(text, "_CHUNK", 7)
+    rng = np.random.default_rng(5)
+    starts = starts_of(rng.integers(1, 9, 60))
+    values = rng.integers(1, 4, starts[-1]).astype(np.int32)
+    sequences = Sequences(np.arange(60), np.zeros(60, np.int64), starts, values)
+    pairs = frequent_bigrams(sequences, 5)
+    number = {tuple(pair): place for place, pair in enumerate(pairs.tolist(), 1)}
+    counts = Counter()
+    for a, b in itertools.pairwise(starts):
+        row = values[a:b].tolist()
+        numbers = [number.get(pair) for pair in itertools.pairwise(row)]
+        counts.update({both for both in itertools.pairwise(numbers) if None not in both})
+    ordered = sorted((both for both in counts if counts[both] > 1), key=lambda b: (-counts[b], b))
+    for count in (1, 4, 1000):
+        found = frequent_trigrams(sequences, pairs, count)
+        assert [tuple(both) for both in found.tolist()] == sorted(ordered[:count])
+    assert len(ordered) > 4
+    assert frequent_trigrams(sequences, pairs[:0], 5).shape == (0, 2)
 
 
 def test_rare_bigrams_are_forgotten_where_there_are_too_many(monkeypatch):

@@ -86,6 +86,15 @@ def test_a_network_that_is_not_compiled_is_asked_with_cut_sequences(monkeypatch)
     assert omitting.__wrapped__(built("mean").predictor) is None
 
 
+def test_a_network_of_trigrams_is_asked_with_cut_sequences():
+    """A gap changes two of the steps before it."""
+    options = {"kind": "text", "task": "binary", "classes": 2, "vocabulary_size": 5}
+    with_bigrams = build_network(strategies.recipe(), **options, bigrams=3).predictor
+    assert omitting.__wrapped__(with_bigrams)
+    with_trigrams = build_network(strategies.recipe(), **options, bigrams=3, trigrams=3).predictor
+    assert omitting.__wrapped__(with_trigrams) is None
+
+
 def test_threads_change_no_byte(monkeypatch):
     """Every part that runs side by side gives what it gives one after the other."""
     network = built("additive")

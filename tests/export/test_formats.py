@@ -10,6 +10,7 @@ from pipeline.export import onnx_graph, saved_model
 
 VOCABULARY, CLASSES, FEATURES, TEMPERATURE = 30, 3, 2, 1.7
 PAIRS = np.array([[1, 2], [2, 2], [3, 29], [29, 1]], np.int32)
+TRIGRAMS = np.array([[1, 2], [3, 4]], np.int32)
 TOKENS = np.array(
     [[1, 2, 2, 29, 1, 7], [3, 29, 1, 0, 0, 0], [5, 0, 0, 0, 0, 0], [29, 1, 2, 2, 3, 0]], np.int32
 )
@@ -27,6 +28,7 @@ def network(kind="text", task="binary", *, bigrams=False, **changes):
         classes=CLASSES,
         vocabulary_size=VOCABULARY,
         bigrams=len(PAIRS) if bigrams else 0,
+        trigrams=len(TRIGRAMS) if bigrams else 0,
         features=FEATURES,
     )
     rng = np.random.default_rng(1)
@@ -37,6 +39,7 @@ def network(kind="text", task="binary", *, bigrams=False, **changes):
             weight.assign(np.abs(weight))
     if bigrams:
         made.predictor.get_layer("bigrams").pairs = PAIRS
+        made.predictor.get_layer("trigrams").pairs = TRIGRAMS
     return made
 
 

@@ -103,6 +103,19 @@ def test_each_token_is_looked_up_with_the_next_one():
     np.testing.assert_array_equal(layer(tokens), numbers)
 
 
+def test_a_trigram_is_a_pair_of_bigrams():
+    """3 29 1 and 29 1 2 are known, 1 2 2 is not; a row's last two tokens begin none."""
+    options = {"kind": "text", "task": "binary", "classes": 2, "vocabulary_size": VOCABULARY}
+    network = build_network(recipe(), **options, bigrams=len(PAIRS), trigrams=2).predictor
+    network.get_layer("bigrams").pairs = PAIRS
+    network.get_layer("trigrams").pairs = np.array([[3, 4], [4, 1]])
+    numbers = keras.Model(network.inputs, network.get_layer("trigrams").output)
+    tokens = np.array([[3, 29, 1, 2, 2], [5, 3, 29, 1, 0], [29, 1, 0, 0, 0]], np.int32)
+    np.testing.assert_array_equal(
+        numbers([tokens]), [[1, 2, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]]
+    )
+
+
 def test_bigrams_are_silent_before_training():
     """So a network begins with its words alone, and word vectors mean what they did."""
     options = {"kind": "text", "task": "binary", "classes": 2, "vocabulary_size": VOCABULARY}

@@ -31,6 +31,16 @@ def test_tokens_with_their_pairs_come_once_and_are_found_again():
     np.testing.assert_array_equal(second.numpy()[position], numbers)
 
 
+def test_three_ids_of_a_step_come_once_and_are_found_again():
+    """Also where two of them are the same elsewhere."""
+    ids = [TOKENS, PAIR_NUMBERS, TOKENS % 2]
+    found, position = distinct(*ids)
+    combinations = set(zip(*(one.numpy().tolist() for one in found), strict=True))
+    assert len(combinations) == len(found[0]) == len(set(zip(*map(np.ravel, ids), strict=True)))
+    for one, given in zip(found, ids, strict=True):
+        np.testing.assert_array_equal(one.numpy()[position], given)
+
+
 def test_the_mask_goes_with_the_positions():
     """To every layer that takes it from there; padding is token 0."""
     *found, position = Distinct()([TOKENS, PAIR_NUMBERS])

@@ -129,7 +129,7 @@ def _train(
         threads=settings.threads,
     )
     if not values.get("bigrams"):
-        run = replace(run, about={**run.about, "bigrams": 0})
+        run = replace(run, about={**run.about, "bigrams": 0, "trigrams": 0})
     splits = {
         name: read_sequences(workspace.encoded / f"{name}.parquet")
         for name in ("train", "validation")

@@ -125,8 +125,8 @@ def _mask(
             write_sequences(
                 folder / f"{name}.parquet", mask(rows, found, run.ratio, ties=chances[1])
             )
-        for path in (workspace.encoded / "encoding.json", workspace.encoded / "bigrams.npy"):
-            if path.exists():
+        for name in ("encoding.json", "bigrams.npy", "trigrams.npy"):
+            if (path := workspace.encoded / name).exists():
                 shutil.copyfile(path, folder / path.name)
     write_json(kept, {"fingerprint": mark})
     return own.encoded
