@@ -11,6 +11,7 @@ from pipeline import __main__ as command_line
 from pipeline.core.sequences import Sequences
 from pipeline.encoding import batching
 from pipeline.errors import ParamsError, SpotlightError
+from pipeline.models.network import build_network
 from pipeline.studies.benchmark import (
     accuracy,
     arithmetic,
@@ -24,7 +25,7 @@ from pipeline.studies.benchmark import (
     single,
     table,
 )
-from pipeline.studies.benchmark.implementations import IMPLEMENTATIONS, WEIGHTS
+from pipeline.studies.benchmark.implementations import IMPLEMENTATIONS, WEIGHTS, stock
 from pipeline.studies.benchmark.settings import Sizes
 from pipeline.training.step import loss_function
 from pipeline.workspace import Workspace
@@ -39,6 +40,19 @@ SIZES = Sizes(vocabulary=50, embedding=6, units=4, max_len=12, dropout=0.0)
 def threads_as_they_are(monkeypatch):
     """TensorFlow runs already in this process."""
     monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
+
+
+@pytest.fixture
+def light_layers(monkeypatch):
+    """Stock Keras's model with our layers: its own take seconds to trace, and are tested above."""
+
+    def build(sizes, _):
+        recipe = sizes.recipe(batch_size=4)
+        return build_network(
+            recipe, kind="text", task="binary", classes=2, vocabulary_size=sizes.vocabulary
+        ).predictor
+
+    monkeypatch.setattr(stock, "build", build)
 
 
 class Here:
@@ -217,6 +231,7 @@ SMALL += "--spotlight-batch-size 8 --repeats 2 --lengths 3 6 --scales 0.5 --epoc
 SMALL += "--growth 40 --stages encode train evaluate"
 
 
+@pytest.mark.usefixtures("light_layers")
 def test_a_small_benchmark_from_end_to_end(tmp_path, monkeypatch, capsys):
     """Every part, without PyTorch and IMDB: the files are written and say the same."""
     monkeypatch.chdir(tmp_path)
@@ -313,6 +328,7 @@ def test_losses_are_compared_over_seeds():
     assert single["least"]["keras"] == {"mean": 0.3, "deviation": None}
 
 
+@pytest.mark.usefixtures("light_layers")
 def test_time_to_accuracy_of_three_whole_trainings(workspace, monkeypatch, capsys):
     """The recipe, stock Keras and keras.io's example, on the encoded rows of the project."""
     monkeypatch.chdir(workspace.root)

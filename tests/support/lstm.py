@@ -100,6 +100,8 @@ def differentiated(layer, *, compiled=True, training=False):
 
     def of(x, values, mask):
         layer.set_weights(values)
+        if mask is None and type(layer) is STOCK:
+            mask = np.ones(x.shape[:2] if x.ndim == 3 else POSITION.shape, bool)  # one trace less
         mask = None if mask is None else tf.constant(mask)
         found = run(tf.constant(x.astype(layer.compute_dtype)), mask)
         return [tf.convert_to_tensor(array).numpy() for array in found]

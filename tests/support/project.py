@@ -35,7 +35,10 @@ def study_workspace(root, name, study, changes=MappingProxyType({})):
 
 
 def copy_project(target):
-    """The project's tracked files, with sizes that train in seconds."""
+    """The project's tracked files, with sizes that train in seconds.
+
+    And the demo as the only dataset: DVC reads the parameters anew for each stage.
+    """
     for part in PARTS:
         source = PROJECT / part
         copy = target / part
@@ -49,6 +52,7 @@ def copy_project(target):
     change(
         target,
         {
+            "datasets": {"demo": _document(PARAMS)["datasets"]["demo"]},
             "seeds": [1],
             "datasets.demo.source.train": 240,
             "datasets.demo.source.test": 100,
@@ -79,7 +83,7 @@ def copy_compiled(source, target):
 def change(project, values):
     """Edit params.yaml as a user would: dotted keys → values."""
     path = project / "params.yaml"
-    document = deepcopy(_parsed(path.read_text()))
+    document = _document(path)
     for key, value in values.items():
         *parents, last = key.split(".")
         section = document
@@ -89,6 +93,10 @@ def change(project, values):
         section[last] = value
     with path.open("w") as file:
         YAML().dump(document, file)
+
+
+def _document(path):
+    return deepcopy(_parsed(path.read_text()))
 
 
 @cache

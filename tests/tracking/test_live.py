@@ -6,6 +6,7 @@ import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 from pipeline.errors import TrackingError
@@ -117,32 +118,40 @@ def server(database, tmp_path):
     }
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    # It imports MLflow once, and for each server forks.
     program = (
+        "import os, signal, sys\n"
         "from mlflow.server import app; from werkzeug.serving import make_server\n"
-        f"server = make_server('127.0.0.1', {port}, app, threaded=True)\n"
-        "print('ready', flush=True); server.serve_forever()"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "for _ in sys.stdin:\n"
+        "    if not os.fork():\n"
+        f"        server = make_server('127.0.0.1', {port}, app, threaded=True)\n"
+        "        print(os.getpid(), flush=True); server.serve_forever()"
     )
     running = []
 
     def start():
-        process = subprocess.Popen(
-            [sys.executable, "-c", program],
-            env={**os.environ, **settings},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        running.append(process)
-        assert process.stdout.readline() == b"ready\n"
+        forker.stdin.write("\n")
+        forker.stdin.flush()
+        running.append(psutil.Process(int(forker.stdout.readline())))
         return f"http://127.0.0.1:{port}"
 
     def kill():
         while running:
             process = running.pop()
             process.kill()
-            process.communicate()
+            process.wait()
 
-    yield start, kill
-    kill()
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, **settings},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as forker:
+        yield start, kill
+        kill()
 
 
 @pytest.mark.slow
