@@ -126,9 +126,9 @@ def test_under_load_every_answer_is_the_measured_one(server, packed):
     """Eight clients at once, and a ninth that knows what was measured; memory stays bounded."""
     process, port = server
     measured = calibrate(packed[1].outputs, TEMPERATURE).max(axis=1)
-    load(port, clients=8, seconds=0.2)
+    load(port, clients=8, seconds=0.3)
     before = memory(port)
-    took = load(port, clients=8, seconds=0.6)
+    took = load(port, clients=8, seconds=1)
     status, answer = send(port, records(TEXTS))
     assert len(took) > 8
     assert status == 200
