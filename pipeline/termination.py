@@ -35,22 +35,22 @@ def end_processes(sent: signal.Signals | None) -> None:
     Args:
         sent: tells them to end; None if they know, as a terminal's Ctrl-C goes to all.
     """
-    descendants = _descendants(os.getpid())
+    started = descendants(os.getpid())
     if sent is not None:
-        _send(sent, descendants)
+        _send(sent, started)
     deadline = time.monotonic() + _PATIENCE
-    while any(map(_lives, descendants)) and time.monotonic() < deadline:
+    while any(map(is_running, started)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    _send(signal.SIGKILL, [one for one in descendants if _lives(one)])
+    _send(signal.SIGKILL, [one for one in started if is_running(one)])
 
 
-def _descendants(process: int) -> list[int]:
+def descendants(process: int) -> list[int]:
     """The processes that a process started, and those that they started, as Linux lists them."""
     found: list[int] = []
     for children in Path(f"/proc/{process}/task").glob("*/children"):
         with contextlib.suppress(OSError):  # it has just ended
             for child in map(int, children.read_text().split()):
-                found += [child, *_descendants(child)]
+                found += [child, *descendants(child)]
     return found
 
 
@@ -60,7 +60,7 @@ def _send(number: signal.Signals, processes: list[int]) -> None:
             os.kill(process, number)
 
 
-def _lives(process: int) -> bool:
+def is_running(process: int) -> bool:
     """Whether a process runs: one that has ended but was not waited for does not."""
     try:
         status = Path(f"/proc/{process}/stat").read_text()

@@ -143,9 +143,9 @@ open("ended", "x").close()
 
 def test_ctrl_c_waits_for_dvc(tmp_path, monkeypatch):
     """A kill could leave its files half-written, and its stage running."""
-    found, others = termination._descendants, termination._descendants(os.getpid())
+    found, others = termination.descendants, termination.descendants(os.getpid())
     monkeypatch.setattr(  # what other tests started may go on
-        termination, "_descendants", lambda process: [*{*found(process)} - {*others}]
+        termination, "descendants", lambda process: [*{*found(process)} - {*others}]
     )
     (tmp_path / "dvc.py").write_text(SLOW)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

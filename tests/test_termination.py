@@ -37,7 +37,7 @@ def test_a_command_that_is_terminated_takes_all_its_processes_with_it():
     with process:
         process.terminate()
         assert process.wait(20) == 128 + signal.SIGTERM
-    assert not any(map(termination._lives, descendants))
+    assert not any(map(termination.is_running, descendants))
 
 
 def test_a_process_that_does_not_want_to_end_is_killed():
@@ -46,7 +46,7 @@ def test_a_process_that_does_not_want_to_end_is_killed():
     with process:
         process.terminate()
         assert process.wait(40) == 128 + signal.SIGTERM
-    assert not any(map(termination._lives, descendants))
+    assert not any(map(termination.is_running, descendants))
 
 
 def test_the_signal_means_what_it_meant_before_once_the_command_is_over():
@@ -60,12 +60,12 @@ def test_the_signal_means_what_it_meant_before_once_the_command_is_over():
 def test_only_what_this_process_started_is_a_descendant():
     """Children and theirs; not the parent, nor a process that has ended."""
     with subprocess.Popen(["sleep", "60"]) as child:
-        assert child.pid in termination._descendants(os.getpid())
-        assert os.getppid() not in termination._descendants(os.getpid())
-        assert termination._lives(child.pid)
+        assert child.pid in termination.descendants(os.getpid())
+        assert os.getppid() not in termination.descendants(os.getpid())
+        assert termination.is_running(child.pid)
         child.kill()
         deadline = time.monotonic() + 10
-        while termination._lives(child.pid) and time.monotonic() < deadline:
+        while termination.is_running(child.pid) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert Path(f"/proc/{child.pid}").exists()  # not waited for
-        assert not termination._lives(child.pid)
+        assert not termination.is_running(child.pid)

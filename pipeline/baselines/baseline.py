@@ -1,7 +1,7 @@
 """The baselines of a dataset: linear models of its text, or forecasts of its series."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline import progress
 from pipeline.baselines.linear import fit_naive_bayes, fit_tfidf
@@ -9,6 +9,7 @@ from pipeline.baselines.naive import FREQUENCIES, MEAN, class_frequencies, naive
 from pipeline.baselines.ngrams import Texts
 from pipeline.baselines.ridge import RIDGE, fit_ridge
 from pipeline.core.predictions import NAIVE_BAYES, TFIDF, Predictions
+from pipeline.core.schema import ClassWeight
 from pipeline.core.sequences import Sequences
 
 
@@ -30,7 +31,7 @@ def text_baselines(
     splits: Mapping[str, Texts],
     *,
     classes: list[str],
-    class_weight: Literal["none", "balanced"],
+    class_weight: ClassWeight,
 ) -> dict[str, Baseline]:
     """Fit logistic regression on TF-IDF, and on n-grams weighted by naive Bayes.
 

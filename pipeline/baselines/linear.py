@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from pipeline.baselines.ngrams import Texts, count_ngrams, telling_ngrams
 from pipeline.core.predictions import SMALLEST_PROBABILITY, Predictions
+from pipeline.core.schema import ClassWeight
 from pipeline.errors import DataError
 
 TFIDF_NGRAMS, NB_NGRAMS = (1, 2), (1, 3)
@@ -53,7 +54,7 @@ def fit_tfidf(
     test: Texts,
     *,
     classes: Sequence[str],
-    class_weight: Literal["none", "balanced"] = "none",
+    class_weight: ClassWeight = "none",
 ) -> FittedLinear:
     """Fit logistic regression on the TF-IDF of words and word pairs.
 
@@ -86,7 +87,7 @@ def fit_naive_bayes(
     test: Texts,
     *,
     classes: Sequence[str],
-    class_weight: Literal["none", "balanced"] = "none",
+    class_weight: ClassWeight = "none",
 ) -> FittedLinear:
     """Fit logistic regression on n-grams of up to three tokens, weighted by naive Bayes.
 
@@ -153,7 +154,7 @@ def _fit(
     vectorizer: CountVectorizer,
     grid: Sequence[float],
     classes: Sequence[str],
-    class_weight: Literal["none", "balanced"],
+    class_weight: ClassWeight,
 ) -> FittedLinear:
     """Fit each C on train, choose one on validation, predict validation and test.
 

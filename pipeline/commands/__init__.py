@@ -1,4 +1,4 @@
-"""The command line: one module per command, which owns its arguments.
+"""The command line: one module per command, which owns its arguments; `outcome` shows a result.
 
 Every start calls each module's `add_parser`, so heavy libraries are imported in `run`.
 """

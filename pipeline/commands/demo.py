@@ -49,11 +49,11 @@ def run(workspace: Workspace, model: Sequence[str] | None, port: int, browser: b
         DataError: a model does not read texts.
         TrackingError: MLflow can't be reached or used.
     """
-    models = _load(workspace, model or _first_two(workspace))
+    models = load_titled(workspace, model or _first_two(workspace))
     with quiet_imports():
         from pipeline.demo.server import Demo, DemoServer
 
-    with DemoServer(Demo(models, _samples(workspace)), port) as server:
+    with DemoServer(Demo(models, first_texts(workspace)), port) as server:
         progress.say(f"The demo, until Ctrl-C: {server.url}")
         if browser and has_display():
             webbrowser.open(server.url)
@@ -76,7 +76,7 @@ def _first_two(workspace: Workspace) -> list[str]:
     return [str(folder) for folder in folders]
 
 
-def _load(workspace: Workspace, addresses: Sequence[str]) -> "dict[str, LoadedParts]":
+def load_titled(workspace: Workspace, addresses: Sequence[str]) -> "dict[str, LoadedParts]":
     """Title → model."""
     with tempfile.TemporaryDirectory() as scratch:
         found = predict.load(predict.find(workspace, addresses, Path(scratch)))
@@ -93,7 +93,7 @@ def _load(workspace: Workspace, addresses: Sequence[str]) -> "dict[str, LoadedPa
     return titled
 
 
-def _samples(workspace: Workspace) -> "list[Sample]":
+def first_texts(workspace: Workspace) -> "list[Sample]":
     """The first texts of the test set; none if it isn't here, or holds no texts."""
     import pyarrow.parquet as pq
 

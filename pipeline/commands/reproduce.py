@@ -48,7 +48,7 @@ def run(workspace: Workspace, identity: str) -> None:
         known = read_run(workspace, identity, Path(scratch))
         progress.say(f"{known.title}: commit {known.commit[:12]}, data {known.data[:12]}\n")
         with worktree(workspace.root, known.commit, scratch=workspace.scratch) as tree:
-            _apply(known, tree)
+            apply_changes(known, tree)
             set_up(known, workspace, tree)
             copy_compiled(workspace.root, tree)
             trained = train(known, tree)
@@ -64,7 +64,7 @@ def run(workspace: Workspace, identity: str) -> None:
 # ── the project as it was ────────────────────────────────────────────────────────────────
 
 
-def _apply(known: "RecordedRun", tree: Path) -> None:
+def apply_changes(known: "RecordedRun", tree: Path) -> None:
     """Apply the run's uncommitted changes, if they were recorded."""
     if known.changes is not None:
         top = (git(tree, "rev-parse", "--show-toplevel") or "").strip()

@@ -58,7 +58,7 @@ def run(workspace: Workspace, port: int, browser: bool) -> None:
             env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         ) as server,
     ):
-        if browser and _answers(server, f"{address}/health"):
+        if browser and is_answering(server, f"{address}/health"):
             webbrowser.open(first)
 
 
@@ -69,7 +69,7 @@ def has_display() -> bool:
     )
 
 
-def _answers(server: "subprocess.Popen[bytes]", url: str) -> bool:
+def is_answering(server: "subprocess.Popen[bytes]", url: str) -> bool:
     """Wait until the server answers; False if it ends or takes too long."""
     deadline = time.monotonic() + _PATIENCE
     while server.poll() is None and time.monotonic() < deadline:

@@ -81,11 +81,17 @@ def _hash(content: object) -> str:
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows as CSV atomically; the first row's keys are the columns."""
+    write_text(path, csv_text(rows))
+
+
+def csv_text(rows: Sequence[Mapping[str, object]], *, header: bool = True) -> str:
+    """Rows as CSV for people: no text is a formula; the first row's keys are the columns."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: no_formula(value) for key, value in row.items()} for row in rows)
-    write_text(path, buffer.getvalue())
+    if header:
+        writer.writerow({name: no_formula(name) for name in rows[0]})
+    writer.writerows({name: no_formula(value) for name, value in row.items()} for row in rows)
+    return buffer.getvalue()
 
 
 def no_formula(value: object) -> object:

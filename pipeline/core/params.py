@@ -8,6 +8,7 @@ import pydantic
 from pydantic import Field
 
 from pipeline.core.schema import (
+    ClassWeight,
     Count,
     LearningRate,
     Name,
@@ -177,7 +178,7 @@ themselves."""
     attention_conicity: Penalty = 0.0
     """Weight of the penalty on the conicity of the states that attention reads: how alike they \
 are, as a mean cosine."""
-    class_weight: Literal["none", "balanced"] = "none"
+    class_weight: ClassWeight = "none"
     """`balanced` makes rare classes count as much as frequent ones in the loss."""
     batch_size: Count
     """Rows in a batch."""
@@ -378,7 +379,7 @@ class Params(Section):
         return [(model, seed) for model in self.models for seed in self.seeds]
 
     @property
-    def class_weight(self) -> Literal["none", "balanced"]:
+    def class_weight(self) -> ClassWeight:
         """How rare classes count in the loss, unless an architecture overrides it."""
         weight = {**self.training, **self.entry.training}.get("class_weight")
         return "balanced" if weight == "balanced" else "none"

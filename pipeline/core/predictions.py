@@ -14,6 +14,7 @@ from pipeline.core.files import read_table
 Task = Literal["binary", "multiclass", "regression"]
 SPLITS = ("train", "validation", "test")
 UNLABELED = "unsupervised"  # a split of texts alone, which some datasets have beside them
+ALL_SPLITS = (*SPLITS, UNLABELED)
 TFIDF = "tfidf_logistic_regression"
 NAIVE_BAYES = "nb_logistic_regression"
 

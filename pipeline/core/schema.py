@@ -47,6 +47,7 @@ def _expanded(path: str) -> str:
 
 UserPath = Annotated[str, AfterValidator(_expanded)]
 Position = Literal["anywhere", "start", "middle", "end"]
+ClassWeight = Literal["none", "balanced"]
 
 
 def _clean(names: tuple[str, ...]) -> tuple[str, ...]:

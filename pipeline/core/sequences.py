@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ NETWORK_INPUTS = (
 def starts_of(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     """<int64>[n + 1], where each row starts when rows of these lengths are concatenated."""
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def parts_of(items: NDArray[Any], most: int) -> list[NDArray[Any]]:
+    """Items in their order, in parts of nearly equal size, of which none is larger than `most`."""
+    return np.array_split(items, max(1, ceil(len(items) / most)))
 
 
 def pack_pairs(first: Any, second: Any) -> Any:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.core.predictions import UNLABELED
 from pipeline.data import splitting
 from pipeline.data.sources import Corpus
 from pipeline.errors import DataError
@@ -171,10 +172,10 @@ def without_leaks(
     kept = dict(tables)
     dropped: dict[str, dict[str, int]] = {}
     left = dict(identities)
-    labeled = [name for name in tables if name != "unsupervised"]
+    labeled = [name for name in tables if name != UNLABELED]
     pairs = list(combinations(labeled, 2))
-    if "unsupervised" in tables:
-        pairs += [("unsupervised", name) for name in labeled if name != "train"]
+    if UNLABELED in tables:
+        pairs += [(UNLABELED, name) for name in labeled if name != "train"]
     for name, later in pairs:
         also = np.isin(left[name], identities[later])
         if also.any():

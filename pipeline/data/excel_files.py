@@ -126,7 +126,7 @@ class _Cells:
         for cell in row.iter(f"{_MAIN}c"):
             letters = re.match("[A-Z]+", cell.get("r", ""))
             if text := self._text(cell):
-                place = _column(letters[0]) if letters else len(cells)
+                place = column_number(letters[0]) if letters else len(cells)
                 if place < len(cells):
                     raise ValueError(f"row {row.get('r')} has its cells out of order")
                 if place >= _COLUMNS:
@@ -172,7 +172,7 @@ def _date_styles(book: zipfile.ZipFile) -> set[str]:
     return {str(number) for number, one in enumerate(found) if one in dates}
 
 
-def _column(letters: str) -> int:
+def column_number(letters: str) -> int:
     """A -> 0, Z -> 25, AA -> 26."""
     number = 0
     for letter in letters:

@@ -10,6 +10,7 @@ import huggingface_hub
 import pyarrow as pa
 from datasets.exceptions import DatasetsError
 
+from pipeline.core.predictions import ALL_SPLITS
 from pipeline.core.sources import HubSource
 from pipeline.data import readers
 from pipeline.data.header import require_columns
@@ -21,7 +22,6 @@ os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 TIMEOUT = 10.0  # seconds until the Hub counts as unreachable
-SPLITS = ("train", "validation", "test", "unsupervised")
 
 Wanted = Callable[[str], Sequence[str]]  # split → the columns to read
 
@@ -123,7 +123,7 @@ def _chosen(
 ) -> dict[str, datasets.Dataset]:
     """The splits that the source selects, under our names."""
     chosen = {}
-    for split in SPLITS:
+    for split in ALL_SPLITS:
         original = getattr(source, split)
         if original is None:
             continue

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.files import sha256
+from pipeline.core.predictions import UNLABELED
 from pipeline.data import class_folders, csv_files, excel_files, json_files
 from pipeline.data.header import PLAIN, Layout, Row
 from pipeline.errors import DataError
@@ -31,7 +32,7 @@ NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval"),
-    "unsupervised": ("unsupervised", "unsup", "unlabelled", "unlabeled"),
+    UNLABELED: ("unsupervised", "unsup", "unlabelled", "unlabeled"),
 }
 
 
@@ -117,7 +118,7 @@ def files_by_split(
         name = file.relative_to(path)
         split = class_folders.split_of(name, NAMES) if file.is_dir() else _split(name, names or {})
         found.setdefault(split or "", []).append(file)
-    if set(found) == {"", "unsupervised"} and files[0].is_dir():
+    if set(found) == {"", UNLABELED} and files[0].is_dir():
         found["train"] = found.pop("")
     if set(found) == {""}:
         return {"train": found[""]}

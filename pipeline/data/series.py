@@ -9,13 +9,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.core.predictions import SPLITS, UNLABELED, Task
 from pipeline.core.sources import AddingSource, NumericSource, SequencesSource, SeriesSource
 from pipeline.data import archives, readers, schema, splitting, steps, times
 from pipeline.data.header import Layout
 from pipeline.data.tables import read_files
 from pipeline.errors import DataError
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Series:
 
     name: str
     layout: Literal["steps", "sequences"]
-    task: Literal["binary", "multiclass", "regression"]
+    task: Task
     classes: tuple[str, ...]
     features: tuple[str, ...]
     target: str
@@ -168,7 +167,7 @@ def _in_time(
 
 def _sequences(name: str, source: SequencesSource, *, path: Path, cache: Path) -> Series:
     found = readers.files_by_split(path)
-    found.pop("unsupervised", None)
+    found.pop(UNLABELED, None)
     wanted = [*source.features, source.target]
     read = read_files(found, lambda _: wanted, cache=cache)
     tables = {split: part.with_format("arrow")[:] for split, part in read.splits.items()}
@@ -318,7 +317,7 @@ def _lists(values: NDArray[Any]) -> pa.ListArray:
     return pa.ListArray.from_arrays(offsets, flat)
 
 
-def _task(classes: tuple[str, ...]) -> Literal["binary", "multiclass", "regression"]:
+def _task(classes: tuple[str, ...]) -> Task:
     if not classes:
         return "regression"
     return "binary" if len(classes) == 2 else "multiclass"

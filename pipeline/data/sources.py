@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.core.predictions import ALL_SPLITS, UNLABELED
 from pipeline.core.sources import DemoSource, FilesSource, HubSource, TextSource
 from pipeline.data import archives, hub, readers, schema, splitting
 from pipeline.data.header import PLAIN, Layout
-from pipeline.data.hub import SPLITS
 from pipeline.data.tables import Read, place_in, quiet, read_files
 from pipeline.errors import DataError
 
@@ -48,7 +48,7 @@ class Corpus:
     @property
     def labeled(self) -> tuple[str, ...]:
         """The splits that have labels."""
-        return tuple(name for name in self.splits if name != "unsupervised")
+        return tuple(name for name in self.splits if name != UNLABELED)
 
 
 def load_corpus(name: str, source: TextSource, *, home: Path, cache: Path) -> Corpus:
@@ -113,7 +113,9 @@ def _files(name: str, source: FilesSource, *, home: Path, cache: Path) -> Corpus
 def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path, recorded: Path) -> Read:
     """Bare data files; the hashes of those at `recorded` go into the card."""
     names = (
-        {split: getattr(source, split) for split in SPLITS} if isinstance(source, HubSource) else {}
+        {split: getattr(source, split) for split in ALL_SPLITS}
+        if isinstance(source, HubSource)
+        else {}
     )
     read = read_files(
         readers.files_by_split(path, names=names),
@@ -132,7 +134,7 @@ def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path, reco
 
 def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
     """The columns that are read from a split."""
-    if split == "unsupervised":
+    if split == UNLABELED:
         return list(_texts(source))
     others = (source.label_column, source.evidence_column, source.group_column)
     return list(dict.fromkeys([*_texts(source), *filter(None, others)]))
@@ -161,7 +163,7 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
                 f"{name}: the split {split} has no rows.",
                 fix="add rows to its file, or remove the split.",
             )
-    labeled = {split: table for split, table in original.items() if split != "unsupervised"}
+    labeled = {split: table for split, table in original.items() if split != UNLABELED}
     feature = read.splits["train"].features[source.label_column]
     labels, classes = schema.labels(
         {split: table[source.label_column] for split, table in labeled.items()},
@@ -170,7 +172,7 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
         places=read.places,
     )
     splits: dict[str, pa.Table] = {}
-    for split in (split for split in SPLITS if split in original):
+    for split in (split for split in ALL_SPLITS if split in original):
         table, place = original[split], read.places[split]
         text = schema.texts({name: table[name] for name in _texts(source)}, place=place)
         content: dict[str, Any] = {"text": text}
@@ -223,6 +225,6 @@ def _with_test(corpus: Corpus, source: HubSource | FilesSource) -> Corpus:
     made = {**corpus.splits, "train": train.filter(~held), "test": train.filter(held)}
     return replace(
         corpus,
-        splits={split: made[split] for split in SPLITS if split in made},
+        splits={split: made[split] for split in ALL_SPLITS if split in made},
         made={"test": {"share": source.test_share, "seed": source.seed, "of": "train"}},
     )

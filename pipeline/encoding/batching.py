@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.sequences import Sequences
+from pipeline.core.sequences import Sequences, parts_of
 
 # Number of batches whose rows are sorted together: more means less padding, fewer more mixing.
 POOL = 50
@@ -38,7 +38,7 @@ def batches(
         rng: random generator for shuffling; None for no shuffling.
     """
     result = []
-    for window in _windows(lengths, rng):
+    for window in windows(lengths, rng):
         order = window if rng is None else rng.permutation(window)
         pool = POOL * batch_size if rng else max(len(order), 1)
         made = [
@@ -61,7 +61,7 @@ def pad(sequences: Sequences, indices: NDArray[np.int64]) -> NDArray[Any]:
     return padded
 
 
-def _windows(
+def windows(
     lengths: NDArray[np.int64], rng: np.random.Generator | None
 ) -> Iterator[NDArray[np.int64]]:
     """Divide rows into windows of about `WINDOW` steps: of random blocks, or in their order."""
@@ -80,4 +80,4 @@ def _by_length(
 ) -> list[NDArray[np.int64]]:
     """Sort rows by length and divide them into batches of nearly equal size."""
     ordered = rows[np.argsort(lengths[rows], kind="stable")]
-    return np.array_split(ordered, ceil(len(rows) / batch_size))
+    return parts_of(ordered, batch_size)

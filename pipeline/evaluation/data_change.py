@@ -13,6 +13,7 @@ from pipeline.evaluation.significance import (
     paired_difference,
     unpaired_difference,
 )
+from pipeline.evaluation.wording import signed_difference
 
 Runs = Mapping[str, Sequence[Predictions]]
 
@@ -49,8 +50,10 @@ def score_changes(
 
 def describe_change(model: str, difference: Difference, *, task: Task, confidence: float) -> str:
     """How a model's score changed, in one line."""
-    unit, scale = ("test MSE", 1.0) if task == "regression" else ("points of test accuracy", 100.0)
-    low, value, high = (
-        scale * number for number in (difference.low, difference.estimate, difference.high)
+    regression = task == "regression"
+    unit = "test MSE" if regression else "points of test accuracy"
+    value, low, high = (
+        signed_difference(end, regression=regression)
+        for end in (difference.estimate, difference.low, difference.high)
     )
-    return f"{model}: {value:+.3g} {unit} ({confidence:.0%} interval {low:+.3g} to {high:+.3g})"
+    return f"{model}: {value} {unit} ({100 * confidence:g} % interval {low} to {high})"

@@ -84,7 +84,7 @@ def _seeds(comparison: Mapping[str, Any]) -> str:
     return f"mean of {' or '.join(map(str, counts))} seeds"
 
 
-def _class_names(classes: Sequence[str]) -> list[str]:
+def short_class_names(classes: Sequence[str]) -> list[str]:
     """The classes' names, short enough for a plot.
 
     A class has its number where no font has a letter of its name, or short names are alike.
@@ -191,7 +191,7 @@ def _curve(
     area: str | None = None,
 ) -> Figure:
     what = (
-        f"of the class '{_class_names(comparison['classes'])[1]}'"
+        f"of the class '{short_class_names(comparison['classes'])[1]}'"
         if comparison["task"] == "binary"
         else "mean of each class against the rest"
     )
@@ -212,7 +212,7 @@ def _curve(
 
 
 def _confusion(table: pd.DataFrame, comparison: Mapping[str, Any]) -> Figure:
-    classes = _class_names(comparison["classes"])
+    classes = short_class_names(comparison["classes"])
     count = len(classes)
     parts = _by_model(table)
     width, height = (2.9, 3.2) if count <= _MOST_CLASSES // 2 else (4.2, 4.6)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.sequences import Sequences, starts_of
+from pipeline.core.sequences import Sequences, parts_of, starts_of
 from pipeline.explanation.threads import side_by_side
 
 Predict = Callable[[Sequences], NDArray[np.float32]]
@@ -76,7 +76,7 @@ def few_at_a_time(
     several = np.flatnonzero(sequences.lengths > 1)
     alike = several[np.argsort(sequences.lengths[several], kind="stable")]
     row_of = np.repeat(np.arange(len(sequences)), sequences.lengths)
-    for some in reversed(np.array_split(alike, max(1, -(-len(several) // ROWS_AT_ONCE)))):
+    for some in reversed(parts_of(alike, ROWS_AT_ONCE)):
         rows = np.sort(some)
         yield rows, np.isin(row_of, rows)
 

@@ -169,15 +169,15 @@ def _slope(
         outputs = network.read(
             [words, position, scale], None if mask is None else tf.tile(mask, [many, 1])
         )
-        chosen = _predicted(outputs[:batch], regression=network.regression)
+        chosen = predicted_class(outputs[:batch], regression=network.regression)
         repeated = None if chosen is None else tf.tile(chosen, [many])
-        values = tf.reshape(_explained(outputs, repeated), [many, batch])
+        values = tf.reshape(explained_value(outputs, repeated), [many, batch])
         total = tf.reduce_sum(weights[:, None] * values)
     slopes = tf.reshape(tape.gradient(total, words), [2, *tf.unstack(tf.shape(vectors))])
     return values, slopes[0], slopes[1]
 
 
-def _predicted(outputs: Any, *, regression: bool) -> Any:
+def predicted_class(outputs: Any, *, regression: bool) -> Any:
     """<int32>[batch], the predicted class; None for regression."""
     if regression:
         return None
@@ -186,7 +186,7 @@ def _predicted(outputs: Any, *, regression: bool) -> Any:
     return tf.argmax(outputs, axis=-1, output_type=tf.int32)
 
 
-def _explained(outputs: Any, chosen: Any) -> Any:
+def explained_value(outputs: Any, chosen: Any) -> Any:
     """<float32>[batch], the log-odds of the chosen class, or for regression the value."""
     if chosen is None:
         return outputs[:, 0]

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from pipeline.core.sequences import parts_of
 from pipeline.explanation.erasure import BATCH
 from pipeline.explanation.gradients import reader
 from pipeline.explanation.zeroing import as_task
@@ -72,7 +73,7 @@ def omitting(predictor: keras.Model, rows: int = BATCH) -> Omitting | None:
             products = [each.numpy() @ kernel + bias for each in (whole[0], closed[:, 0])]
             given.append((*products, recurrent, layer.go_backwards))
         outputs = []
-        for gaps in np.array_split(np.arange(length), -(-length // rows)):
+        for gaps in parts_of(np.arange(length), rows):
             states = np.empty((len(gaps), length - 1 if every else 1, 2 * units), np.float32)
             for number, (*arrays, reverse) in enumerate(given):
                 in_order = gaps[::-1] if reverse else gaps

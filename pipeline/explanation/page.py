@@ -202,7 +202,7 @@ def undrawable(document: Mapping[str, Any]) -> str:
     return missing("".join([*names, *(one.get("text", "") for one in document["samples"])]))
 
 
-def _notes(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> list[str]:
+def how_to_read(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> list[str]:
     """What stands above the picture: how to read it, and whether letters are missing."""
     mark = "bars" if document["kind"] == "series" else "color"
     scale = f"{mark}: none up to an even share of the weight, full from {FULL_COLOR:g} times that"
@@ -239,7 +239,7 @@ def _draw_texts(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any]
     y = 0.0
     words: list[tuple[float, float, str, dict[str, Any]]] = []  # x, y, text, style
     underlines: list[tuple[float, float, float]] = []  # x of both ends, y
-    for note in _notes(document, samples):
+    for note in how_to_read(document, samples):
         y += line_height
         words.append((margin, y, note, {"color": "#888888"}))
     for sample in samples:
@@ -283,7 +283,7 @@ def _draw_series(document: Mapping[str, Any], samples: Sequence[Mapping[str, Any
     figure = Figure(figsize=(10, 0.7 * bands * len(samples) + 0.4), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(
-        "\n".join(_notes(document, samples)), x=0.01, ha="left", size=8, color="#888888"
+        "\n".join(how_to_read(document, samples)), x=0.01, ha="left", size=8, color="#888888"
     )
     axes = figure.subplots(bands * len(samples), 1, squeeze=False)[:, 0]
     for number, sample in enumerate(samples):

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipeline.core.sequences import Sequences
+from pipeline.core.sequences import Sequences, parts_of
 from pipeline.encoding import batching
 from pipeline.explanation.erasure import BATCH
 from pipeline.explanation.threads import side_by_side
@@ -55,7 +55,7 @@ def zeroing(predictor: keras.Model, batch_size: int = BATCH) -> Zeroed:
 
     def predict(sequences: Sequences, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
         outputs = np.empty((len(kept), len(sequences), predictor.output.shape[-1]), np.float32)
-        parts = np.array_split(np.arange(len(kept)), -(-len(kept) // batch_size))
+        parts = parts_of(np.arange(len(kept)), batch_size)
         rows = batch_size // len(parts[0])  # of one batch, each with every mask of a part
 
         def zero(indices: NDArray[np.int64], part: NDArray[np.int64]) -> None:

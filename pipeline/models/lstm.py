@@ -117,14 +117,14 @@ def _states(layer: Any, sequences: Any, mask: Any, *, training: bool, fixed: boo
             fixed=fixed,
         )
 
-    blocks = _blocks(tf.shape(mask)[0])
+    blocks = row_blocks(tf.shape(mask)[0])
     if len(blocks) == 1:
         return states(mask, *of_rows)
     parts = [states(*(tensor[rows] for tensor in (mask, *of_rows))) for rows in blocks]
     return tf.concat(parts, axis=0)
 
 
-def _blocks(batch: Any) -> list[slice]:
+def row_blocks(batch: Any) -> list[slice]:
     """A batch's rows in nearly equal blocks, as few as keep all threads busy in two directions.
 
     How many depends on the number of threads alone, so results have the same bytes each time.

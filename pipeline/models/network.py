@@ -151,7 +151,7 @@ def _embed(recipe: Recipe, tokens: Any, *, vocabulary_size: int, ngrams: Mapping
     ids = [tokens]
     for name, known in used.items():
         ids.append(Bigrams(known, name=f"{name}s")(ids[-1]))
-    words, *numbers, position = Distinct(name="distinct")(ids if used else tokens)
+    words, *numbers, position = Distinct(name="distinct")(ids)
     vectors = layers.Embedding(vocabulary_size, recipe.embedding, name="embedding")(words)
     # All start at 0, so that at first only the words count.
     added = [

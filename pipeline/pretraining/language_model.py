@@ -44,7 +44,7 @@ class LearnedLanguageModel(NamedTuple):
     best_epoch: int
 
 
-class _Model:
+class NextWords:
     """Embedding, Bi-LSTM and a sampled softmax for each direction."""
 
     def __init__(self, vectors: NDArray[np.float32], settings: LanguageModel) -> None:
@@ -139,7 +139,7 @@ def learn_language_model(
     held = np.arange(len(rows)) % every == every - 1
     train, held_out = np.flatnonzero(~held), np.flatnonzero(held)
 
-    model = _Model(vectors, settings)
+    model = NextWords(vectors, settings)
     steps = settings.epochs * ceil(len(train) / settings.batch_size)
     rate = keras.optimizers.schedules.PolynomialDecay(
         settings.learning_rate, steps, 0.05 * settings.learning_rate
@@ -173,13 +173,15 @@ def learn_language_model(
         with progress.epoch_bar(what=f"language model, epoch {epoch + 1}", total=len(order)) as bar:
             for indices in order:
                 compiled(
-                    tf.constant(pad(rows, train[indices])), _draw(share, settings.samples, rng)
+                    tf.constant(pad(rows, train[indices])), draw_words(share, settings.samples, rng)
                 )
                 bar.update()
         rng = np.random.default_rng(settings.seed)
         found = [
             float(
-                judged(tf.constant(pad(rows, held_out[one])), _draw(share, settings.samples, rng))
+                judged(
+                    tf.constant(pad(rows, held_out[one])), draw_words(share, settings.samples, rng)
+                )
             )
             for one in batches(rows.lengths[held_out], settings.batch_size, None)
         ]
@@ -229,7 +231,7 @@ def _restored(checkpoint: Checkpoint | None, state: list[Any]) -> tuple[list[flo
     return kept["losses"].tolist(), best
 
 
-def _draw(share: NDArray[np.floating[Any]], count: int, rng: np.random.Generator) -> Any:
+def draw_words(share: NDArray[np.floating[Any]], count: int, rng: np.random.Generator) -> Any:
     """Draw <int32>[count] words with probabilities proportional to `share`."""
     cumulative = np.cumsum(share)
     places = np.searchsorted(cumulative, rng.random(count) * cumulative[-1])

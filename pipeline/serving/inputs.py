@@ -17,7 +17,7 @@ from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import AnyType, Object, Property
 from numpy.typing import NDArray
 
-from pipeline.core.sequences import Sequences
+from pipeline.core.sequences import Sequences, starts_of
 from pipeline.encoding.series import Scaler
 from pipeline.encoding.tokenizer import Encoded, load_tokenizer
 
@@ -91,7 +91,7 @@ class Texts:
         self.sequences = Sequences(
             rows=np.arange(len(encoded)),
             targets=np.zeros(len(encoded), np.int64),  # unknown
-            starts=np.cumsum([0, *(len(row.ids) for row in encoded)]).astype(np.int64),
+            starts=starts_of([len(row.ids) for row in encoded]),
             values=np.concatenate([row.ids for row in encoded]),
             spans=np.concatenate([row.spans for row in encoded]),
         )

@@ -1,7 +1,6 @@
 """Files of answers, written as the answers come: each is there whole, or not at all."""
 
 import contextlib
-import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.files import doing, no_formula, shown, temporary_folder
+from pipeline.core.files import csv_text, doing, shown, temporary_folder
 from pipeline.serving.answers import Answered, Sink, as_json, record
 
 
@@ -18,19 +17,18 @@ from pipeline.serving.answers import Answered, Sink, as_json, record
 def csv_file(path: Path, explain: bool) -> Iterator[Sink]:
     """Write answers as CSV for people: lists are written as JSON, and no text is a formula."""
     with _replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
 
         def write(answered: Sequence[Answered]) -> None:
-            for row in answered:
-                found = record(row, explain=explain)
-                if row.number == 1:
-                    writer.writerow(map(no_formula, found))
-                writer.writerow(
-                    json.dumps(value, ensure_ascii=False)
+            rows = [
+                {
+                    name: json.dumps(value, ensure_ascii=False)
                     if isinstance(value, list)
-                    else no_formula(value)
-                    for value in found.values()
-                )
+                    else value
+                    for name, value in record(row, explain=explain).items()
+                }
+                for row in answered
+            ]
+            file.write(csv_text(rows, header=answered[0].number == 1))
 
         yield write
 

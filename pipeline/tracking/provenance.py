@@ -57,7 +57,7 @@ def origin(root: Path, *, stage: str) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": stage,
         "dvc.stage": stage,
-        **_commit(root),
+        **commit_tags(root),
         **environment(),
     }
     if experiment := dvc_experiment():
@@ -102,7 +102,7 @@ def dvc_hash(lock: Path, path: str) -> str | None:
 
 
 @cache  # called for every run of a workspace
-def _commit(root: Path) -> dict[str, str]:
+def commit_tags(root: Path) -> dict[str, str]:
     """The checked-out commit, and whether tracked files differ from it; nothing without git."""
     commit = git(root, "rev-parse", "HEAD")
     changed = git(

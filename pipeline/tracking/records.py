@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.core.files import SEAL, read_json, read_text
-from pipeline.core.predictions import Task, read_predictions
+from pipeline.core.predictions import SPLITS, Task, read_predictions
 from pipeline.core.sequences import NETWORK_INPUTS
 from pipeline.evaluation.results import DIGITS, aggregate, read_baseline_names
 from pipeline.evaluation.wording import compact
@@ -19,7 +19,7 @@ from pipeline.tracking.provenance import changes, dvc_experiment, origin
 from pipeline.workspace import Workspace
 
 _LONGEST = 1000  # characters of a parameter, such as the names of many features
-_SPLITS = ("validation", "test")  # what models are measured on
+_MEASURED = SPLITS[1:]  # validation and test, which models are measured on
 # MLflow groups charts by what is before the slash, in alphabetical order: epoch/, test/, test_sd/,
 # usage/, validation/, validation_sd/, and last versus/, versus_low/, … of the comparison alone
 
@@ -248,7 +248,7 @@ def _spread(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
             spread = aggregate([run[name] for run in runs])
             found[name] = spread["mean"]
             split, _, measured = name.partition("/")
-            if split.startswith(_SPLITS):
+            if split.startswith(_MEASURED):
                 found[f"{split}_sd/{measured}"] = spread["sd"]
     return {name: round(value, DIGITS) for name, value in found.items() if value is not None}
 

@@ -21,6 +21,7 @@ from pipeline.data.card import read_groups
 from pipeline.evaluation.champion import validation_loss
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference
+from pipeline.evaluation.wording import signed_difference
 from pipeline.explanation.verdict import LEVELS
 from pipeline.tracking import runs, store
 from pipeline.tracking.model_card import hub_card, model_card
@@ -79,15 +80,16 @@ def judge(
     if failed or champion is None or not _same_rows(champion, candidate):
         return entry
     difference = paired_difference(scores([candidate], task), scores([champion], task), bootstrap)
-    ends = (difference.estimate, difference.low, difference.high)
+    size, low, high = (
+        signed_difference(end, regression=task == "regression")
+        for end in (difference.estimate, difference.low, difference.high)
+    )
     if task == "regression":
-        size, low, high = (f"{end:+.4g}" for end in ends)
         better, measure = difference.high < 0, "validation MSE"
     else:
-        size, low, high = (f"{100 * end:+.1f}" for end in ends)
         better, measure = difference.low > 0, "points of validation accuracy"
     interval = (
-        f"{size} {measure} against the current champion, {bootstrap.confidence:.0%} interval "
+        f"{size} {measure} against the current champion, {100 * bootstrap.confidence:g} % interval "
         f"{low} to {high}"
     )
     return Verdict(better, f"it is {'better' if better else 'not better'}: {interval}")

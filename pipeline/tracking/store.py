@@ -79,7 +79,7 @@ def connect(store: Store) -> mlflow.MlflowClient:
     with readable_errors(store):
         if store.database is not None and store.artifacts is not None:
             if not store.database.exists():
-                _create(store.database, store.artifacts)
+                create_database(store.database, store.artifacts)
             _correct_paths(store.database, store.artifacts)
         elif _is_database(store.uri):
             # MLflow itself would keep trying for minutes.
@@ -208,7 +208,7 @@ def reason(error: BaseException) -> str:
     return cause if len(cause) <= 200 else f"{cause[:199]}…"
 
 
-def _create(database: Path, artifacts: Path) -> None:
+def create_database(database: Path, artifacts: Path) -> None:
     """Create the database completely or not at all: its first migration takes seconds.
 
     Processes that start at once each create their own, and the first to finish wins.

@@ -115,7 +115,7 @@ def _run(
     model: keras.Model, sequences: Sequences, batch_size: int, progress: Progress | None
 ) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Yield each batch's row indices and outputs."""
-    call = _compiled(model)
+    call = compile_once(model)
     for indices in batching.batches(sequences.lengths, batch_size, None):
         yield indices, call(batching.pad(sequences, indices))
         if progress is not None:
@@ -123,7 +123,7 @@ def _run(
 
 
 @lru_cache(maxsize=8)  # trace a model only once
-def _compiled(model: keras.Model) -> Callable[[NDArray[Any]], Any]:
+def compile_once(model: keras.Model) -> Callable[[NDArray[Any]], Any]:
     """Compile the model as one graph for all batch sizes and lengths."""
     (inputs,) = model.inputs
     signature = tf.TensorSpec(inputs.shape, inputs.dtype)

@@ -93,7 +93,7 @@ def unlabeled_gradients(
             if share:
                 divergence = divergence_from(known, cross_entropy)
                 with tape.stop_recording():
-                    noise = _noise(seen, seed, model.optimizer.iterations.value)
+                    noise = random_directions(seen, seed, model.optimizer.iterations.value)
                     moved = virtual_perturbation(
                         lambda shift: divergence(outputs(seen + shift, fixed=True)),
                         seen, noise, mask, share=share,
@@ -150,7 +150,7 @@ def virtual_perturbation(
     return worst_perturbation(seen, tape.gradient(total, probe), mask, share=share)
 
 
-def _noise(seen: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
+def random_directions(seen: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
     """Normal random numbers like `seen`, which depend only on seed and step."""
     key = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
     return of_whole_batch(

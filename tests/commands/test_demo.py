@@ -41,10 +41,10 @@ def test_it_says_where_the_page_is(project, monkeypatch, capsys):
     from pipeline.demo.server import DemoServer
 
     folder = parts_of(project, *trained(project / "one", "additive"))
-    models = demo._load(Workspace.current(), [str(folder), f"{folder}/."])
+    models = demo.load_titled(Workspace.current(), [str(folder), f"{folder}/."])
     assert list(models) == ["model, seed –", f"model, seed – ({folder}/.)"]
     monkeypatch.setattr(DemoServer, "serve_forever", lambda _: None)
-    monkeypatch.setattr(demo, "_load", lambda *_: models)
+    monkeypatch.setattr(demo, "load_titled", lambda *_: models)
     assert command_line.main(["demo", "--no-browser", "--port", "0", "--model", "any"]) == 0
     assert "http://127.0.0.1:" in capsys.readouterr().out
 
@@ -65,11 +65,11 @@ def test_samples_are_the_first_texts_of_the_test_set(project):
     import pyarrow.parquet as pq
 
     workspace = Workspace.current()
-    assert demo._samples(workspace) == []
+    assert demo.first_texts(workspace) == []
     write_json(workspace.encoded / "encoding.json", {"classes": ["neg", "pos"]})
     workspace.raw.mkdir(parents=True)
     rows = {"text": [f"text {number}" for number in range(20)], "label": [0, 1] * 10}
     pq.write_table(pa.table(rows), workspace.raw / "test.parquet")
-    samples = demo._samples(workspace)
+    samples = demo.first_texts(workspace)
     assert len(samples) == demo.SAMPLES
     assert samples[1] == ("text 1", "pos")

@@ -4,7 +4,7 @@ import sys
 from types import SimpleNamespace
 
 from pipeline import progress
-from pipeline.commands import repro
+from pipeline.commands import outcome, repro
 from pipeline.core.files import write_json
 from pipeline.data import readers
 from pipeline.evaluation.reproduction import Gap
@@ -20,21 +20,21 @@ def metrics(accuracy, *, model="bilstm", sd=0.01):
 
 def test_the_table_has_a_line_for_each_model_with_its_spread():
     """Mean ± sd; a dash for what is undefined; no ± for a single run; ✓ for the one to use."""
-    head, line = repro._table(metrics(0.91234), "tfidf", width=80)
+    head, line = outcome.table(metrics(0.91234), "tfidf", width=80)
     assert head == "test    seeds  accuracy, %  ROC AUC"
     assert line == "bilstm      3   91.2 ± 1.0        –"
-    (_, line) = repro._table(metrics(0.9, sd=None), "bilstm", width=80)
+    (_, line) = outcome.table(metrics(0.9, sd=None), "bilstm", width=80)
     assert line.split() == ["bilstm", "✓", "3", "90.0", "–"]
 
 
 def test_the_table_continues_below_what_fits_the_terminal():
     """With the models' names again; nothing is cut, however narrow the terminal."""
-    shown = list(repro._table(metrics(0.91234), "tfidf", width=30))
+    shown = list(outcome.table(metrics(0.91234), "tfidf", width=30))
     assert shown == [
         "test    seeds  accuracy, %", "bilstm      3   91.2 ± 1.0", "",
         "test    ROC AUC", "bilstm        –",
     ]  # fmt: skip
-    assert len(list(repro._table(metrics(0.91234), "tfidf", width=1))) == 8
+    assert len(list(outcome.table(metrics(0.91234), "tfidf", width=1))) == 8
 
 
 def test_paragraphs_fit_the_terminal(monkeypatch):
@@ -51,15 +51,15 @@ def test_what_agrees_with_the_committed_metrics_says_how_closely():
     """The gap nearest to its tolerance; the same numbers need none."""
     same = Gap("bilstm", "accuracy", 0.0, 0.01)
     near = Gap("bilstm", "accuracy", 0.006, 0.01)
-    assert repro._agreement([same]) == "The metrics on test equal the committed ones."
-    assert "agree" in repro._agreement([near, same])
-    assert "bilstm, accuracy: 0.006 of 0.01" in repro._agreement([near, same])
-    assert "None of these models" in repro._agreement([])
+    assert outcome.agreement([same]) == "The metrics on test equal the committed ones."
+    assert "agree" in outcome.agreement([near, same])
+    assert "bilstm, accuracy: 0.006 of 0.01" in outcome.agreement([near, same])
+    assert "None of these models" in outcome.agreement([])
 
 
 def test_what_is_beyond_its_tolerance_is_listed():
     """All of it, and nothing else."""
-    said = repro._agreement([Gap("a", "f1", 0.2, 0.1), Gap("b", "f1", 0.05, 0.1)])
+    said = outcome.agreement([Gap("a", "f1", 0.2, 0.1), Gap("b", "f1", 0.05, 0.1)])
     assert said.startswith("Beyond the tolerance")
     assert "a, f1: 0.2 of 0.1" in said
     assert "b, f1" not in said
@@ -68,16 +68,16 @@ def test_what_is_beyond_its_tolerance_is_listed():
 def test_results_that_differ_from_the_committed_ones_come_with_what_to_do(tmp_path):
     """Keep them, or go back; nothing where they are the same, or without git."""
     workspace = Workspace(tmp_path)
-    assert repro._what_changed(workspace) == ""
+    assert outcome.what_changed(workspace) == ""
     git = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "begin"]):
         (tmp_path / "results").mkdir(exist_ok=True)
-        for name in repro._OUTPUTS:
+        for name in outcome.OUTPUTS:
             (tmp_path / name).write_text("{}")
         subprocess.run([*git, *command], cwd=tmp_path, check=True)
-    assert repro._what_changed(workspace) == ""
+    assert outcome.what_changed(workspace) == ""
     (tmp_path / "dvc.lock").write_text("{x}")
-    said = repro._what_changed(workspace)
+    said = outcome.what_changed(workspace)
     assert said.startswith("Changed by this run: dvc.lock. ")
     assert "git commit" in said
     assert "git restore" in said
@@ -88,23 +88,23 @@ def test_committed_metrics_that_can_not_be_read_are_compared_with_nothing(tmp_pa
     workspace = Workspace(tmp_path)
     found = {}
     for shown in (None, "<<<<<<< HEAD\n{}", "[1]", "[" * 100_000, '{"dataset": "demo"}'):
-        monkeypatch.setattr(repro, "git", lambda *_, shown=shown: shown)
-        found[shown] = repro._committed(workspace)
+        monkeypatch.setattr(outcome, "git", lambda *_, shown=shown: shown)
+        found[shown] = outcome.committed_metrics(workspace)
     assert [shown for shown, metrics in found.items() if metrics] == ['{"dataset": "demo"}']
 
 
 def test_only_a_complete_marker_says_when_mlflow_was_updated(tmp_path):
     """So what the stage has just recorded is not recorded again, and what it could not is."""
     workspace = Workspace(tmp_path)
-    assert repro._tracked(workspace) is None
+    assert repro.last_tracked(workspace) is None
     workspace.scratch.mkdir()
     workspace.tracked.write_text("MLflow was out of reach\n")
-    assert repro._tracked(workspace) is None
+    assert repro.last_tracked(workspace) is None
     found = set()
     for second in (1, 2):
         workspace.tracked.write_text(COMPLETE)
         os.utime(workspace.tracked, (second, second))
-        found.add(repro._tracked(workspace))
+        found.add(repro.last_tracked(workspace))
     assert found == {10**9, 2 * 10**9}
 
 
@@ -134,10 +134,10 @@ def test_a_changed_file_outside_the_project_is_noticed(tmp_path):
 def test_the_trust_card_is_said_if_there_is_one(tmp_path, capsys):
     """Both verdicts and each figure; without tests of the weights, nothing."""
     workspace = Workspace(tmp_path)
-    repro._say_trust(workspace)
+    outcome.say_trust(workspace)
     assert capsys.readouterr().out == ""
     write_json(workspace.explanations / "faithfulness.json", believed())
-    repro._say_trust(workspace)
+    outcome.say_trust(workspace)
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("Can the weights of bilstm_attention be believed? - As a pointer to")
     assert "- As the reason for one prediction: No: other weights would have done." in said

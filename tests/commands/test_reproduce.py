@@ -184,10 +184,10 @@ def test_a_patch_that_does_not_apply_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "changes.patch").touch()
     known = replace(KNOWN, changes=tmp_path / "changes.patch")
     with pytest.raises(ArtifactError, match="0123456789ab"):
-        reproduce._apply(known, tmp_path)
+        reproduce.apply_changes(known, tmp_path)
 
 
 def test_changes_that_were_not_recorded_are_told(tmp_path, capsys):
     """The commit alone is not the run."""
-    reproduce._apply(replace(KNOWN, dirty=True), tmp_path)
+    reproduce.apply_changes(replace(KNOWN, dirty=True), tmp_path)
     assert "neither committed nor recorded" in capsys.readouterr().out

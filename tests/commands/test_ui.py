@@ -36,7 +36,7 @@ def opened(monkeypatch, tmp_path):
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("pipeline.stages.track.run", lambda _: PAGES)
     monkeypatch.setattr("subprocess.Popen", Server)
-    monkeypatch.setattr(ui, "_answers", lambda *_: True)
+    monkeypatch.setattr(ui, "is_answering", lambda *_: True)
     monkeypatch.setattr("webbrowser.open", addresses.append)
     return addresses
 
@@ -57,7 +57,7 @@ def test_no_browser_is_opened(opened, monkeypatch, reason):
         monkeypatch.delenv("DISPLAY")
         monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     if reason == "no answer":
-        monkeypatch.setattr(ui, "_answers", lambda *_: False)
+        monkeypatch.setattr(ui, "is_answering", lambda *_: False)
     command_line.main(["ui", *(["--no-browser"] if reason == "asked not to" else [])])
     assert opened == []
 
@@ -83,6 +83,6 @@ def test_waiting_ends_with_an_answer_or_with_the_server():
 
     with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        assert ui._answers(Server(), f"http://127.0.0.1:{server.server_port}/")
+        assert ui.is_answering(Server(), f"http://127.0.0.1:{server.server_port}/")
         server.shutdown()
-    assert not ui._answers(Server(ended=1), "http://127.0.0.1:9/")
+    assert not ui.is_answering(Server(ended=1), "http://127.0.0.1:9/")

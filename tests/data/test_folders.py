@@ -156,7 +156,7 @@ def test_excel_workbook(tmp_path: Path) -> None:
 def test_excel_columns_are_numbered_like_letters() -> None:
     """A, Z, AA, ZZ, AAA."""
     letters = {"A": 0, "Z": 25, "AA": 26, "ZZ": 701, "AAA": 702}
-    assert {one: excel_files._column(one) for one in letters} == letters
+    assert {one: excel_files.column_number(one) for one in letters} == letters
 
 
 def test_excel_workbook_becomes_a_corpus(tmp_path: Path) -> None:

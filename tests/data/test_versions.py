@@ -238,8 +238,8 @@ def test_own_file_goes_through_its_versions(
         shutil.rmtree(folder)
         predictions(folder, [True, True, True, False] * 3)
     shown = said(capsys, "diff", "HEAD")
-    assert "tfidf: +25 points" in shown
-    assert "bilstm_attention: +25 points of test accuracy (95% interval" in shown
+    assert "tfidf: +25.0 points" in shown
+    assert "bilstm_attention: +25.0 points of test accuracy (95 % interval" in shown
     commit("second")
     assert "none yet" not in said(capsys)
 

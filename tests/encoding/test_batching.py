@@ -57,7 +57,7 @@ def test_more_than_a_window_is_read_in_blocks(lengths, batch_size, seed):
         patch.setattr(batching, "WINDOW", steps)
         patch.setattr(batching, "BLOCKS", 2)
         divided = batches(lengths, batch_size, rng_of(seed))
-        windows = list(batching._windows(lengths, rng_of(seed)))
+        windows = list(batching.windows(lengths, rng_of(seed)))
     assert sorted(row for batch in divided for row in batch) == list(range(len(lengths)))
     assert all(1 <= len(batch) <= batch_size for batch in divided)
     assert [len(window) for window in windows if len(window)] == [

@@ -59,8 +59,8 @@ def test_scores_of_common_models_are_compared() -> None:
     told = data_change.describe_change(
         "bilstm", Difference(0.3, -0.1, 0.6, 0.2), task="binary", confidence=0.9
     )
-    assert told == "bilstm: +30 points of test accuracy (90% interval -10 to +60)"
+    assert told == "bilstm: +30.0 points of test accuracy (90 % interval −10.0 to +60.0)"
     errors = data_change.describe_change(
         "m", Difference(-0.5, -1, 0.25, 0.2), task="regression", confidence=0.9
     )
-    assert errors == "m: -0.5 test MSE (90% interval -1 to +0.25)"
+    assert errors == "m: −0.5 test MSE (90 % interval −1 to +0.25)"

@@ -85,7 +85,7 @@ def test_class_names_are_shown_as_they_are(names):
 def test_long_class_names_stay_apart():
     """Both ends are shown; where these are alike, the class's number."""
     names = ["short", "a" * 60 + " first", "a" * 60 + " second", "b" * 30 + "c", "b" * 31 + "c"]
-    shown = plots._class_names(names)
+    shown = plots.short_class_names(names)
     assert shown[0] == "short"
     assert (shown[1][-6:], shown[2][-7:]) == (" first", " second")
     assert shown[3:] == ["class 3", "class 4"]

@@ -35,10 +35,10 @@ def test_gradients_are_the_slopes_of_the_networks_own_output(kind, task, pooling
         batch = rows.values[None, start:end]
         value = explained(predictor(batch).numpy()[0], task)
         vectors, mask = apart.embed(tf.constant(batch))
-        chosen = gradients._predicted(apart.read(vectors, mask), regression=apart.regression)
+        chosen = gradients.predicted_class(apart.read(vectors, mask), regression=apart.regression)
 
         def at(moved, mask=mask, chosen=chosen):
-            return float(gradients._explained(apart.read(tf.constant(moved), mask), chosen)[0])
+            return float(gradients.explained_value(apart.read(tf.constant(moved), mask), chosen)[0])
 
         vectors = vectors.numpy()
         assert at(vectors) == pytest.approx(value, abs=1e-4)

@@ -265,8 +265,8 @@ def test_letters_that_no_font_has_are_named_and_the_picture_points_to_the_page(m
     assert page.undrawable(han) == "好我"
     assert page.undrawable({**SERIES, "features": ["值"]}) == "值"
     assert page.undrawable(document(GOOD_FILM)) == ""
-    assert "see attention.html" in page._notes(han, han["samples"])[-1]
-    assert len(page._notes(document(GOOD_FILM), [GOOD_FILM])) == 1
+    assert "see attention.html" in page.how_to_read(han, han["samples"])[-1]
+    assert len(page.how_to_read(document(GOOD_FILM), [GOOD_FILM])) == 1
 
 
 def test_draw_depends_on_the_weights():
@@ -284,8 +284,8 @@ def test_draw_underlines_the_evidence_and_says_so():
         plain = sample(text, [(0, 4), (5, 9)], [0.2, 0.8])
         known = {**plain, "evidence": [[0, 9]]}
         assert page.draw(document(plain)) != page.draw(document(known))
-        assert page._notes(document(known), [known])[-1].startswith("underlined")
-    assert len(page._notes(SERIES, SERIES["samples"])) == 1
+        assert page.how_to_read(document(known), [known])[-1].startswith("underlined")
+    assert len(page.how_to_read(SERIES, SERIES["samples"])) == 1
 
 
 def test_draw_cuts_long_texts():

@@ -197,8 +197,8 @@ def test_rows_are_divided_among_threads(threads, form, monkeypatch):
     """As exact as without, with the same bytes each time, and even with more blocks than rows."""
     monkeypatch.setattr(tf.config.threading, "get_inter_op_parallelism_threads", lambda: threads)
     count = {3: 3, 4: 2, 18: 9}[threads]
-    assert len(lstm._blocks(BATCH)) == count
-    assert np.concatenate([np.arange(BATCH)[rows] for rows in lstm._blocks(BATCH)]).size == BATCH
+    assert len(lstm.row_blocks(BATCH)) == count
+    assert np.concatenate([np.arange(BATCH)[rows] for rows in lstm.row_blocks(BATCH)]).size == BATCH
     options = {"return_sequences": True}
     given = form(), [*weights(), *weights(seed=2)], scattered
     exact, bounds = exact_and_bounds(*given, **options)

@@ -91,7 +91,7 @@ def test_learning_stops_when_the_held_out_loss_no_longer_falls(tmp_path):
 
 def test_features_of_states_are_dropped_in_training_alone():
     """With another loss for the same batch; the held-out loss drops nothing."""
-    model = language_model._Model(
+    model = language_model.NextWords(
         VECTORS, SETTINGS.model_copy(update={"state_dropout": 0.5, "word_dropout": 0.0})
     )
     batch = np.array([[2, 5, 9, 4], [3, 8, 0, 0]], np.int32)
@@ -115,7 +115,7 @@ def test_texts_of_a_single_word_teach_nothing():
 def test_words_are_drawn_in_proportion_to_their_share():
     """Of 40,000 draws, within four standard deviations."""
     share = np.array([0.0, 0.1, 0.6, 0.3])
-    drawn = np.asarray(language_model._draw(share, 40_000, np.random.default_rng(0)))
+    drawn = np.asarray(language_model.draw_words(share, 40_000, np.random.default_rng(0)))
     found = np.bincount(drawn, minlength=4) / 40_000
     assert np.abs(found - share).max() < 4 * np.sqrt(0.25 / 40_000)
 
@@ -123,11 +123,11 @@ def test_words_are_drawn_in_proportion_to_their_share():
 def test_many_samples_give_the_loss_of_the_whole_softmax():
     """The estimate of the sum over the vocabulary is right on average."""
     rng = np.random.default_rng(5)
-    model = language_model._Model(VECTORS, SETTINGS)
+    model = language_model.NextWords(VECTORS, SETTINGS)
     share = np.full(VOCABULARY, 1 / VOCABULARY)
     batch = np.array([[2, 5, 9, 4], [3, 8, 0, 0]], np.int32)
     log_share = np.log(share).astype(np.float32)
-    drawn = language_model._draw(share, 20_000, rng)
+    drawn = language_model.draw_words(share, 20_000, rng)
     every = np.arange(VOCABULARY, dtype=np.int32)
     exact, estimate = (
         float(model.loss(batch, samples, log_share, training=False)) for samples in (every, drawn)

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.studies.benchmark import cells, table
 from pipeline.workspace import Workspace
+from tests.support.bench_document import DOCUMENT
 
 LOCK = """
 stages:
@@ -51,7 +52,7 @@ def test_the_ways_take_turns_and_their_bytes_are_compared(ways, tmp_path):
     assert found["cells"] == 2
     assert found["seconds"] == {"serial": [60, 60], "jobs": [30, 30], "ray": [40, 40]}
     assert found["same_bytes"]
-    text = "\n".join(table._cells(found))
+    text = table.markdown({**DOCUMENT, "cells": found})
     assert "30 s (30 to 30)" in text
     assert "2.00 × (2.00 to 2.00)" in text
     assert "1.50 × (1.50 to 1.50)" in text
@@ -63,7 +64,7 @@ def test_other_bytes_are_told(ways, tmp_path):
     ways("ray", 40.0, LOCK.replace("cc", "dd"))
     found = measured(tmp_path)
     assert not found["same_bytes"]
-    assert "The ways left other bytes" in "\n".join(table._cells(found))
+    assert "The ways left other bytes" in table.markdown({**DOCUMENT, "cells": found})
 
 
 def test_without_ray_nothing_is_measured(ways, tmp_path, monkeypatch):

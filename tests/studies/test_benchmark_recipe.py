@@ -13,6 +13,7 @@ from pipeline.studies.benchmark import recipe, table
 from pipeline.studies.benchmark.corpus import draw
 from pipeline.studies.benchmark.settings import Options
 from pipeline.workspace import Workspace
+from tests.support.bench_document import DOCUMENT
 
 # A stage that trains nothing: it says what the true one does after each epoch.
 STAGE = """
@@ -57,21 +58,6 @@ OPTIONS = Options(
 )
 
 
-DOCUMENT = {
-    "date": "2026-11-25",
-    "machine": {
-        "processor": "An Abacus",
-        "threads": 1,
-        "cores": 2,
-        "memory_gb": 1,
-        "python": "3.11",
-        "libraries": {},
-    },
-    "sizes": {"vocabulary": 9, "embedding": 4, "units": 2, "max_len": 5},
-    "corpus": "drawn rows",
-}
-
-
 @pytest.fixture
 def project(tmp_path):
     """A repository with two commits of a pipeline; the first, tagged, has another command."""
@@ -107,7 +93,7 @@ def test_two_commits_train_in_turn_each_with_its_own_command(project, rows, monk
     """First epochs don't count; of each other one, that of few batches is subtracted."""
     # before and after an epoch: four first ones; then, twice, a short and a long one of each
     seconds = iter([*(0, 9) * 4, *(9, 10, 9, 10.3, 9, 10.5, 9, 11.1) * 2])
-    monkeypatch.setattr(recipe, "_cpu_seconds", lambda _: next(seconds))
+    monkeypatch.setattr(recipe, "cpu_seconds", lambda _: next(seconds))
     said = []
     found = recipe.measure(project, rows, OPTIONS, said.append)
     of_this, of_first = found["cpu_milliseconds"].values()
@@ -125,14 +111,14 @@ def test_cpu_time_is_that_of_the_process():
     begun = time.process_time()
     while time.process_time() < begun + 0.05:
         pass
-    assert recipe._cpu_seconds(os.getpid()) == pytest.approx(time.process_time(), abs=0.05)
+    assert recipe.cpu_seconds(os.getpid()) == pytest.approx(time.process_time(), abs=0.05)
 
 
 def test_an_epoch_has_as_many_rows_as_its_batches(rows, tmp_path):
     """And pairs of words, as `encode` writes them."""
     workspace = Workspace(tmp_path)
     pairs = np.array([[2, 3]], np.int32)
-    recipe._encode(workspace, rows, OPTIONS, batches=3, pairs=pairs)
+    recipe.encode_rows(workspace, rows, OPTIONS, batches=3, pairs=pairs)
     assert len(read_sequences(workspace.encoded / "train.parquet")) == 12
     assert read_array(workspace.encoded / "bigrams.npy").tolist() == [[2, 3]]
     assert read_json(workspace.encoded / "encoding.json")["bigrams"] == 1

@@ -9,6 +9,7 @@ from pipeline.errors import SpotlightError
 from pipeline.studies.benchmark import table, workers
 from pipeline.studies.benchmark.processes import Timed
 from pipeline.studies.benchmark.settings import Sizes
+from tests.support.bench_document import DOCUMENT
 
 ROWS = Sequences(
     np.arange(64),
@@ -67,7 +68,7 @@ def test_one_worker_and_two_take_turns_on_a_core_each(monkeypatch):
     assert [given[-2] for given in Stand.started] == [4, 4, 5]
     configs = [json.loads(given[-1]) for given in Stand.started[1:]]
     assert [config["task"]["index"] for config in configs] == [0, 1]
-    text = "\n".join(table._workers(found))
+    text = table.markdown({**DOCUMENT, "workers": found})
     assert "2.00 × (2.00 to 2.00) as fast on the clock" in text
     assert "CPU time 1.83 × (1.83 to 1.83)." in text
     assert "1,000,000 numbers of dense" in text

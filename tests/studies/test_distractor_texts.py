@@ -9,7 +9,7 @@ from pipeline.baselines.ngrams import Texts
 from pipeline.core.predictions import SPLITS
 from pipeline.data.sources import Corpus
 from pipeline.errors import DataError
-from pipeline.studies.distractor.texts import SENTENCE, _tokens, lengthen
+from pipeline.studies.distractor.texts import SENTENCE, lengthen, tokens_of
 from pipeline.studies.suggestion.settings import PLACES, Distractors
 from tests.support.reviews import reviews, unlabeled
 
@@ -37,7 +37,7 @@ def test_texts_are_as_long_as_wanted(corpus, lengthened):
     rows = lengthened["train"].to_pylist()
     assert len(rows) == 160
     assert sum(row["label"] for row in rows) == 80
-    lengths = [len(_tokens(row["text"])) for row in rows]
+    lengths = [len(tokens_of(row["text"])) for row in rows]
     assert max(lengths) <= 150
     assert np.mean(lengths) > 130
     for row in rows:

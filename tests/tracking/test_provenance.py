@@ -33,7 +33,7 @@ def test_the_first_commit_that_made_a_run_stays(untracked):
         arguments = ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]
         subprocess.run(["git", *arguments, "--allow-empty"], cwd=root, check=True)
         shown = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, check=True, stdout=-1)
-        provenance._commit.cache_clear()
+        provenance.commit_tags.cache_clear()
         return shown.stdout.decode().strip()
 
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
@@ -47,12 +47,12 @@ def test_the_first_commit_that_made_a_run_stays(untracked):
     tags = runs_of(untracked)["bilstm_attention-1"].data.tags
     assert tags["mlflow.source.git.commit"] == first != second
     assert tags["mlflow.source.git.dirty"] == "false"
-    assert provenance._commit(root)["mlflow.source.git.dirty"] == "true"
+    assert provenance.commit_tags(root)["mlflow.source.git.dirty"] == "true"
 
 
 def test_without_git_there_is_no_commit(tmp_path):
     """An unpacked archive is no repository."""
-    assert provenance._commit(tmp_path / "nowhere") == {}
+    assert provenance.commit_tags(tmp_path / "nowhere") == {}
 
 
 def test_without_dvc_the_datas_version_is_its_content(untracked):

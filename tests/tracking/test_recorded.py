@@ -11,7 +11,7 @@ from tests.support.tracked import SETTINGS, connected, finish, paths, runs_of
 
 def forget():
     """What a process remembers of the folder while it does not change."""
-    provenance._commit.cache_clear()
+    provenance.commit_tags.cache_clear()
     provenance.changes.cache_clear()
 
 

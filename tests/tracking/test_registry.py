@@ -84,7 +84,7 @@ def test_the_gate_asks_for_more_than_the_champion_has():
         refused = judged(results.predictions(400, accuracy, 2), champion)
         assert not refused.passed
         assert "not better" in refused.reason
-    assert "-5.0 points" in refused.reason
+    assert "−5.0 points" in refused.reason
 
 
 def test_predictions_of_other_rows_are_not_compared():

@@ -74,7 +74,7 @@ def test_a_database_that_another_process_made_meanwhile_stays(database, tmp_path
             goal.write_text("the other's")
 
     monkeypatch.setattr(store.mlflow, "MlflowClient", OvertakenClient)
-    store._create(goal, tmp_path / "mlartifacts")
+    store.create_database(goal, tmp_path / "mlartifacts")
     assert goal.read_text() == "the other's"
     assert list(tmp_path.iterdir()) == [goal]
 

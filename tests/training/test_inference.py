@@ -6,7 +6,7 @@ from pipeline.core.files import sealed_folder, write_json
 from pipeline.core.sequences import Sequences, starts_of
 from pipeline.errors import ArtifactError
 from pipeline.models.network import build_network
-from pipeline.training.inference import _compiled, load_model, predict, predict_with_weights
+from pipeline.training.inference import compile_once, load_model, predict, predict_with_weights
 from tests.support.strategies import recipe
 
 VOCABULARY = 30
@@ -97,11 +97,11 @@ def test_attention_covers_each_row_and_no_padding(network, batch_size):
 
 def test_a_model_is_traced_once(network):
     """Batches of any size and length, in any number of calls, share one graph."""
-    graph = _compiled(network.predictor)
+    graph = compile_once(network.predictor)
     assert isinstance(graph, tf.types.experimental.ConcreteFunction)
     for sequences in (TEXTS, ragged([3]), ragged([8, 8, 8]), TEXTS):
         predict(network.predictor, sequences, 2)
-    assert _compiled(network.predictor) is graph
+    assert compile_once(network.predictor) is graph
 
 
 def test_predictions_follow_the_weights():

@@ -111,10 +111,15 @@ def test_the_found_perturbation_changes_a_prediction_more_than_random_ones(bias,
 def test_the_random_directions_depend_on_seed_and_step_alone():
     """So that a resumed training takes those of an uninterrupted one."""
     seen = tf.zeros((2, 3, 4))
-    noise = [unlabeled._noise(seen, seed, step).numpy() for seed, step in [(1, 5), (1, 6), (2, 5)]]
-    assert noise[0].tobytes() == unlabeled._noise(seen, 1, tf.constant(5)).numpy().tobytes()
+    noise = [
+        unlabeled.random_directions(seen, seed, step).numpy()
+        for seed, step in [(1, 5), (1, 6), (2, 5)]
+    ]
+    assert (
+        noise[0].tobytes() == unlabeled.random_directions(seen, 1, tf.constant(5)).numpy().tobytes()
+    )
     assert all(abs(np.corrcoef(noise[0].flat, other.flat)[0, 1]) < 0.8 for other in noise[1:])
-    assert np.isfinite(unlabeled._noise(seen, 2**32 - 1, 0)).all()
+    assert np.isfinite(unlabeled.random_directions(seen, 2**32 - 1, 0)).all()
 
 
 # ── the losses ───────────────────────────────────────────────────────────────────────────

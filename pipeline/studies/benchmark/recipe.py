@@ -68,7 +68,7 @@ def measure(
         for name, code in codes.items():
             for batches in (_FEW, _FEW + options.batches):
                 place = Workspace(folder / f"{name}-{batches}")
-                _encode(place, rows, options, batches=batches, pairs=pairs)
+                encode_rows(place, rows, options, batches=batches, pairs=pairs)
                 _prepare(place, code, options)
                 training = stack.enter_context(_Training(code, place.root))
                 training.epoch()
@@ -105,7 +105,7 @@ def _params(code: Path) -> Any:
     return read_yaml(code / "params.yaml")
 
 
-def _encode(
+def encode_rows(
     workspace: Workspace,
     rows: Sequences,
     options: Options,
@@ -183,14 +183,14 @@ class _Training:
 
     def epoch(self) -> float:
         """Train until the line that ends an epoch; returns the CPU seconds since the last."""
-        before = _cpu_seconds(self._process.pid)
+        before = cpu_seconds(self._process.pid)
         self._process.send_signal(signal.SIGCONT)
         assert self._process.stdout
         said = []
         for line in self._process.stdout:
             if re.search(r"epoch \d+/\d+ .*loss", line):
                 self._process.send_signal(signal.SIGSTOP)
-                return _cpu_seconds(self._process.pid) - before
+                return cpu_seconds(self._process.pid) - before
             said.append(line)
         raise SpotlightError(
             f"Training in the benchmark ended early: {''.join(said)[-500:].strip()}",
@@ -202,7 +202,7 @@ class _Training:
         self._process.communicate()
 
 
-def _cpu_seconds(process: int) -> float:
+def cpu_seconds(process: int) -> float:
     """What all threads of a process have used so far."""
     _, fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rsplit(")", 1)
     user, system = fields.split()[11:13]

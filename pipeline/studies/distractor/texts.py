@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline.baselines.linear import log_count_ratios
 from pipeline.baselines.ngrams import count_ngrams, normalized, token_pattern
-from pipeline.core.predictions import SPLITS
+from pipeline.core.predictions import SPLITS, UNLABELED
 from pipeline.core.texts import LINE_BREAK
 from pipeline.data.sources import Corpus
 from pipeline.data.splitting import hold_out, identities, indivisible
@@ -62,12 +62,12 @@ def lengthen(
         DataError: the corpus has no unlabeled texts, too few short ones or too few neutral
             sentences.
     """
-    if "unsupervised" not in corpus.splits:
+    if UNLABELED not in corpus.splits:
         raise DataError(
             f"{corpus.name} has no unlabeled texts, which neutral sentences are taken from.",
             fix="name them in its `source` in params.yaml: `unsupervised: SPLIT`.",
         )
-    unlabeled = corpus.splits["unsupervised"]
+    unlabeled = corpus.splits[UNLABELED]
     order = np.random.default_rng(seed).permutation(unlabeled.num_rows)
     parts = np.split(order, [len(order) * percent // 100 for percent in (40, 50)])
     from_texts = dict(zip(SPLITS, parts, strict=True))
@@ -97,7 +97,7 @@ def lengthen(
             chosen, groups, pool, length=length, rng=rng, every_place=split == "test"
         )
     kept = unlabeled.take(pa.array(np.sort(from_texts["train"])))
-    return {**lengthened, "unsupervised": kept}
+    return {**lengthened, UNLABELED: kept}
 
 
 def _with_validation(corpus: Corpus, seed: int) -> Corpus:
@@ -139,7 +139,7 @@ def neutral_sentences(
     for text in texts:
         for match in SENTENCE.finditer(re.sub(LINE_BREAK, " ", text)):
             sentence = " ".join(match.group().split())
-            tokens = _tokens(sentence)
+            tokens = tokens_of(sentence)
             if FEWEST <= len(tokens) <= MOST and sentence not in excluded:
                 ratios = judge(tokens)
                 if max(np.abs(ratios).max(), np.abs(ratios.sum(axis=1)).max()) <= most:
@@ -147,7 +147,8 @@ def neutral_sentences(
     return Pool(list(found), np.array(list(found.values()), np.int64))
 
 
-def _tokens(text: str) -> list[str]:
+def tokens_of(text: str) -> list[str]:
+    """The words that the baselines count."""
     return re.findall(token_pattern(), normalized(text))
 
 
@@ -173,7 +174,7 @@ def _draw(
         one of each class, of about the same length.
     """
     table, labels = corpus.splits[split], corpus.labels(split)
-    tokens = np.array([len(_tokens(text)) for text in table["text"].to_pylist()])
+    tokens = np.array([len(tokens_of(text)) for text in table["text"].to_pylist()])
     short = tokens <= longest
     classes = range(len(corpus.classes))
     count = min(rows // len(classes), *(int(np.sum(short & (labels == k))) for k in classes))
