@@ -8,8 +8,10 @@ from pipeline.core.files import write_json
 from pipeline.errors import ParamsError
 from pipeline.stages import pretrain
 from pipeline.studies.recipe import trials
+from pipeline.training.loop import train_model
 from tests.support.cells import in_this_process
 from tests.support.project import change
+from tests.support.training import add_ngrams
 
 FILE = """
 dataset: demo
@@ -90,6 +92,28 @@ def test_other_values_or_another_base_begin_anew(project, capsys, changed):
     capsys.readouterr()
     trials.search_recipe(project, trials=1)
     assert "epoch" in capsys.readouterr().out
+
+
+def test_a_trial_without_bigrams_has_no_trigrams_either(project, monkeypatch):
+    """They are made of bigrams; the trial with them has both."""
+    add_ngrams(project)
+    change(project.root, {"datasets.demo.encode": {**ENCODE, "bigrams": 2, "trigrams": 1}})
+    project.recipe_search.params.write_text(
+        FILE.partition("space:")[0].replace("[bilstm, bilstm_attention]", "[bilstm]")
+        + "space: {bigrams: [false, true]}\n"
+        "begin: {without: {bigrams: false}, with: {bigrams: true}}\n"
+    )
+    found = []
+
+    def train(network, *given, **options):
+        found.append([layer.name for layer in network.layers if "grams" in layer.name])
+        return train_model(network, *given, **options)
+
+    monkeypatch.setattr(trials, "train_model", train)
+    trials.search_recipe(project, trials=2)
+    without, both = found
+    assert without == []
+    assert {"bigrams", "trigrams"} < set(both)
 
 
 def test_a_search_for_another_dataset_is_refused(project):

@@ -23,7 +23,7 @@ from pipeline.workspace import Workspace
 from tests.support.cells import in_this_process
 from tests.support.paths import PARAMS, PROJECT
 from tests.support.project import change
-from tests.support.training import encoded_workspace
+from tests.support.training import add_ngrams, encoded_workspace
 
 STUDY = """
 dataset: demo
@@ -95,6 +95,7 @@ def test_a_method_gives_its_own_scores(monkeypatch, method, said, points):
 def test_each_run_learns_from_the_masks_before_it(workspace, monkeypatch, capsys):
     """A curve for each method, both ends shared; finished runs are kept, the rest follows."""
     part = workspace.roar_study
+    add_ngrams(workspace)
     ran = in_this_process(monkeypatch)
     roar.run(workspace, jobs=2, only=None)
     assert ran == [["roar", "--only", f"{method}-1"] for method in (RANDOM, "attention")]
@@ -118,6 +119,10 @@ def test_each_run_learns_from_the_masks_before_it(workspace, monkeypatch, capsys
                 counts = np.add.reduceat(masked, full.starts[:-1], dtype=int)
                 assert (counts == np.ceil(run.ratio * full.lengths)).all()
                 before = masked
+    for run in study.curve("attention", 1)[1:]:
+        data = Workspace(part.scratch / run.name).encoded
+        for name in ("bigrams.npy", "trigrams.npy"):
+            assert (data / name).read_bytes() == (workspace.encoded / name).read_bytes()
     assert (part.results / "accuracy_by_ratio.png").read_bytes().startswith(b"\x89PNG")
     monkeypatch.setattr(
         "pipeline.studies.training.train_model", lambda *_, **__: pytest.fail("trained again")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.core.files import write_json
+from pipeline.core.files import read_json, write_array, write_json
 from pipeline.core.predictions import SPLITS
 from pipeline.core.sequences import Sequences, starts_of, write_sequences
 from pipeline.workspace import Workspace
@@ -41,3 +41,11 @@ def encoded_workspace(root: Path) -> Workspace:
     about = {"dataset": "demo", "kind": "text", "task": "binary", "classes": ["neg", "pos"]}
     write_json(made.encoded / "encoding.json", {**about, "vocabulary_size": 20, "max_len": 9})
     return made
+
+
+def add_ngrams(workspace: Workspace) -> None:
+    """Two bigrams and the trigram that they make, for the rows of `encoded_workspace`."""
+    for name, pairs in {"bigrams": [[2, 5], [5, 6]], "trigrams": [[1, 2]]}.items():
+        write_array(workspace.encoded / f"{name}.npy", np.array(pairs, np.int32))
+    about = workspace.encoded / "encoding.json"
+    write_json(about, {**read_json(about), "bigrams": 2, "trigrams": 1})
