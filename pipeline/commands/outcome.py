@@ -25,15 +25,19 @@ def committed_metrics(workspace: Workspace) -> Mapping[str, Any] | None:
     return committed if isinstance(committed, dict) and "dataset" in committed else None
 
 
-def table(metrics: Mapping[str, Any], use: str, *, width: int) -> Iterator[str]:
-    """The metrics on test, a line per model; ✓ marks the one to use.
+def table(
+    metrics: Mapping[str, Any], comparison: Mapping[str, Any], *, width: int
+) -> Iterator[str]:
+    """The metrics on test, a line per model; ✓ marks the one to use, – what has no seeds.
 
     What doesn't fit into the width goes below, with the models' names again.
     """
     rows = dict(table_rows(metrics["models"]))
-    marked = [f"{title} ✓" if title == use else title for title in rows]
+    marked = [f"{title} ✓" if title == comparison["use"] else title for title in rows]
     names = _column("test", marked, str.ljust)
-    blocks = [[names, _column("seeds", [str(about["seeds"]) for about in rows.values()])]]
+    fixed = {name for name, model in comparison["models"].items() if model["deterministic"]}
+    seeds = ["–" if title in fixed else str(about["seeds"]) for title, about in rows.items()]
+    blocks = [[names, _column("seeds", seeds)]]
     for metric in next(iter(rows.values()))["test"]:
         cells = [metric_and_sd(about["test"][metric], metric) for about in rows.values()]
         column = _column(METRIC_TITLES.get(metric, metric), cells)

@@ -89,9 +89,7 @@ def run(workspace: Workspace, jobs: int, cluster: str | None, dvc: list[str]) ->
         _track(workspace)
     metrics = read_json(workspace.metrics)
     comparison = read_json(workspace.comparison)
-    progress.say(
-        "\n" + "\n".join(outcome.table(metrics, comparison["use"], width=progress.width()))
-    )
+    progress.say("\n" + "\n".join(outcome.table(metrics, comparison, width=progress.width())))
     progress.say("\n" + progress.paragraph(comparison["headline"]))
     outcome.say_trust(workspace)
     if suggestions := advice(workspace):

@@ -18,23 +18,30 @@ def metrics(accuracy, *, model="bilstm", sd=0.01):
     return {"dataset": "demo", "models": {model: {"seeds": 3, "test": value}}}
 
 
+def compared(use, *, deterministic=False):
+    """What the table takes of a comparison.json."""
+    return {"use": use, "models": {"bilstm": {"deterministic": deterministic}}}
+
+
 def test_the_table_has_a_line_for_each_model_with_its_spread():
     """Mean ± sd; a dash for what is undefined; no ± for a single run; ✓ for the one to use."""
-    head, line = outcome.table(metrics(0.91234), "tfidf", width=80)
+    head, line = outcome.table(metrics(0.91234), compared("tfidf"), width=80)
     assert head == "test    seeds  accuracy, %  ROC AUC"
     assert line == "bilstm      3   91.2 ± 1.0        –"
-    (_, line) = outcome.table(metrics(0.9, sd=None), "bilstm", width=80)
+    (_, line) = outcome.table(metrics(0.9, sd=None), compared("bilstm"), width=80)
     assert line.split() == ["bilstm", "✓", "3", "90.0", "–"]
+    (_, line) = outcome.table(metrics(0.9), compared("", deterministic=True), width=80)
+    assert line.split()[:2] == ["bilstm", "–"]
 
 
 def test_the_table_continues_below_what_fits_the_terminal():
     """With the models' names again; nothing is cut, however narrow the terminal."""
-    shown = list(outcome.table(metrics(0.91234), "tfidf", width=30))
+    shown = list(outcome.table(metrics(0.91234), compared("tfidf"), width=30))
     assert shown == [
         "test    seeds  accuracy, %", "bilstm      3   91.2 ± 1.0", "",
         "test    ROC AUC", "bilstm        –",
     ]  # fmt: skip
-    assert len(list(outcome.table(metrics(0.91234), "tfidf", width=1))) == 8
+    assert len(list(outcome.table(metrics(0.91234), compared("tfidf"), width=1))) == 8
 
 
 def test_paragraphs_fit_the_terminal(monkeypatch):
