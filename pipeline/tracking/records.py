@@ -347,7 +347,7 @@ def _compared(document: Mapping[str, Any]) -> dict[str, float]:
         f"versus_{metric}/{name}": model["test"][metric]["mean"]
         for name, model in document["models"].items()
     } | {
-        f"ensemble_{metric}/{name}": model["ensemble"]["test"][metric]["mean"]
+        f"versus_ensemble_{metric}/{name}": model["ensemble"]["test"][metric]["mean"]
         for name, model in document["models"].items()
         if model["ensemble"]
     }
