@@ -1,5 +1,6 @@
-"""The command line: one module per command, which owns its arguments; `outcome` shows a result.
+"""The command line: one module per command, which owns its arguments.
 
+`cells` has what commands that train share, `outcome` what the terminal shows of a result.
 Every start calls each module's `add_parser`, so heavy libraries are imported in `run`.
 """
 

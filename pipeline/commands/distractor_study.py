@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.commands import Subparsers
-from pipeline.commands.suggestion_study import add_cases, run_cases
+from pipeline.commands.cells import add_cases, measure_cases
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -22,18 +22,11 @@ def run(workspace: Workspace, **options: Any) -> None:
         PipelineError: cells that ran side by side failed.
         DataError: the texts are too few or have no neutral sentences.
     """
-    from pipeline.core.files import write_bytes, write_csv
-    from pipeline.core.params import load_params
+    from pipeline.core.files import write_bytes
 
     part = workspace.distractor_study
-    finished = run_cases(workspace, part, document="docs/results.md", **options)
-    if not finished:
-        return
-    with quiet_imports():
-        from pipeline.studies.distractor import figure
-        from pipeline.studies.suggestion import intervals
+    if rows := measure_cases(workspace, part, **options):
+        with quiet_imports():
+            from pipeline.studies.distractor import figure
 
-    rows = intervals.measure(part, load_params(workspace.params).evaluate, finished)
-    if rows:
-        write_csv(part.results / "intervals.csv", rows)
         write_bytes(part.results / "accuracy_by_length.png", figure.draw(rows))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
 from pipeline.commands import Subparsers
-from pipeline.commands.repro import add_jobs
+from pipeline.commands.cells import add_jobs
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
 from pipeline.repository import dvc_repro, init_dvc

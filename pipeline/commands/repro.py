@@ -1,12 +1,12 @@
 """`repro`: DVC runs the stages, MLflow is updated, and the terminal shows the answer."""
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
 from pipeline.commands import Subparsers, outcome
 from pipeline.commands.advise import advice
+from pipeline.commands.cells import add_jobs
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
 from pipeline.repository import dvc_repro, init_dvc
@@ -14,8 +14,6 @@ from pipeline.workspace import COMPLETE, Workspace
 
 if TYPE_CHECKING:
     from pipeline.core.params import Params
-
-MOST_JOBS = 256  # each is a process with a TensorFlow of its own
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -28,19 +26,6 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("dvc", nargs="*", help="passed on to `dvc repro`", metavar="ARG")
     parser.set_defaults(run=run)
-
-
-def add_jobs(parser: argparse.ArgumentParser) -> None:
-    """Add the number of trainings at a time."""
-    parser.add_argument(
-        "--jobs", type=_count, default=1, metavar="N", help="trainings at a time (default: 1)"
-    )
-
-
-def _count(written: str) -> int:
-    if not (written.isdecimal() and 1 <= int(written) <= MOST_JOBS):
-        raise argparse.ArgumentTypeError(f"a number from 1 to {MOST_JOBS}, not {written!r}")
-    return int(written)
 
 
 def run(workspace: Workspace, jobs: int, cluster: str | None, dvc: list[str]) -> None:

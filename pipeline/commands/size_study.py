@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.commands import Subparsers
-from pipeline.commands.suggestion_study import add_cases, run_cases
+from pipeline.commands.cells import add_cases, measure_cases
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -21,17 +21,11 @@ def run(workspace: Workspace, **options: Any) -> None:
         ParamsError: `source` or a parameter file is wrong.
         PipelineError: cells that ran side by side failed.
     """
-    from pipeline.core.files import write_bytes, write_csv
-    from pipeline.core.params import load_params
+    from pipeline.core.files import write_bytes
 
     part = workspace.size_study
-    finished = run_cases(workspace, part, document="docs/results.md", **options)
-    if not finished:
-        return
-    with quiet_imports():
-        from pipeline.studies.suggestion import figure, intervals
+    if rows := measure_cases(workspace, part, **options):
+        with quiet_imports():
+            from pipeline.studies.suggestion import figure
 
-    rows = intervals.measure(part, load_params(workspace.params).evaluate, finished)
-    if rows:
-        write_csv(part.results / "intervals.csv", rows)
         write_bytes(part.results / "accuracy_by_rows.png", figure.draw(rows))

@@ -1,14 +1,9 @@
 """`suggestion-study`: train on data of several kinds and sizes as `data add` suggests."""
 
-import argparse
-from collections.abc import Callable
 from typing import Any
 
-from pipeline import progress
 from pipeline.commands import Subparsers
-from pipeline.commands.repro import add_jobs
-from pipeline.core.runtime import quiet_imports
-from pipeline.errors import ParamsError
+from pipeline.commands.cells import add_cases, run_cases
 from pipeline.workspace import Workspace
 
 
@@ -16,45 +11,6 @@ def add_parser(commands: Subparsers) -> None:
     """Add the command."""
     about = "train with suggested parameters on data of several kinds and sizes"
     add_cases(commands, "suggestion-study", about, run)
-
-
-def add_cases(
-    commands: Subparsers, name: str, about: str, run: Callable[..., None]
-) -> argparse.ArgumentParser:
-    """Add the command of a study of cases, whose cells git keeps."""
-    parser = add_study(commands, name, about, run)
-    parser.add_argument(
-        "--anew", action="store_true", help="run again what other code made, and git has kept"
-    )
-    parser.add_argument(
-        "--summarize",
-        action="store_true",
-        help="run nothing, and write tables and figures of what is finished",
-    )
-    return parser
-
-
-def add_study(
-    commands: Subparsers, name: str, about: str, run: Callable[..., None]
-) -> argparse.ArgumentParser:
-    """Add the command of a study of datasets, with an argument for local copies of them."""
-    parser = commands.add_parser(name, description=about)
-    parser.set_defaults(run=run)
-    add_cells(parser)
-    parser.add_argument(
-        "--source",
-        action="append",
-        default=[],
-        metavar="DATASET=PATH",
-        help="a local copy of a dataset, instead of its path in params.yaml",
-    )
-    return parser
-
-
-def add_cells(parser: argparse.ArgumentParser) -> None:
-    """Add which cells of a study run, and how many at a time."""
-    add_jobs(parser)
-    parser.add_argument("--only", metavar="CELL", help="run that one alone, without a summary")
 
 
 def run(workspace: Workspace, **options: Any) -> None:
@@ -65,66 +21,3 @@ def run(workspace: Workspace, **options: Any) -> None:
         PipelineError: cells that ran side by side failed.
     """
     run_cases(workspace, workspace.suggestion_study, document="docs/own-data.md", **options)
-
-
-def run_cases(
-    workspace: Workspace,
-    part: Workspace,
-    *,
-    source: list[str],
-    jobs: int,
-    only: str | None,
-    anew: bool,
-    summarize: bool,
-    document: str,
-) -> list[str]:
-    """Run a study of cases, and show its results.
-
-    Args:
-        workspace: the project's files.
-        part: the study's.
-        source: DATASET=PATH of local copies.
-        jobs: cells at a time.
-        only: the cell that runs alone.
-        anew: whether cells that other code made are made again.
-        summarize: whether nothing is run.
-        document: which holds its table.
-
-    Returns:
-        The cells that are finished; none after one that ran alone.
-
-    Raises:
-        ParamsError: `source` or a parameter file is wrong.
-        PipelineError: cells that ran side by side failed.
-    """
-    paths = local_copies(source)
-    with quiet_imports():
-        from pipeline.studies.suggestion.cases import run_study, study_cells
-
-    rows = run_study(workspace, part, paths, jobs=jobs, only=only, anew=anew, train=not summarize)
-    progress.say("")
-    for row in rows:
-        size = row["target"] or f"{row['rows']:,} rows"
-        if "place" in row:
-            size = f"{row['length']:,} tokens, {row['place']}"
-        model = f"{row['model']}-{row['seed']}" if row["seed"] != "" else row["model"]
-        progress.say(f"{row['dataset']:<8}{size:>20}  {model:<28}{row['metric']} {row['test']}")
-    if only is not None:
-        return []
-    progress.say(f"\nnext: make docs (writes the table in {document})")
-    cells = study_cells(workspace, part, paths)
-    return [name for name, cell in cells.items() if cell.kept.valid]
-
-
-def local_copies(source: list[str]) -> dict[str, str]:
-    """Dataset → path, from DATASET=PATH.
-
-    Raises:
-        ParamsError: a path is missing.
-    """
-    paths = dict(one.partition("=")[::2] for one in source)
-    if not all(paths.values()):
-        raise ParamsError(
-            f"--source {' '.join(source)}: a path is missing.", fix="--source imdb=FOLDER"
-        )
-    return paths
