@@ -2,7 +2,7 @@
 
 Whoever trains it next goes on from there. A checkpoint names the inputs that it is valid for: one
 of other parameters is not used. Projects with one remote may replace each other's; then the next
-node begins anew.
+node starts over.
 """
 
 import subprocess

@@ -200,7 +200,7 @@ class TestMake:
         assert "-m pipeline data add my 'own' $reviews.csv mine" in checkout.asked
 
     def test_a_text_reaches_the_command_as_it_was_typed(self, checkout):
-        """Neither make nor the shell reads quotes, blanks, dollars or backquotes in it."""
+        """Neither make nor the shell reads quotes, spaces, dollars or backquotes in it."""
         text = """It's "fun" for $5, `or` $(so)  \\ -- really"""
         checkout.make("predict", f"TEXT={text}")
         assert f"-m pipeline predict --explain -- {text}" in checkout.asked

@@ -44,7 +44,7 @@ def commit(root, message):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A project that has run once, in a path with blanks and letters beyond ASCII.
+    """A project that has run once, in a path with spaces and letters beyond ASCII.
 
     And the seconds that each of its stages took, its files, and what MLflow holds of it.
     """

@@ -109,7 +109,7 @@ def check(request: Request) -> None:
     if len(text) > 1:
         raise UsageError(
             f"{len(text)} texts were given, the first of them {text[0]!r}.",
-            fix="put a text with blanks in quotes; for several texts use --file.",
+            fix="put a text with spaces in quotes; for several texts use --file.",
         )
     if request.column is not None and (file in {None, "-"} or str(file).lower().endswith(".txt")):
         raise UsageError(

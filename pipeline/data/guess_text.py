@@ -71,7 +71,7 @@ def text_source(
     notes = [f"The text is {listed(text)}, the label {label!r}: {len(names):,} classes, {shown}."]
     if alike := _spelled_alike(names):
         notes.append(
-            f"The classes {listed(alike)} differ only in case or blanks: if they are one, write "
+            f"The classes {listed(alike)} differ only in case or spaces: if they are one, write "
             "them alike."
         )
     rare = [name for name in names if classes.counts[name] == 1]
@@ -93,12 +93,12 @@ def text_source(
 
 
 def _written(name: str) -> str:
-    """A class's name; in quotes where blanks at an end would not be seen."""
+    """A class's name; in quotes where spaces at an end would not be seen."""
     return name if name == name.strip() else repr(name)
 
 
 def _spelled_alike(names: Sequence[str]) -> list[str]:
-    """The first names that are the same but for case and blanks; empty if there are none."""
+    """The first names that are the same but for case and spaces; empty if there are none."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(" ".join(name.casefold().split()), []).append(name)

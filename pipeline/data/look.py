@@ -49,7 +49,7 @@ class Look:
         return len(self.places)
 
     def joined(self, names: Sequence[str]) -> list[str]:
-        """These columns' values of each row, joined by a blank."""
+        """These columns' values of each row, joined by a space."""
         return times.join([self.columns[name].values for name in names])
 
 

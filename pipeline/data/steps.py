@@ -33,7 +33,7 @@ def read_times(
 
     Args:
         table: the rows.
-        columns: one, or several that are joined by a blank.
+        columns: one, or several that are joined by a space.
         pattern: their format, as for `strptime`; None: ISO 8601 or integers.
         place: locates a row.
 

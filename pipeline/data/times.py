@@ -66,7 +66,7 @@ def find_formats(values: Sequence[str], *, clock: bool = False) -> list[str]:
 
 
 def join(columns: Sequence[Sequence[Any]]) -> list[str]:
-    """The columns' values of each row as text, joined by a blank; 5.0 is written 5."""
+    """The columns' values of each row as text, joined by a space; 5.0 is written 5."""
     return [" ".join(map(_written, row)) for row in zip(*columns, strict=True)]
 
 

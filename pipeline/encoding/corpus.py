@@ -19,7 +19,7 @@ from pipeline.encoding.text import encode_texts
 from pipeline.encoding.tokenizer import Tokenizer, train_tokenizer
 from pipeline.errors import DataError
 
-# Reads a raw split anew, a part of its rows after the other: it may be larger than memory.
+# Reads a raw split again, a part of its rows after the other: it may be larger than memory.
 Parts = Callable[[], Iterable[pa.Table]]
 
 

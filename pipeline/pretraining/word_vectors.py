@@ -57,7 +57,7 @@ def word_vectors(
 
 
 class _Sentences:
-    """The texts' known words, read anew for each epoch."""
+    """The texts' known words, read again for each epoch."""
 
     def __init__(self, rows: Sequences, vocabulary_size: int) -> None:
         self._rows = rows

@@ -44,7 +44,7 @@ class Checkpoint:
             self.path.replace(aside)
             progress.say(
                 f"The checkpoint {self.path.name} can't be read ({str(error)[:100]}): it is set "
-                f"aside as {aside}, and training begins anew."
+                f"aside as {aside}, and training starts over."
             )
             return None
         return arrays if str(arrays.pop("fingerprint", "")) == self.fingerprint else None

@@ -149,7 +149,7 @@ def test_a_class_without_training_rows_is_never_predicted():
 
 
 def test_chinese_is_split_into_characters():
-    """No blanks between the words, and yet the telling characters are found."""
+    """No spaces between the words, and yet the telling characters are found."""
     fitted = fit(["这部电影很差", "剧情太差了"], ["这部电影很好", "剧情太好了"])
     assert (fitted.predictions["test"].labels == fitted.predictions["test"].targets).all()
     assert "差" in [word["ngram"] for word in fitted.words["neg"]]

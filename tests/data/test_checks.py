@@ -98,7 +98,7 @@ def test_imbalance_and_look_alike_classes_are_noted() -> None:
 def test_what_nothing_can_be_learned_from_is_refused(
     rows: list[tuple[str, int]], classes: tuple[str, ...], words: str
 ) -> None:
-    """One class, too few rows, a class without a second row, nothing but blanks."""
+    """One class, too few rows, a class without a second row, nothing but spaces."""
     corpus = Corpus("own", classes, {"train": table(rows), "test": table([("z", 0)])}, {})
     with pytest.raises(DataError, match=words):
         checks.check_corpus(corpus)

@@ -11,7 +11,7 @@ class Page(HTMLParser):
 
     Attributes:
         elements: (tag, attributes) in order.
-        text: all text outside style and script, blanks collapsed.
+        text: all text outside style and script, white space collapsed.
         links: every address that an attribute points to.
     """
 
