@@ -37,7 +37,7 @@ def test_neighbours_are_learnt():
 
 @pytest.mark.parametrize("changes", [{}, {"state_dropout": 0.3, "patience": 5}])
 def test_learning_that_was_killed_goes_on_to_the_same_bytes(tmp_path, changes):
-    """Dropout, samples, optimizer and order included; another fingerprint begins anew."""
+    """Dropout, samples, optimizer and order included; another fingerprint starts over."""
     settings = SETTINGS.model_copy(update=changes)
     checkpoint, left = (
         Checkpoint(tmp_path / name, "these texts") for name in ("kept.npz", "left.npz")

@@ -84,7 +84,7 @@ def test_a_shift_has_its_share_of_the_rows_norm_and_leaves_padding():
 
 
 def test_a_model_can_be_taken_apart_twice():
-    """A training that begins anew on the same model."""
+    """A training that starts over on the same model."""
     model, batch = built("text", pooling="additive")
     first, again = (
         dense(adversarial.adversarial_gradients(model, LOSS, share=0.1)(batch, LABELS)[1])

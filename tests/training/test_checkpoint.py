@@ -41,13 +41,13 @@ DAMAGED = {
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_checkpoint_is_set_aside_with_a_word(tmp_path, capsys, content):
-    """Training begins anew, and saves and resumes as ever; nothing is deleted."""
+    """Training starts over, and saves and resumes as ever; nothing is deleted."""
     checkpoint = Checkpoint(tmp_path / "bilstm-1.npz", "now")
     checkpoint.path.write_bytes(content)
     assert checkpoint.restore() is None
     said = capsys.readouterr().out
     assert "The checkpoint bilstm-1.npz can't be read" in said
-    assert "training begins anew" in said
+    assert "training starts over" in said
     assert (tmp_path / "bilstm-1.npz.damaged").read_bytes() == content
     assert checkpoint.restore() is None
     assert capsys.readouterr().out == ""

@@ -186,7 +186,7 @@ def test_saving_checkpoints_changes_nothing(tmp_path):
 
 @pytest.mark.parametrize("state", ["of other inputs", "half-written", "missing"])
 def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, state):
-    """Changed data, parameters or code begin anew; so does a damaged file."""
+    """Changed data, parameters or code start over; so does a damaged file."""
     checkpoint = Checkpoint(tmp_path / "kept.npz", "these inputs")
     model, optimizer = built(strategies.recipe()), keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
