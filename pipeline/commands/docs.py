@@ -92,6 +92,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     intervals = workspace.interval_study.results / "results.csv"
     lengths = read_json(workspace.length_study.summary)
     distracted = _rows(workspace.distractor_study.results / "intervals.csv")
+    sized = _rows(workspace.size_study.results / "intervals.csv")
     parts = _rows(workspace.parts_study.results / "intervals.csv")
     of_parts = read_yaml(workspace.parts_study.params)
     pipeline = read_yaml(workspace.pipeline)
@@ -102,7 +103,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "overview": tables.overview(kept),
         "answer": tables.answer(
             kept,
-            study_tables.answers(lengths, distracted),
+            study_tables.answers(lengths, distracted, sized),
             {
                 one.dataset: together.sentence(beside[one.dataset], one.comparison["use"])
                 + (

@@ -13,18 +13,28 @@ from pipeline.explanation.names import CONTROLS
 Document = Mapping[str, Any]
 
 
-def answers(lengths: Document, distracted: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """What the studies of length say in short: of what texts they are → sentences.
+def answers(
+    lengths: Document,
+    distracted: Sequence[Mapping[str, str]],
+    sized: Sequence[Mapping[str, str]],
+) -> dict[str, str]:
+    """What the studies of length and size say in short: of what texts they are → sentences.
 
     Args:
         lengths: the length study's `summary.json`.
         distracted: the distractor study's intervals; none if it has not been run.
+        sized: the size study's intervals, likewise.
     """
     words = lengths["changes"]["to"].replace("-", "–")
     said = {f"Generated reviews of {words} words": _on_the_longest(lengths)}
     if distracted:
         longest = max((one["length"] for one in distracted), key=int)
         said["Short IMDB reviews among neutral sentences"] = at_length(distracted, longest)
+    if sized:
+        fewest, *_, most = dict.fromkeys(one["rows"] for one in sized)
+        said["Few IMDB reviews to train on, or many"] = " ".join(
+            _at_size(sized, number) for number in (fewest, most)
+        )
     return said
 
 
@@ -161,11 +171,12 @@ def sizes(results: Sequence[Mapping[str, str]]) -> str:
             for model, of_model in _by_model(results).items()
         ],
     )
-    said = [
-        f"> With {int(number):,} texts {_standing([r for r in results if r['rows'] == number])}"
-        for number in numbers
-    ]
-    return "\n\n".join([table, *said])
+    return "\n\n".join([table, *(f"> {_at_size(results, number)}" for number in numbers)])
+
+
+def _at_size(results: Sequence[Mapping[str, str]], number: str) -> str:
+    """How the models stand with that many texts."""
+    return f"With {int(number):,} texts {_standing([r for r in results if r['rows'] == number])}"
 
 
 def _standing(found: Sequence[Mapping[str, str]]) -> str:

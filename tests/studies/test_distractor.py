@@ -191,7 +191,7 @@ def test_the_answer_quotes_the_greatest_lengths():
         "Generated reviews of 230–270 words": "It leads. With the remedy of least validation loss "
         "for both: No lead."
     }
-    assert study_tables.answers(lengths, []) == told
+    assert study_tables.answers(lengths, [], []) == told
     numbers = {
         f"{name}{end}": "0.1" for name in ("difference", "change") for end in ("", "_low", "_high")
     }
@@ -207,4 +207,13 @@ def test_the_answer_quotes_the_greatest_lengths():
         "reaches 60.0 %. Compared with 200 tokens, these leads changed by: bilstm_max +10.0 (+10.0 "
         "to +10.0)."
     )
-    assert study_tables.answers(lengths, rows) == told
+    assert study_tables.answers(lengths, rows, []) == told
+    sized = [{**row, "rows": count} for count in ("202", "8032", "20003") for row in rows[:2]]
+    standing = (
+        "bilstm_max is the best, with 70.0 %. Against the last state, in points: bilstm_max +10.0 "
+        "(+10.0 to +10.0)."
+    )
+    told["Few IMDB reviews to train on, or many"] = (
+        f"With 202 texts {standing} With 20,003 texts {standing}"
+    )
+    assert study_tables.answers(lengths, rows, sized) == told
