@@ -27,7 +27,9 @@ def texts(vocabulary):
 def agrees(predictor, rows):
     """Whether shared states give the scores of cut sequences, in any number of batches."""
     predict = partial(inference.predict, predictor)
-    largest = max(1, np.abs(predict(rows)).max())  # of probabilities 1; of values, that is rounded
+    largest = max(
+        1.0, float(np.abs(predict(rows)).max())
+    )  # of probabilities 1; of values, that is rounded
     expected = candidates.leave_one_out(rows, predict)
     assert np.abs(expected).max() > 1e-3
     for at_once in (128, 4):
