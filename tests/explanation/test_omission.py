@@ -27,9 +27,8 @@ def texts(vocabulary):
 def agrees(predictor, rows):
     """Whether shared states give the scores of cut sequences, in any number of batches."""
     predict = partial(inference.predict, predictor)
-    largest = max(
-        1.0, float(np.abs(predict(rows)).max())
-    )  # of probabilities 1; of values, that is rounded
+    # Values of a regression may be large, and float32 rounds them by as much.
+    largest = max(1.0, float(np.abs(predict(rows)).max()))
     expected = candidates.leave_one_out(rows, predict)
     assert np.abs(expected).max() > 1e-3
     for at_once in (128, 4):
