@@ -66,7 +66,7 @@ def say_trust(workspace: Workspace) -> None:
     path = workspace.explanations / "faithfulness.json"
     for model, card in cards(read_json(path)).items() if path.exists() else ():
         if card["average"]:
-            progress.say(f"\nCan the weights of {model} be believed?")
+            progress.say(f"\nCan the weights of {model} be trusted?")
             progress.say(progress.bullets(lines(card)))
 
 

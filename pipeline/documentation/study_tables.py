@@ -31,9 +31,9 @@ def answers(
         longest = max((one["length"] for one in distracted), key=int)
         said["Short IMDB reviews among neutral sentences"] = at_length(distracted, longest)
     if sized:
-        fewest, *_, most = dict.fromkeys(one["rows"] for one in sized)
+        numbers = list(dict.fromkeys(one["rows"] for one in sized))
         said["Few IMDB reviews to train on, or many"] = " ".join(
-            _at_size(sized, number) for number in (fewest, most)
+            _at_size(sized, number) for number in dict.fromkeys((numbers[0], numbers[-1]))
         )
     return said
 

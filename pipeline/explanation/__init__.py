@@ -1,1 +1,1 @@
-"""What the attention weights show, and whether they can be believed."""
+"""What the attention weights show, and whether they can be trusted."""

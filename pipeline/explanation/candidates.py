@@ -1,6 +1,6 @@
 """Other scores of the steps beside attention: methods that might point better, and controls.
 
-A method claims to point at what changes the prediction. A control knows too little to be believed,
+A method claims to point at what changes the prediction. A control knows too little to be trusted,
 so a method that is no better than a control isn't either. All are measured alike: by the change
 when their highest steps are deleted, or kept alone, and by the known evidence.
 """

@@ -1,4 +1,4 @@
-"""The trust card: how far a model's explanation can be believed, figure by figure, in words."""
+"""The trust card: how far a model's explanation can be trusted, figure by figure, in words."""
 
 from collections.abc import Mapping
 from statistics import fmean
@@ -276,7 +276,7 @@ def markdown(cards: Mapping[str, Document]) -> str:
         line
         for model, card in cards.items()
         for line in (
-            f"# Can the weights of {model} be believed?"
+            f"# Can the weights of {model} be trusted?"
             if card["average"]
             else f"# What points best in {model}?",
             "",

@@ -146,6 +146,6 @@ def test_the_trust_card_is_said_if_there_is_one(tmp_path, capsys):
     write_json(workspace.explanations / "faithfulness.json", believed())
     outcome.say_trust(workspace)
     said = " ".join(capsys.readouterr().out.split())
-    assert said.startswith("Can the weights of bilstm_attention be believed? - As a pointer to")
+    assert said.startswith("Can the weights of bilstm_attention be trusted? - As a pointer to")
     assert "- As the reason for one prediction: No: other weights would have done." in said
     assert "- change with permuted weights: 0.31 (equal weights −0.02). How far the" in said

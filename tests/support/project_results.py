@@ -65,7 +65,7 @@ def write(root, configured, *, accuracy=None, code="1"):
     write_text(workspace.report, "<!doctype html><title>report</title>")
     write_text(workspace.plots / "roc.csv", "x,y\n0,0\n1,1\n")
     write_json(workspace.explanations / "faithfulness.json", believed())
-    write_text(workspace.explanations / "trust.md", "# Can the weights be believed?\n")
+    write_text(workspace.explanations / "trust.md", "# Can the weights be trusted?\n")
     return workspace
 
 
