@@ -6,8 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
-from pipeline.commands import Subparsers
-from pipeline.commands.cells import add_jobs
+from pipeline.commands import Subparsers, add_jobs
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
 from pipeline.repository import dvc_repro, init_dvc

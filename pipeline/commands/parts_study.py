@@ -2,7 +2,7 @@
 
 from pipeline import progress
 from pipeline.commands import Subparsers
-from pipeline.commands.cells import add_cases, local_copies
+from pipeline.commands.studies import add_cases, local_copies
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
-from pipeline.commands import Subparsers, outcome
+from pipeline.commands import Subparsers, add_jobs, outcome
 from pipeline.commands.advise import advice
-from pipeline.commands.cells import add_jobs
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import TrackingError
 from pipeline.repository import dvc_repro, init_dvc

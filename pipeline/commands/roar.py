@@ -2,7 +2,7 @@
 
 from pipeline import progress
 from pipeline.commands import Subparsers
-from pipeline.commands.cells import add_cells
+from pipeline.commands.studies import add_cells
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 

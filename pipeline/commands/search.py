@@ -1,7 +1,6 @@
 """`search`: search for a dataset's training recipe, by validation loss."""
 
-from pipeline.commands import Subparsers
-from pipeline.commands.cells import add_jobs
+from pipeline.commands import Subparsers, add_jobs
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import ParamsError
 from pipeline.workspace import Workspace

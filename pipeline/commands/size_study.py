@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.commands import Subparsers
-from pipeline.commands.cells import add_cases, measure_cases
+from pipeline.commands.studies import add_cases, measure_cases
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 

@@ -1,29 +1,14 @@
-"""What commands that train share: how many trainings at a time, and a study's cells."""
+"""What the studies' commands share: their arguments, and running their cells."""
 
 import argparse
 from collections.abc import Callable
 from typing import Any
 
 from pipeline import progress
-from pipeline.commands import Subparsers
+from pipeline.commands import Subparsers, add_jobs
 from pipeline.core.runtime import quiet_imports
 from pipeline.errors import ParamsError
 from pipeline.workspace import Workspace
-
-MOST_JOBS = 256  # each is a process with a TensorFlow of its own
-
-
-def add_jobs(parser: argparse.ArgumentParser) -> None:
-    """Add the number of trainings at a time."""
-    parser.add_argument(
-        "--jobs", type=_count, default=1, metavar="N", help="trainings at a time (default: 1)"
-    )
-
-
-def _count(written: str) -> int:
-    if not (written.isdecimal() and 1 <= int(written) <= MOST_JOBS):
-        raise argparse.ArgumentTypeError(f"a number from 1 to {MOST_JOBS}, not {written!r}")
-    return int(written)
 
 
 def add_cells(parser: argparse.ArgumentParser) -> None:
