@@ -1,7 +1,5 @@
 """`docs`: write the tables of README.md and docs/ from the results in git."""
 
-import contextlib
-import csv
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
 from pipeline.commands import Subparsers
+from pipeline.commands.studies import read_rows
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -91,15 +90,19 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     suggested = workspace.suggestion_study.results / "results.csv"
     intervals = workspace.interval_study.results / "results.csv"
     lengths = read_json(workspace.length_study.summary)
-    distracted = _rows(workspace.distractor_study.results / "intervals.csv")
-    sized = _rows(workspace.size_study.results / "intervals.csv")
-    parts = _rows(workspace.parts_study.results / "intervals.csv")
+    distracted = read_rows(workspace.distractor_study.results / "intervals.csv")
+    sized = read_rows(workspace.size_study.results / "intervals.csv")
+    parts, costs = (
+        read_rows(workspace.parts_study.results / f"{name}.csv") for name in ("intervals", "costs")
+    )
     of_parts = read_yaml(workspace.parts_study.params)
     pipeline = read_yaml(workspace.pipeline)
     assert isinstance(pipeline, dict)
     assert isinstance(of_parts, dict)
     return {
-        "demo": "\n\n".join(tables.models(one.metrics) for one in kept if one.dataset == "demo"),
+        "demo": "\n\n".join(
+            tables.models(one.metrics, one.comparison) for one in kept if one.dataset == "demo"
+        ),
         "overview": tables.overview(kept),
         "answer": tables.answer(
             kept,
@@ -107,7 +110,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
             {
                 one.dataset: together.sentence(beside[one.dataset], one.comparison["use"])
                 + (
-                    study_tables.best_parts(parts, of_parts)
+                    study_tables.best_parts(parts, costs, of_parts)
                     if one.dataset == of_parts["dataset"]
                     else ""
                 )
@@ -123,18 +126,16 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "length-study": study_tables.length_study(lengths),
         "learning": study_tables.learning(lengths),
         "remedies": study_tables.remedies(lengths),
-        "suggestion": study_tables.suggestion(_rows(suggested)),
+        "suggestion": study_tables.suggestion(read_rows(suggested)),
         "sizes": _measured(workspace.size_study, "accuracy_by_rows", study_tables.sizes),
-        "intervals": study_tables.intervals(_rows(intervals)),
+        "intervals": study_tables.intervals(read_rows(intervals)),
         "distractors": _measured(
             workspace.distractor_study, "accuracy_by_length", study_tables.distractors
         ),
-        "parts": study_tables.parts(parts, _rows(workspace.parts_study.results / "costs.csv"))
-        if parts
-        else _NOT_RUN,
+        "parts": study_tables.parts(parts, costs) if parts else _NOT_RUN,
         "roar": _roar(workspace.roar_study, study_tables.roar),
         "attention": _attention(workspace.attention_study, study_tables.attention),
-        "recipe": study_tables.recipe(_rows(trials)),
+        "recipe": study_tables.recipe(read_rows(trials)),
         **{name: _benchmark(workspace, name, table.markdown) for name in BENCHES},
         "parameters": parameters.document(),
         "licenses": licenses.table(workspace.root / "pyproject.toml"),
@@ -167,7 +168,7 @@ def _benchmark(
 
 def _measured(part: Workspace, picture: str, table: Callable[[list[dict[str, str]]], str]) -> str:
     """The intervals that a study measured, with their plot; a sentence if it has not been run."""
-    rows = _rows(part.results / "intervals.csv")
+    rows = read_rows(part.results / "intervals.csv")
     return _plotted(part, picture, table(rows)) if rows else _NOT_RUN
 
 
@@ -194,13 +195,6 @@ _NOT_RUN = "It has not been run yet: no results are in git."
 def _plotted(part: Workspace, picture: str, table: str) -> str:
     title = picture.replace("_", " ").capitalize()
     return f"{table}\n\n![{title}](../{part.part}/results/{picture}.png)"
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    """The rows of a study's CSV file; none if it has not been run."""
-    with contextlib.suppress(FileNotFoundError), table.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-    return []
 
 
 def keep_results(workspace: Workspace) -> Path:

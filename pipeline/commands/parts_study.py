@@ -2,7 +2,7 @@
 
 from pipeline import progress
 from pipeline.commands import Subparsers
-from pipeline.commands.studies import add_cases, local_copies
+from pipeline.commands.studies import add_cases, local_copies, read_rows
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -14,7 +14,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--costs",
         action="store_true",
-        help="only measure what an epoch of each finished case costs here",
+        help="only measure what an epoch of finished cases costs here; --anew: of all again",
     )
 
 
@@ -45,12 +45,13 @@ def run(
         from pipeline.studies.parts.summary import summarize as measure
 
     part = workspace.parts_study
-    cells = study_cells(workspace, part, paths, anew=anew)
+    cells = study_cells(workspace, part, paths, anew=anew and not costs)
     if costs:
         with quiet_imports():
             from pipeline.studies.parts.costs import measure as measure_costs
 
-        write_csv(part.results / "costs.csv", measure_costs(cells, progress.say))
+        table = part.results / "costs.csv"
+        write_csv(table, measure_costs(cells, progress.say, [] if anew else read_rows(table)))
         return
     rows = run_kept(
         workspace,

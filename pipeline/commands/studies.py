@@ -1,7 +1,10 @@
 """What the studies' commands share: their arguments, and running their cells."""
 
 import argparse
+import contextlib
+import csv
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pipeline import progress
@@ -48,6 +51,13 @@ def add_cases(
         help="run nothing, and write tables and figures of what is finished",
     )
     return parser
+
+
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a study's CSV file; none if it has not been run."""
+    with contextlib.suppress(FileNotFoundError), table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+    return []
 
 
 def local_copies(source: list[str]) -> dict[str, str]:

@@ -6,11 +6,13 @@ from typing import Any
 from pipeline.core.predictions import NAIVE_BAYES, TFIDF
 from pipeline.documentation.tables import STATES, decimals, markdown, with_ends
 from pipeline.evaluation.headline import model_title
+from pipeline.evaluation.pairwise import MINIMUM_SEEDS
 from pipeline.evaluation.results import aggregate
 from pipeline.evaluation.wording import listed, mean_and_sd, signed_points
 from pipeline.explanation.names import CONTROLS
 
 Document = Mapping[str, Any]
+HOUR = 60.0  # CPU minutes
 
 
 def answers(
@@ -214,11 +216,12 @@ def _with_interval(found: Mapping[str, str]) -> str:
 
 def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str]]) -> str:
     """The study of a recipe's parts: a row for each case and model, with what an epoch costs."""
-    minutes = {(one["case"], one["model"]): one["epoch_cpu_minutes"] for one in costs}
+    takes = {(one["case"], one["model"]): one for one in costs}
     rows = []
     for one in results:
         spread, together = one["accuracy_sd"], one["ensemble"]
         compared = one["difference"] and not one["repeats"]
+        cost = takes.get((one["case"], one["model"]), {})
         rows.append(
             [
                 f"`{one['case']}`" if one["case"] else "–",
@@ -226,28 +229,40 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
                 one["runs"] if one["case"] else "–",
                 f"{100 * float(one['validation']):.1f}",
                 _with_interval(one),
+                f"{100 * float(one['longest']):.1f}",
                 f"{100 * float(spread):.2f}" if spread else "–",
                 f"{100 * float(together):.1f}" if together else "–",
                 _points(one, "difference") if compared else "–",
-                minutes.get((one["case"], one["model"]), "–"),
+                cost.get("epoch_cpu_minutes", "–"),
+                cost.get("peak_memory_mb", "–"),
             ]
         )
     cases = dict.fromkeys(one["case"] for one in results if one["case"])
-    titles = ["case", "model", "seeds", "on validation, %", "on test, %", "sd over seeds, points"]
-    titles += ["ensemble, %", f"against `{next(iter(cases), '')}`, points"]
-    table = markdown([*titles, "an epoch, CPU minutes"], rows)
+    titles = ["case", "model", "seeds", "on validation, %", "on test, %", "longest twentieth, %"]
+    titles += ["sd over seeds, points", "ensemble, %", f"against `{next(iter(cases), '')}`, points"]
+    table = markdown([*titles, "an epoch, CPU minutes", "memory, MB"], rows)
     return "\n".join([table, *_within_cases(results)])
 
 
-def best_parts(results: Sequence[Mapping[str, str]], study: Mapping[str, Any]) -> str:
-    """In words: the best on validation, of those with three seeds or more.
+def best_parts(
+    results: Sequence[Mapping[str, str]],
+    costs: Sequence[Mapping[str, str]],
+    study: Mapping[str, Any],
+) -> str:
+    """In words: the best on validation, of those with three seeds that train within an hour.
 
     Left out are repetitions, and cases that hold out other rows for validation than the rest.
 
     Args:
         results: the rows of `intervals.csv`.
+        costs: those of `costs.csv`.
         study: `params.yaml` of the study.
     """
+    minutes = {(one["case"], one["model"]): float(one["epoch_cpu_minutes"]) for one in costs}
+
+    def quick(one: Mapping[str, str]) -> bool:
+        epoch = minutes.get((one["case"], one["model"]), float("inf"))
+        return epoch * int(one["epochs"]) <= HOUR
 
     def comparable(case: str) -> bool:
         changes = [study["parts"][part] for part in study["cases"][case].get("parts", ())]
@@ -257,7 +272,11 @@ def best_parts(results: Sequence[Mapping[str, str]], study: Mapping[str, Any]) -
     finished = [
         one
         for one in results
-        if one["case"] and not one["repeats"] and int(one["runs"]) >= 3 and comparable(one["case"])
+        if one["case"]
+        and not one["repeats"]
+        and int(one["runs"]) >= MINIMUM_SEEDS
+        and comparable(one["case"])
+        and quick(one)
     ]
     if not finished:
         return ""
@@ -265,7 +284,8 @@ def best_parts(results: Sequence[Mapping[str, str]], study: Mapping[str, Any]) -
     reached = f"{best['model']} reaches {_with_interval(best)} %"
     return (
         " In the [study of a recipe's parts](docs/results.md#parts-of-a-recipe), the best on "
-        f"validation is `{best['case']}`, with which {reached}."
+        "validation of what trains within an hour on one core is "
+        f"`{best['case']}`, with which {reached}."
     )
 
 

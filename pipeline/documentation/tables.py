@@ -64,16 +64,17 @@ def markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 # ── one dataset ──────────────────────────────────────────────────────────────────────────
 
 
-def models(metrics: Document) -> str:
+def models(metrics: Document, comparison: Document) -> str:
     """Every model's metrics on test, mean ± standard deviation over its seeds; its ensemble's."""
     described = metrics["models"]
+    fixed = {name for name, one in comparison["models"].items() if one["deterministic"]}
     names = list(next(iter(described.values()))["test"])
     return markdown(
         ["model", "seeds", "parameters", *(METRIC_TITLES.get(name, name) for name in names)],
         [
             [
                 f"`{model}`",
-                _seeds(about),
+                "–" if model in fixed else str(about["seeds"]),
                 f"{about['parameters']:,}",
                 *(metric_and_sd(about["test"][name], name) for name in names),
             ]
@@ -433,7 +434,7 @@ def _section(one: Kept) -> str:
         f"### {one.dataset}",
         one.provenance,
         f"Mean ± standard deviation over the seeds, on {rows['test']:,} test rows:",
-        models(one.metrics),
+        models(one.metrics, one.comparison),
         _quoted(one.comparison["headline"]),
         f"From {method['resamples']:,} bootstrap samples over test rows, Student's t over seeds:",
         pairs(one.comparison),
@@ -463,11 +464,6 @@ def _baseline(one: Kept) -> str:
 
 
 # ── cells ────────────────────────────────────────────────────────────────────────────────
-
-
-def _seeds(about: Document) -> str:
-    deterministic = all(value["sd"] is None for value in about["test"].values())
-    return "–" if deterministic and about["seeds"] == 1 else str(about["seeds"])
 
 
 def _interval(pair: Document, *, regression: bool) -> str:

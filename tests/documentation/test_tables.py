@@ -63,14 +63,17 @@ KEPT = Kept("adding", METRICS, COMPARISON, FAITHFULNESS, RECORD)
 
 
 def test_models_show_mean_and_spread():
-    """Small numbers keep their digits; a baseline has no seeds and no spread."""
-    lines = tables.models(METRICS).splitlines()
+    """Small numbers keep their digits; a baseline has no seeds, a network has one at least."""
+    lines = tables.models(METRICS, COMPARISON).splitlines()
     assert lines[0] == "| model | seeds | parameters | MSE |"
     assert lines[2:] == [
         "| `mean` | – | 1 | 0.500 |",
         "| `bilstm` | 3 | 1,200 | 0.100 ± 0.020 |",
         "| `bilstm_attention` | 3 | 1,300 | 0.0000200 ± 0.0000060 |",
     ]
+    single = {"seeds": 1, "parameters": 9, "test": {"mse": {"mean": 0.1, "sd": None}}}
+    once = {**METRICS, "models": {**METRICS["models"], "bilstm": single}}
+    assert "| `bilstm` | 1 | 9 | 0.100 |" in tables.models(once, COMPARISON)
 
 
 def test_the_overview_puts_every_pooling_beside_last_state_and_baseline():

@@ -12,6 +12,7 @@ from pipeline.core.sequences import Sequences
 from pipeline.encoding import batching
 from pipeline.errors import ParamsError, SpotlightError
 from pipeline.models.network import build_network
+from pipeline.studies import processes
 from pipeline.studies.benchmark import (
     accuracy,
     arithmetic,
@@ -21,7 +22,6 @@ from pipeline.studies.benchmark import (
     inference,
     losses,
     machine,
-    processes,
     single,
     table,
 )
@@ -59,7 +59,7 @@ class Here:
     """A worker without a process of its own: a process takes seconds to start."""
 
     def __init__(self, module, make=None, *arguments):
-        loaded = import_module(f"pipeline.studies.benchmark.{module}")
+        loaded = import_module(f"pipeline.studies.{module}")
         self._object = getattr(loaded, make)(*arguments) if make else loaded
 
     def call(self, method, *arguments):
@@ -221,7 +221,7 @@ class TestCorpus:
 def test_a_process_of_its_own_tells_its_own_memory():
     """Not that of the process that started it."""
     ballast = np.ones(400 * 2**17)  # 400 MB
-    _, peak = processes.alone("settings", "Sizes", 9, 9, 9, 9)
+    _, peak = processes.alone("benchmark.settings", "Sizes", 9, 9, 9, 9)
     assert 5 < peak < 300
     assert ballast.nbytes == 400 * 2**20
 

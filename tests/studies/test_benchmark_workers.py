@@ -7,8 +7,8 @@ import pytest
 from pipeline.core.sequences import Sequences, starts_of
 from pipeline.errors import SpotlightError
 from pipeline.studies.benchmark import table, workers
-from pipeline.studies.benchmark.processes import Timed
 from pipeline.studies.benchmark.settings import Sizes
+from pipeline.studies.processes import Timed
 from tests.support.bench_document import DOCUMENT
 
 ROWS = Sequences(

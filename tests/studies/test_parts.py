@@ -69,12 +69,16 @@ def test_each_case_is_trained_on_data_that_others_share(workspace, monkeypatch, 
     assert main(["parts-study", "--costs"]) == 0
     results, costs = (_rows(part.results / f"{name}.csv") for name in ("intervals", "costs"))
     assert [row["case"] for row in costs] == ["plain", "adversarial", "all"]
-    assert all(int(row["step_cpu_ms"]) > 0 for row in costs)
+    assert all(int(row["step_cpu_ms"]) > 0 < int(row["peak_memory_mb"]) for row in costs)
+    monkeypatch.setattr("pipeline.studies.parts.costs.alone", lambda *_: pytest.fail("measured"))
+    assert main(["parts-study", "--costs"]) == 0
+    assert _rows(part.results / "costs.csv") == costs
     summary = study_tables.parts(results, costs)
     assert "| – | `nb_logistic_regression` | – |" in summary
     assert "| `plain` | `bilstm_attention` | 2 |" in summary
     assert "| `all` | `bilstm` | 1 |" in summary
-    assert study_tables.best_parts(results, read_yaml(part.params)) == ""  # none has three seeds
+    best = study_tables.best_parts(results, costs, read_yaml(part.params))
+    assert best == ""  # none has three seeds
     assert "nb_logistic_regression" in capsys.readouterr().out
     # From git alone, nothing is made again.
     shutil.rmtree(part.scratch)
@@ -128,13 +132,15 @@ def test_a_gain_is_that_on_the_same_model_in_the_first_case(workspace):
         ("all", "bilstm", 1): 10,
     }
     part = workspace.parts_study
-    known = {"nb": np.arange(40) % 10 < 5, "group": np.arange(40) // 10}
+    rows = np.arange(40)
+    known = {"nb": rows % 10 < 5, "group": rows // 10, "length": np.where(rows % 10 < 8, 5, 9)}
     Kept(kept_path(part, "plain", "baselines"), "p", "c").write(Made([], known))
-    rows = [{"case": "", "model": "nb", "seed": "", "validation": "0.5"}]
+    rows = [{"case": "", "model": "nb", "seed": "", "validation": "0.5", "epochs": ""}]
     for (case, model, seed), tenths in right.items():
         made = Made([], {"test": np.arange(40) % 10 < tenths})
         Kept(kept_path(part, case, f"{model}-{seed}"), "p", "c").write(made)
-        rows.append({"case": case, "model": model, "seed": seed, "validation": f"0.{seed}"})
+        row = {"case": case, "model": model, "seed": seed, "validation": f"0.{seed}", "epochs": 1}
+        rows.append(row)
     of_nb, plain, adversarial, other = summarize(part, load_params(PARAMS).evaluate, rows)
     assert [float(one["accuracy"]) for one in (of_nb, plain, adversarial, other)] == pytest.approx(
         [0.5, 0.7, 0.9, 1.0]
@@ -142,6 +148,9 @@ def test_a_gain_is_that_on_the_same_model_in_the_first_case(workspace):
     assert (plain["runs"], plain["validation"]) == (2, "0.15")
     assert float(plain["accuracy_sd"]) == pytest.approx(0.02**0.5, rel=1e-5)
     assert float(adversarial["difference"]) == pytest.approx(0.2)
+    # The longest are the last two of ten: with 6, 8 and 9 right, none, none and one of the two.
+    assert [float(one["longest"]) for one in (of_nb, plain, adversarial, other)] == [0, 0, 0.5, 1]
+    assert float(adversarial["longest_gain"]) == 0.5
     assert [one["difference"] for one in (of_nb, plain, other)] == ["", "", ""]
 
 
@@ -149,7 +158,7 @@ def test_another_pretraining_is_compared_with_the_case_that_it_repeats(workspace
     """Its gain, the variance that it adds, and leads within the case, worked out by hand."""
     part = workspace.parts_study
     part.params.write_text(STUDY + AGAIN)
-    known = {"group": np.arange(40)}
+    known = {"group": np.arange(40), "length": np.arange(40)}
     Kept(kept_path(part, "plain", "baselines"), "p", "c").write(Made([], known))
     rows = []
     for case, model, tenths in [
@@ -160,7 +169,8 @@ def test_another_pretraining_is_compared_with_the_case_that_it_repeats(workspace
         for seed, right in enumerate(tenths, start=1):
             made = Made([], {"test": np.arange(40) % 10 < right})
             Kept(kept_path(part, case, f"{model}-{seed}"), "p", "c").write(made)
-            rows.append({"case": case, "model": model, "seed": seed, "validation": "0.5"})
+            row = {"case": case, "model": model, "seed": seed, "validation": "0.5", "epochs": "4"}
+            rows.append(row)
     plain, attention, last = summarize(part, load_params(PARAMS).evaluate, rows)
     assert float(attention["difference"]) == pytest.approx(0.3)
     # Sizes 2 and 3, means .6 and .9: between (.108 - .04 / 3) / 2.4
@@ -173,20 +183,32 @@ def test_another_pretraining_is_compared_with_the_case_that_it_repeats(workspace
     said = study_tables.parts(written, [])
     assert "- `repeated`: `bilstm` against `bilstm_attention`, in points: −10.0 (" in said
     assert "over such repetitions is estimated at 19.86." in said
+
+
+def test_the_best_parts_are_a_recipe_of_their_own_and_train_within_an_hour(workspace):
+    """Not a repetition, two seeds, another validation split, or more than sixty CPU minutes."""
+    part = workspace.parts_study
+    part.params.write_text(STUDY + AGAIN)
     study = read_yaml(part.params)
-    assert study_tables.best_parts(written, study) == ""  # a repetition isn't another recipe
-    another = [{**written[1], "case": "all", "repeats": ""}]
-    best = study_tables.best_parts(another, study)
-    assert "validation is `all`, with which bilstm_attention reaches 90.0 (" in best
+    found = {"model": "bilstm_attention", "runs": "3", "epochs": "4", "validation": "0.9"}
+    found |= {"case": "all", "repeats": ""}
+    found |= {"accuracy": "0.9", "accuracy_low": "0.8", "accuracy_high": "0.95"}
+    costs = [{"case": "all", "model": "bilstm_attention", "epoch_cpu_minutes": "15.0"}]
+    best = study_tables.best_parts([found], costs, study)
+    assert "on one core is `all`, with which bilstm_attention reaches 90.0 (80.0 to 95.0) %" in best
+    for other in ({"runs": "2"}, {"epochs": "5"}, {"case": "repeated", "repeats": "plain"}):
+        assert study_tables.best_parts([{**found, **other}], costs, study) == ""
+    assert study_tables.best_parts([found], [], study) == ""  # what it costs is not known
     study["parts"]["adversarial"]["encode"] = {"validation_share": 0.05}  # one of that case's parts
-    assert study_tables.best_parts(another, study) == ""
+    assert study_tables.best_parts([found], costs, study) == ""
 
 
 def test_an_ensemble_is_the_mean_of_probabilities(workspace):
     """Of three classes: the first one's is what is left; earlier cells have none."""
     part = workspace.parts_study
     part.params.write_text(STUDY + AGAIN)
-    Kept(kept_path(part, "plain", "baselines"), "p", "c").write(Made([], {"group": np.arange(3)}))
+    known = {"group": np.arange(3), "length": np.ones(3)}
+    Kept(kept_path(part, "plain", "baselines"), "p", "c").write(Made([], known))
     target = np.array([0, 1, 2])
     # <float16>[n, classes - 1]; alone, each run is right in two rows or one
     both = [[(0.1, 0.2), (0.2, 0.5), (0.1, 0.8)], [(0.3, 0.4), (0.7, 0.2), (0.1, 0.2)]]
@@ -195,8 +217,8 @@ def test_an_ensemble_is_the_mean_of_probabilities(workspace):
         right = np.column_stack([1 - found.sum(axis=1), found]).argmax(axis=1) == target
         made = Made([], {"test": right, "target": target, "p1": found[:, 0], "p2": found[:, 1]})
         Kept(kept_path(part, "plain", f"bilstm_attention-{seed}"), "p", "c").write(made)
-        row = {"case": "plain", "model": "bilstm_attention", "seed": seed, "validation": "0.5"}
-        rows.append(row)
+        about = {"case": "plain", "model": "bilstm_attention", "seed": seed}
+        rows.append({**about, "validation": "0.5", "epochs": 1})
     (plain,) = summarize(part, load_params(PARAMS).evaluate, rows)
     assert (float(plain["accuracy"]), plain["ensemble"]) == (pytest.approx(0.5), "1")
 

@@ -8,8 +8,8 @@ from pipeline.core import params
 from pipeline.core.files import read_json
 from pipeline.core.sequences import read_sequences
 from pipeline.errors import ParamsError
-from pipeline.studies.benchmark.processes import alone
 from pipeline.studies.benchmark.settings import Options
+from pipeline.studies.processes import alone
 from pipeline.workspace import Workspace
 
 TARGETS = (0.88, 0.90)
@@ -70,7 +70,7 @@ def measure(workspace: Workspace, options: Options, say: Callable[[str], object]
     }
     for seed in options.seeds:
         for implementation, (function, first) in implementations.items():
-            found, _ = alone("learning", function, first, train, validation, seed)
+            found, _ = alone("benchmark.learning", function, first, train, validation, seed)
             runs[implementation][seed] = found.result
             shown = "  ".join(
                 f"{epoch['val_accuracy']:.1%} after {epoch['seconds']:.0f} s"

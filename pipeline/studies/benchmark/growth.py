@@ -10,8 +10,8 @@ from pipeline.baselines.ngrams import Texts
 from pipeline.core.sequences import Sequences
 from pipeline.evaluation.significance import Bootstrap, paired_difference
 from pipeline.studies.benchmark import corpus
-from pipeline.studies.benchmark.processes import Timed, alone, timed
 from pipeline.studies.benchmark.settings import Options
+from pipeline.studies.processes import Timed, alone, timed
 
 BASELINES: dict[str, Callable[..., Any]] = {"TF-IDF": fit_tfidf, "naive Bayes": fit_naive_bayes}
 RESAMPLED = (10_000, 100_000, 1_000_000)  # rows
@@ -34,7 +34,7 @@ def measure(
     sizes = {"vocabulary": options.vocabulary, "max_len": options.max_len, "seed": options.seed}
 
     def add(part: str, about: dict[str, Any], *arguments: Any) -> None:
-        told, peak = alone("growth", *arguments)
+        told, peak = alone("benchmark.growth", *arguments)
         of_work: Timed = told.result
         measured = {"cpu_seconds": of_work.cpu_seconds, "peak_mb": peak}
         found[part].append({**about, **measured, "features": of_work.result})

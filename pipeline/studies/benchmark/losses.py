@@ -9,8 +9,8 @@ from scipy.stats import ttest_ind
 
 from pipeline.core.sequences import Sequences
 from pipeline.evaluation.significance import holm
-from pipeline.studies.benchmark.processes import alone
 from pipeline.studies.benchmark.settings import NAMES, Options
+from pipeline.studies.processes import alone
 
 TRAININGS = {"spotlight": "spotlight", "keras": "keras_fit"}  # functions of `learning`
 _VALIDATION = 0.2
@@ -39,7 +39,7 @@ def measure(rows: Sequences, options: Options, say: Callable[[str], object]) -> 
     }
     for seed in options.seeds:
         for implementation, function in TRAININGS.items():
-            found, _ = alone("learning", function, options, train, validation, seed)
+            found, _ = alone("benchmark.learning", function, options, train, validation, seed)
             runs[implementation][seed] = found.result
             shown = "  ".join(f"{epoch['val_loss']:.4f}" for epoch in found.result)
             say(f"  seed {seed}  {NAMES[implementation]:<12} validation loss  {shown}")

@@ -26,8 +26,8 @@ from pipeline.studies.benchmark import (
     workers,
 )
 from pipeline.studies.benchmark.implementations import IMPLEMENTATIONS
-from pipeline.studies.benchmark.processes import alone
 from pipeline.studies.benchmark.settings import NAMES, PREDICTING, Options
+from pipeline.studies.processes import alone
 from pipeline.workspace import Workspace
 
 
@@ -64,7 +64,7 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
     progress.say(f"{len(rows):,} rows, {int(rows.lengths.sum()):,} tokens: {found.about}\n")
     document: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": alone("machine", "facts", options.threads)[0].result,
+        "machine": alone("benchmark.machine", "facts", options.threads)[0].result,
         "sizes": asdict(options.sizes),
         "corpus": found.about,
     }
@@ -80,7 +80,9 @@ def _measure(workspace: Workspace, options: Options) -> dict[str, Any]:
             case "single":
                 reviews = inference.one_by_one(rows)
                 comparable = _installed(["onnx"])
-                measured = comparable and alone("single", "measure", reviews, options)[0].result
+                measured = (
+                    comparable and alone("benchmark.single", "measure", reviews, options)[0].result
+                )
             case "length":
                 measured = scaling.by_length(options, progress.say)
             case "rows":

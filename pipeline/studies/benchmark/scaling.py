@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from pipeline.core.files import sha256, temporary_folder, write_json
 from pipeline.data.card import ROW_GROUP
 from pipeline.studies.benchmark import corpus
-from pipeline.studies.benchmark.processes import alone
 from pipeline.studies.benchmark.settings import Options
 from pipeline.studies.benchmark.throughput import start
+from pipeline.studies.processes import alone
 from pipeline.workspace import Workspace
 
 Say = Callable[[str], object]
@@ -59,9 +59,9 @@ def by_rows(
             say(f"  {rows['train']:,} rows, {rows['test']:,} test rows")
             for stage in options.stages:
                 if stage == "evaluate":
-                    alone("stages_alone", "draw_results", str(folder))
+                    alone("benchmark.stages_alone", "draw_results", str(folder))
                 arguments = ("train",) if stage == "train" else ("run", stage)
-                told, peak = alone("stages_alone", *arguments, str(folder))
+                told, peak = alone("benchmark.stages_alone", *arguments, str(folder))
                 if stage == "train":
                     about |= told.result
                 about[stage] = {

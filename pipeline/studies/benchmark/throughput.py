@@ -11,8 +11,8 @@ from pipeline.core.sequences import Sequences
 from pipeline.studies.benchmark import arithmetic
 from pipeline.studies.benchmark.arithmetic import Order
 from pipeline.studies.benchmark.implementations import IMPLEMENTATIONS
-from pipeline.studies.benchmark.processes import worker
 from pipeline.studies.benchmark.settings import NAMES, Options
+from pipeline.studies.processes import worker
 
 Say = Callable[[str], object]
 Rates = dict[str, list[float]]  # implementation → its rate in each repeat
@@ -37,7 +37,7 @@ def measure(
     by_cpu: Rates = {implementation: [] for implementation in implementations}
     limits: list[float] = []
     with ExitStack() as stack:
-        multiplier = stack.enter_context(worker("machine", "Multiplier", options.threads))
+        multiplier = stack.enter_context(worker("benchmark.machine", "Multiplier", options.threads))
         workers = {
             implementation: stack.enter_context(start(implementation, rows, options))
             for implementation in implementations
@@ -86,7 +86,7 @@ def start(implementation: str, rows: Sequences, options: Options) -> Any:
     """An implementation in its own process."""
     place = IMPLEMENTATIONS[implementation]
     return worker(
-        place.module,
+        f"benchmark.{place.module}",
         place.name,
         options.sizes,
         rows,

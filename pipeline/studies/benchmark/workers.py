@@ -17,8 +17,8 @@ from pipeline.core.sequences import Sequences
 from pipeline.errors import SpotlightError
 from pipeline.studies.benchmark import arithmetic
 from pipeline.studies.benchmark.arithmetic import Order
-from pipeline.studies.benchmark.processes import Timed, Worker
 from pipeline.studies.benchmark.settings import Options
+from pipeline.studies.processes import Timed, Worker
 
 MACHINES = (2, 8, 64)
 GIGABITS = 10  # a second, between machines
@@ -60,7 +60,7 @@ def measure(rows: Sequences, options: Options, say: Callable[[str], object]) -> 
 
         def start(core: int, config: str) -> Worker:
             given = (options.sizes, rows, batch_size, core, config)
-            made = Worker("implementations.pinned", "Pinned", *given)
+            made = Worker("benchmark.implementations.pinned", "Pinned", *given)
             stack.callback(made.close)
             return made
 

@@ -1,7 +1,7 @@
-"""What an epoch of each case costs on this machine: CPU time of its steps."""
+"""What an epoch of each case costs on this machine: CPU time of its steps, and memory."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from math import ceil
 from typing import Any
@@ -12,59 +12,74 @@ import numpy as np
 from pipeline.core.sequences import Sequences, read_sequences
 from pipeline.studies.kept import Cell, Row
 from pipeline.studies.parts.runs import Training
+from pipeline.studies.processes import alone
 from pipeline.training.loop import train_model
 
 _STEPS = 8  # that are measured
 _FIRST = 2  # that don't count: functions are compiled in them
 
 
-def measure(cells: Mapping[str, Cell], say: Callable[[str], object]) -> list[Row]:
+def measure(
+    cells: Mapping[str, Cell], say: Callable[[str], object], known: Sequence[Row] = ()
+) -> list[Row]:
     """A row for each case and model of which a run is finished: what its training takes.
 
-    It is reckoned from the CPU time of some steps. What an epoch takes besides, validation and the
-    checkpoint, isn't counted.
+    It is reckoned from the CPU time of some steps, each case in a process of its own. What an epoch
+    takes besides, validation and the checkpoint, isn't counted.
 
     Args:
         cells: the study's.
         say: called with each row.
+        known: rows that were measured before, and aren't again.
 
     Raises:
         ParamsError: there are no rows without labels.
+        SpotlightError: memory ran out.
     """
+    measured = {(row["case"], row["model"]): dict(row) for row in known}
     trainings = [
         cell.make for cell in cells.values() if isinstance(cell.make, Training) and cell.kept.valid
     ]
     rows: list[Row] = []
     for (case, model), some in groupby(trainings, lambda one: (one.case, one.model)):
-        training = next(some)
-        training.data.prepare()
-        run = training.run()
-        keras.backend.clear_session()  # layers are numbered per process
-        train = read_sequences(run.data / "train.parquet")
-        clock = _Clock()
-        train_model(
-            run.build_network(),
-            _sample(train, _STEPS * run.recipe.batch_size),
-            _sample(read_sequences(run.data / "validation.parquet"), run.recipe.batch_size),
-            run.recipe.model_copy(update={"epochs": 1}),
-            task=run.about["task"],
-            seed=run.seed,
-            unlabeled=run.read_unlabeled(),
-            name=case,
-            callbacks=[clock],
-        )
-        steps = ceil(len(train) / run.recipe.batch_size)
-        seconds = float(np.mean(np.diff(clock.ends)[_FIRST - 1 :]))
-        rows.append(
-            {
+        if (case, model) not in measured:
+            training = next(some)
+            training.data.prepare()
+            told, peak = alone("parts.costs", "time_steps", training)
+            steps, seconds = told.result
+            measured[case, model] = {
                 "case": case,
                 "model": model,
                 "step_cpu_ms": round(1000 * seconds),
                 "epoch_cpu_minutes": round(steps * seconds / 60, 1),
+                "peak_memory_mb": round(peak),
             }
-        )
-        say(f"{case}, {model}: {rows[-1]['epoch_cpu_minutes']} CPU minutes an epoch")
+            say(
+                f"{case}, {model}: {measured[case, model]['epoch_cpu_minutes']} CPU minutes an "
+                f"epoch, {peak:,.0f} MB"
+            )
+        rows.append(measured[case, model])
     return rows
+
+
+def time_steps(training: Training) -> tuple[int, float]:
+    """How many steps an epoch has, and how many seconds of CPU time one takes."""
+    run = training.run()
+    train = read_sequences(run.data / "train.parquet")
+    clock = _Clock()
+    train_model(
+        run.build_network(),
+        _sample(train, _STEPS * run.recipe.batch_size),
+        _sample(read_sequences(run.data / "validation.parquet"), run.recipe.batch_size),
+        run.recipe.model_copy(update={"epochs": 1}),
+        task=run.about["task"],
+        seed=run.seed,
+        unlabeled=run.read_unlabeled(),
+        name=training.case,
+        callbacks=[clock],
+    )
+    seconds = np.diff(clock.ends)[_FIRST - 1 :]
+    return ceil(len(train) / run.recipe.batch_size), float(seconds.mean())
 
 
 def _sample(rows: Sequences, count: int) -> Sequences:

@@ -173,7 +173,10 @@ class Data:
             pretrain.run(self.learned)
 
     def baselines(self) -> Made:
-        """Measure the linear baselines; with them goes which test rows are resampled together."""
+        """Measure the linear baselines.
+
+        With them goes which test rows are resampled together, and their lengths before truncation.
+        """
         own = self._encoded
         reference.run(own)
         task = read_json(own.encoded / "encoding.json")["task"]
@@ -188,6 +191,8 @@ class Data:
             right["group"] = read_table(path, ["group"])["group"].to_numpy()
         else:
             right["group"] = np.arange(len(found["test"]))
+        table = read_table(own.encoded / "test.parquet", ["total"])
+        right["length"] = table["total"].to_numpy()
         return Made(rows, right)
 
     def _begin(self, own: Workspace) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.params import Evaluate
 from pipeline.evaluation.significance import Bootstrap, paired_difference
+from pipeline.evaluation.subgroups import LONGEST
 from pipeline.studies.kept import BASELINES, Row, kept_path, read_right
 from pipeline.studies.parts.settings import load_study
 from pipeline.workspace import Workspace
@@ -20,6 +21,8 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
     - `difference`: its accuracy on test minus that of the same model in the first case, or in the
       case that it repeats. Their numbers of runs may differ.
     - `lead`: its accuracy minus that of the case's first model.
+    - `longest`, `longest_gain`: `accuracy` and `difference` on the longest twentieth of test rows.
+    - `longest`, `longest_difference`: the same on the longest twentieth of the test rows alone.
     - `ensemble`: the accuracy of the mean of its runs' probabilities. In cells that were kept
       earlier there are none.
     - `repeats`, `repeat_sd`: the case that it repeats, and the `between_sd` of both.
@@ -40,6 +43,9 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
     bootstrap = Bootstrap(
         evaluate.confidence, evaluate.resamples, evaluate.seed, groups=known["group"]
     )
+    lengths = known["length"]
+    longest = np.flatnonzero(lengths >= np.quantile(lengths, LONGEST, method="nearest"))
+    on_longest = bootstrap.on(longest)
     rights: dict[str, dict[str, NDArray[np.float64]]] = {}  # case → model → [runs, n]
     summary = []
     for (case, model), some in groupby(rows, lambda row: (row["case"], row["model"])):
@@ -53,11 +59,18 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
         right = np.stack([one["test"] for one in kept]).astype(np.float64)
         of_case = rights.setdefault(case, {})
         of_case[model] = right
-        told = {"accuracy": paired_difference(right, np.zeros((1, right.shape[1])), bootstrap)}
+        nothing = np.zeros((1, right.shape[1]))
+        told = {
+            "accuracy": paired_difference(right, nothing, bootstrap),
+            "longest": paired_difference(right[:, longest], nothing[:, longest], on_longest),
+        }
         repeated = cases[case].repeats if case else None
         other = rights.get(repeated or first, {}).get(model)
         if other is not None and other is not right:
             told["difference"] = paired_difference(right, other, bootstrap)
+            told["longest_gain"] = paired_difference(
+                right[:, longest], other[:, longest], on_longest
+            )
         if case and len(of_case) > 1:
             told["lead"] = paired_difference(right, next(iter(of_case.values())), bootstrap)
         validation = [float(run["validation"]) for run in runs]
@@ -67,12 +80,13 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
                 "case": case,
                 "model": model,
                 "runs": len(runs),
+                "epochs": max(int(run["epochs"] or 0) for run in runs) or "",
                 "validation": f"{np.mean(validation):.6g}",
                 "validation_sd": f"{np.std(validation, ddof=1):.6g}" if len(runs) > 1 else "",
                 "accuracy_sd": f"{accuracies.std(ddof=1):.6g}" if len(runs) > 1 else "",
                 **{
                     f"{name}{end}": f"{getattr(told[name], key):.6g}" if name in told else ""
-                    for name in ("accuracy", "difference", "lead")
+                    for name in ("accuracy", "difference", "lead", "longest", "longest_gain")
                     for end, key in (("", "estimate"), ("_low", "low"), ("_high", "high"))
                 },
                 "ensemble": _of_ensemble(kept),

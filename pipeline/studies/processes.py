@@ -36,7 +36,7 @@ class Worker:
     """An object in its own process.
 
     Args:
-        module: below `pipeline.studies.benchmark`; the object itself, or what holds its class.
+        module: below `pipeline.studies`; the object itself, or what holds its class.
         make: the class; None if the module is the object.
         arguments: of the class.
     """
@@ -64,9 +64,9 @@ class Worker:
             return self._pool.submit(function, *arguments).result()
         except BrokenProcessPool:
             raise SpotlightError(
-                f"The benchmark's process of {self._module} was killed, probably because memory "
+                f"The process that measures {self._module} was killed, probably because memory "
                 "ran out.",
-                fix="free memory, or measure less: python -m pipeline bench --help",
+                fix="free memory, or measure less: see --help.",
             ) from None
 
 
@@ -90,7 +90,7 @@ def alone(module: str, function: str, *arguments: Any) -> tuple[Timed, float]:
 def _make(module: str, make: str | None, arguments: tuple[Any, ...]) -> None:
     global _here  # noqa: PLW0603  # a pool's process has no other place for its object
     with runtime.quiet_imports():
-        loaded = import_module(f"pipeline.studies.benchmark.{module}")
+        loaded = import_module(f"pipeline.studies.{module}")
     _here = getattr(loaded, make)(*arguments) if make else loaded
 
 
