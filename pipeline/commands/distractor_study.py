@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.commands import Subparsers
-from pipeline.commands.studies import add_cases, measure_cases
+from pipeline.commands.studies import add_cases, measure_cases, track_cases
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -30,3 +30,4 @@ def run(workspace: Workspace, **options: Any) -> None:
             from pipeline.studies.distractor import figure
 
         write_bytes(part.results / "accuracy_by_length.png", figure.draw(rows))
+        track_cases(workspace, part)

@@ -3,17 +3,14 @@
 import time
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline import progress
 from pipeline.commands import Subparsers, add_jobs
+from pipeline.commands.studies import say_tracked
 from pipeline.core.runtime import quiet_imports
-from pipeline.errors import TrackingError
 from pipeline.repository import dvc_repro, init_dvc
 from pipeline.workspace import Workspace
-
-if TYPE_CHECKING:
-    from pipeline.studies.length.settings import Study
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -63,6 +60,7 @@ def run(workspace: Workspace, jobs: int) -> None:
     """
     from pipeline.core.files import read_json
     from pipeline.studies.length.settings import load_study
+    from pipeline.studies.length.tracking import track_study
 
     study = workspace.length_study
     wanted = load_study(study.params)
@@ -88,20 +86,11 @@ def run(workspace: Workspace, jobs: int) -> None:
     dvc_repro(study.base)
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
     progress.say(f"\nDVC took {minutes} min {seconds} s.")
-    _track(study, wanted)
+    say_tracked(lambda: track_study(study, wanted))
     document = read_json(study.summary)
     progress.say("\n" + "\n".join(_table(document)))
     progress.say(f"\n{document['answer']}")
     progress.say(f"\nnext: {study.part}/results/accuracy_by_length.png · make ui")
-
-
-def _track(study: Workspace, wanted: "Study") -> None:
-    from pipeline.studies.length.tracking import track_study
-
-    try:
-        progress.say(str(track_study(study, wanted)))
-    except TrackingError as error:
-        progress.say(f"warning: {error}")
 
 
 def _table(document: Mapping[str, Any]) -> Iterator[str]:

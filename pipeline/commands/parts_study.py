@@ -2,7 +2,7 @@
 
 from pipeline import progress
 from pipeline.commands import Subparsers
-from pipeline.commands.studies import add_cases, local_copies, read_rows
+from pipeline.commands.studies import add_cases, local_copies, read_rows, say_tracked
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -43,6 +43,7 @@ def run(
         from pipeline.studies.parts.runs import study_cells
         from pipeline.studies.parts.settings import load_study
         from pipeline.studies.parts.summary import summarize as measure
+        from pipeline.studies.tracking import track_cells
 
     part = workspace.parts_study
     cells = study_cells(workspace, part, paths, anew=anew and not costs)
@@ -72,4 +73,6 @@ def run(
     if only is None and rows:
         summary = measure(part, load_params(workspace.params).evaluate, rows)
         write_csv(part.results / "intervals.csv", summary)
+        dataset = load_study(part.params).dataset
+        say_tracked(lambda: track_cells(workspace, part, cells, dataset=dataset))
         progress.say("\nnext: make docs (writes the table in docs/results.md)")

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline import progress
 from pipeline.commands import Subparsers, add_jobs
 from pipeline.core.runtime import quiet_imports
-from pipeline.errors import ParamsError
+from pipeline.errors import ParamsError, TrackingError
 from pipeline.workspace import Workspace
 
 
@@ -121,6 +121,27 @@ def run_cases(
     progress.say(f"\nnext: make docs (writes the table in {document})")
     cells = study_cells(workspace, part, paths)
     return [name for name, cell in cells.items() if cell.kept.valid]
+
+
+def say_tracked(track: Callable[[], object]) -> None:
+    """Say what was recorded in MLflow, or why nothing was: the results are in files anyway."""
+    try:
+        progress.say(str(track()))
+    except TrackingError as error:
+        progress.say(f"warning: {error}")
+
+
+def track_cases(workspace: Workspace, part: Workspace) -> None:
+    """Record what is finished of a study of cases in MLflow.
+
+    Raises:
+        ParamsError: a parameter file is wrong.
+    """
+    with quiet_imports():
+        from pipeline.studies.suggestion.cases import study_cells
+        from pipeline.studies.tracking import track_cells
+
+    say_tracked(lambda: track_cells(workspace, part, study_cells(workspace, part, {})))
 
 
 def measure_cases(workspace: Workspace, part: Workspace, **options: Any) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.commands import Subparsers
-from pipeline.commands.studies import add_cases, run_cases
+from pipeline.commands.studies import add_cases, run_cases, track_cases
 from pipeline.workspace import Workspace
 
 
@@ -20,4 +20,6 @@ def run(workspace: Workspace, **options: Any) -> None:
         ParamsError: `source` or a parameter file is wrong.
         PipelineError: cells that ran side by side failed.
     """
-    run_cases(workspace, workspace.suggestion_study, document="docs/own-data.md", **options)
+    part = workspace.suggestion_study
+    if run_cases(workspace, part, document="docs/own-data.md", **options):
+        track_cases(workspace, part)

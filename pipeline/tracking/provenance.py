@@ -16,6 +16,7 @@ from pipeline.core.files import read_json
 from pipeline.repository import git, git_bytes, locked_hash
 from pipeline.workspace import Workspace
 
+SOURCE_TYPES = {"hub": "hugging_face", "demo": "code"}  # kind → MLflow's; others are "local"
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
 # `dvc repro` writes these itself: a change in them is no change of the code.
 _WRITTEN_BY_DVC = (":!dvc.lock", ":!results")
@@ -74,11 +75,10 @@ def data_version(workspace: Workspace) -> DataVersion:
     card = read_json(workspace.raw / "card.json")
     splits = card["splits"]
     content = "".join(splits[name]["sha256"] for name in sorted(splits))
-    kinds = {"hub": "hugging_face", "demo": "code"}
     return DataVersion(
         name=card["dataset"],
         digest=dvc_hash(workspace.lock, "data/raw") or content[:36],
-        source_type=kinds.get(card["source"].get("kind"), "local"),
+        source_type=SOURCE_TYPES.get(card["source"].get("kind"), "local"),
         source=json.dumps({**card["source"], "revision": card.get("revision")}),
         rows={name: split["rows"] for name, split in splits.items()},
         classes=tuple(card["classes"]),
