@@ -1,1 +1,1 @@
-"""The study of attention's options: do sparse weights or penalties give weights to believe?"""
+"""The study of attention's options: do sparse weights or penalties give weights to trust?"""

@@ -1,4 +1,4 @@
-"""What a variant's weights are like, and how far they can be believed."""
+"""What a variant's weights are like, and how far they can be trusted."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
