@@ -241,7 +241,8 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
     titles = ["case", "model", "seeds", "on validation, %", "on test, %", "longest twentieth, %"]
     titles += ["sd over seeds, points", "ensemble, %", f"against `{next(iter(cases), '')}`, points"]
     table = markdown([*titles, "an epoch, CPU minutes", "memory, MB"], rows)
-    return "\n".join([table, *_within_cases(results)])
+    said = [*_within_cases(results), *_on_longest(results)]
+    return "\n".join([table, "", *said] if said else [table])
 
 
 def best_parts(
@@ -306,7 +307,20 @@ def _within_cases(results: Sequence[Mapping[str, str]]) -> list[str]:
                 f"{_points(one, 'difference')}; the standard deviation over such repetitions is "
                 f"estimated at {100 * float(one['repeat_sd']):.2f}."
             )
-    return ["", *said] if said else []
+    return said
+
+
+def _on_longest(results: Sequence[Mapping[str, str]]) -> list[str]:
+    """In words: each gain on the longest texts whose interval leaves out 0."""
+    told = [
+        f"`{one['case']}` {_points(one, 'longest_gain')}"
+        for one in results
+        if one["longest_gain"] and not one["repeats"]
+        if float(one["longest_gain_low"]) * float(one["longest_gain_high"]) > 0
+    ]
+    against = next((one["case"] for one in results if one["case"]), "")
+    head = f"- On the longest twentieth alone, against `{against}`, in points: "
+    return [f"{head}{listed(told)}; of the other cases none is told apart there."] if told else []
 
 
 def intervals(results: Sequence[Mapping[str, str]]) -> str:

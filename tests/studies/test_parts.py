@@ -161,6 +161,17 @@ def test_a_gain_is_that_on_the_same_model_in_the_first_case(workspace):
     # The longest are the last two of ten: with 6, 8 and 9 right, none, none and one of the two.
     assert [float(one["longest"]) for one in (of_nb, plain, adversarial, other)] == [0, 0, 0.5, 1]
     assert float(adversarial["longest_gain"]) == 0.5
+    ends = {"longest_gain": "-0.04", "longest_gain_low": "-0.06", "longest_gain_high": "-0.02"}
+    written = [
+        {key: str(value) for key, value in (one | add).items()}
+        for one, add in ((of_nb, {}), (plain, {}), (adversarial, ends))
+    ]
+    assert (
+        "against `plain`, in points: `adversarial` −4.0 (−6.0 to −2.0); of"
+        in study_tables.parts(written, [])
+    )
+    written[2]["longest_gain_high"] = "0.02"
+    assert "longest twentieth alone" not in study_tables.parts(written, [])
     assert [one["difference"] for one in (of_nb, plain, other)] == ["", "", ""]
 
 

@@ -15,8 +15,8 @@ from pipeline.studies.parts.runs import Training
 from pipeline.studies.processes import alone
 from pipeline.training.loop import train_model
 
-_STEPS = 8  # that are measured
-_FIRST = 2  # that don't count: functions are compiled in them
+_STEPS = 8  # in each pass
+_PASSES = 4  # the first doesn't count: functions are compiled in it
 
 
 def measure(
@@ -24,8 +24,9 @@ def measure(
 ) -> list[Row]:
     """A row for each case and model of which a run is finished: what its training takes.
 
-    It is reckoned from the CPU time of some steps, each case in a process of its own. What an epoch
-    takes besides, validation and the checkpoint, isn't counted.
+    It is reckoned from CPU time of some steps, each case in a process of its own. The fastest of
+    several passes counts, since what else the machine does only slows them. What an epoch takes
+    besides, validation and the checkpoint, isn't counted.
 
     Args:
         cells: the study's.
@@ -71,15 +72,14 @@ def time_steps(training: Training) -> tuple[int, float]:
         run.build_network(),
         _sample(train, _STEPS * run.recipe.batch_size),
         _sample(read_sequences(run.data / "validation.parquet"), run.recipe.batch_size),
-        run.recipe.model_copy(update={"epochs": 1}),
+        run.recipe.model_copy(update={"epochs": _PASSES, "min_epochs": _PASSES}),
         task=run.about["task"],
         seed=run.seed,
         unlabeled=run.read_unlabeled(),
         name=training.case,
         callbacks=[clock],
     )
-    seconds = np.diff(clock.ends)[_FIRST - 1 :]
-    return ceil(len(train) / run.recipe.batch_size), float(seconds.mean())
+    return ceil(len(train) / run.recipe.batch_size), min(clock.seconds[1:]) / _STEPS
 
 
 def _sample(rows: Sequences, count: int) -> Sequences:
@@ -89,11 +89,18 @@ def _sample(rows: Sequences, count: int) -> Sequences:
 
 
 class _Clock(keras.callbacks.Callback):  # type: ignore[misc]
-    """CPU time of this process at the end of each step."""
+    """CPU time of this process in each pass."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.ends: list[float] = []
+        self.seconds: list[float] = []
+        self._begun = self._last = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._begun = time.process_time()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.ends.append(time.process_time())
+        self._last = time.process_time()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.seconds.append(self._last - self._begun)
