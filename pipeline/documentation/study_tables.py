@@ -234,7 +234,7 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
                 f"{100 * float(together):.1f}" if together else "–",
                 _points(one, "difference") if compared else "–",
                 cost.get("epoch_cpu_minutes", "–"),
-                cost.get("peak_memory_mb", "–"),
+                f"{int(cost['peak_memory_mb']):,}" if cost else "–",
             ]
         )
     cases = dict.fromkeys(one["case"] for one in results if one["case"])
