@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import fingerprint
 from pipeline.core.files import read_json
+from pipeline.core.predictions import SPLITS
 from pipeline.core.schema import read_yaml
 from pipeline.studies.kept import BASELINES, Cell, Kept, Row
 from pipeline.tracking import records, store
@@ -16,7 +17,6 @@ from pipeline.tracking.runs import Experiment, State
 from pipeline.tracking.sync import Summary, hold
 from pipeline.workspace import Workspace
 
-_SPLITS = ("train", "validation", "test")
 _COSTS = {"best_epoch": "best_epoch", "epochs": "epochs", "seconds": "usage/wall_seconds"}
 _OTHERS = {"metric", "place", "model", "seed"}  # columns that are no parameters, or named besides
 
@@ -71,7 +71,7 @@ def _runs(study: str, title: str, kept: Kept, rows: Sequence[Row]) -> Iterator[R
         params = {
             key: str(value)
             for key, value in of_model[0].items()
-            if value != "" and key not in {*_SPLITS, *_COSTS, *_OTHERS}
+            if value != "" and key not in {*SPLITS, *_COSTS, *_OTHERS}
         }
         yield Record(
             name=f"{case}/{model}-{seed}" if seed else f"{case}/{model}",
@@ -90,7 +90,7 @@ def _metrics(rows: Sequence[Row]) -> Iterator[tuple[str, float]]:
     """Name → value; test has one for each place of a review among others, if there are several."""
     for row in rows:
         metric = row.get("metric", "accuracy")
-        for split in _SPLITS:
+        for split in SPLITS:
             if row.get(split, "") != "":
                 place = f"_{row['place']}" if split == "test" and row.get("place") else ""
                 yield f"{split}{place}/{metric}", float(row[split])

@@ -22,7 +22,6 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
       case that it repeats. Their numbers of runs may differ.
     - `lead`: its accuracy minus that of the case's first model.
     - `longest`, `longest_gain`: `accuracy` and `difference` on the longest twentieth of test rows.
-    - `longest`, `longest_difference`: the same on the longest twentieth of the test rows alone.
     - `ensemble`: the accuracy of the mean of its runs' probabilities. In cells that were kept
       earlier there are none.
     - `repeats`, `repeat_sd`: the case that it repeats, and the `between_sd` of both.
