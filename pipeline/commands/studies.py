@@ -83,7 +83,6 @@ def run_cases(
     only: str | None,
     anew: bool,
     summarize: bool,
-    document: str,
 ) -> list[str]:
     """Run a study of cases, and show its results.
 
@@ -95,7 +94,6 @@ def run_cases(
         only: the cell that runs alone.
         anew: whether cells that other code made are made again.
         summarize: whether nothing is run.
-        document: which holds its table.
 
     Returns:
         The cells that are finished; none after one that ran alone.
@@ -118,7 +116,6 @@ def run_cases(
         progress.say(f"{row['dataset']:<8}{size:>20}  {model:<28}{row['metric']} {row['test']}")
     if only is not None:
         return []
-    progress.say(f"\nnext: make docs (writes the table in {document})")
     cells = study_cells(workspace, part, paths)
     return [name for name, cell in cells.items() if cell.kept.valid]
 
@@ -131,8 +128,13 @@ def say_tracked(track: Callable[[], object]) -> None:
         progress.say(f"warning: {error}")
 
 
-def track_cases(workspace: Workspace, part: Workspace) -> None:
-    """Record what is finished of a study of cases in MLflow.
+def track_cases(workspace: Workspace, part: Workspace, *, document: str) -> None:
+    """Record what is finished of a study of cases in MLflow, and say what is next.
+
+    Args:
+        workspace: the project's files.
+        part: the study's.
+        document: which holds its table.
 
     Raises:
         ParamsError: a parameter file is wrong.
@@ -142,6 +144,7 @@ def track_cases(workspace: Workspace, part: Workspace) -> None:
         from pipeline.studies.tracking import track_cells
 
     say_tracked(lambda: track_cells(workspace, part, study_cells(workspace, part, {})))
+    progress.say(f"\nnext: make docs (writes the table in {document})")
 
 
 def measure_cases(workspace: Workspace, part: Workspace, **options: Any) -> list[dict[str, Any]]:
@@ -157,7 +160,7 @@ def measure_cases(workspace: Workspace, part: Workspace, **options: Any) -> list
     from pipeline.core.files import write_csv
     from pipeline.core.params import load_params
 
-    finished = run_cases(workspace, part, document="docs/results.md", **options)
+    finished = run_cases(workspace, part, **options)
     if not finished:
         return []
     with quiet_imports():

@@ -21,5 +21,5 @@ def run(workspace: Workspace, **options: Any) -> None:
         PipelineError: cells that ran side by side failed.
     """
     part = workspace.suggestion_study
-    if run_cases(workspace, part, document="docs/own-data.md", **options):
-        track_cases(workspace, part)
+    if run_cases(workspace, part, **options):
+        track_cases(workspace, part, document="docs/own-data.md")
