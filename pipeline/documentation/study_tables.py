@@ -219,7 +219,7 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
     takes = {(one["case"], one["model"]): one for one in costs}
     rows = []
     for one in results:
-        spread, together = one["accuracy_sd"], one["ensemble"]
+        spread = one["accuracy_sd"]
         compared = one["difference"] and not one["repeats"]
         cost = takes.get((one["case"], one["model"]), {})
         rows.append(
@@ -231,7 +231,10 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
                 _with_interval(one),
                 f"{100 * float(one['longest']):.1f}",
                 f"{100 * float(spread):.2f}" if spread else "–",
-                f"{100 * float(together):.1f}" if together else "–",
+                *(
+                    f"{100 * float(one[name]):.1f}" if one[name] else "–"
+                    for name in ("ensemble", "ensemble_and_linear")
+                ),
                 _points(one, "difference") if compared else "–",
                 cost.get("epoch_cpu_minutes", "–"),
                 f"{int(cost['peak_memory_mb']):,}" if cost else "–",
@@ -239,8 +242,9 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
         )
     cases = dict.fromkeys(one["case"] for one in results if one["case"])
     titles = ["case", "model", "seeds", "on validation, %", "on test, %", "longest twentieth, %"]
-    titles += ["sd over seeds, points", "ensemble, %", f"against `{next(iter(cases), '')}`, points"]
-    table = markdown([*titles, "an epoch, CPU minutes", "memory, MB"], rows)
+    titles += ["sd over seeds, points", "ensemble, %", "ensemble and linear, %"]
+    titles += [f"against `{next(iter(cases), '')}`, points", "an epoch, CPU minutes", "memory, MB"]
+    table = markdown(titles, rows)
     said = [*_within_cases(results), *_on_longest(results)]
     return "\n".join([table, "", *said] if said else [table])
 
@@ -283,6 +287,8 @@ def best_parts(
         return ""
     best = max(finished, key=lambda one: float(one["validation"]))
     reached = f"{best['model']} reaches {_with_interval(best)} %"
+    if both := best["ensemble_and_linear"]:
+        reached += f"; the mean of all its seeds and a linear baseline, {100 * float(both):.1f} %"
     return (
         " In the [study of a recipe's parts](docs/results.md#parts-of-a-recipe), the best on "
         "validation of what trains within an hour on one core is "

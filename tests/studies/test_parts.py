@@ -214,9 +214,11 @@ def test_the_best_parts_are_a_recipe_of_their_own_and_train_within_an_hour(works
     found = {"model": "bilstm_attention", "runs": "3", "epochs": "4", "validation": "0.9"}
     found |= {"case": "all", "repeats": ""}
     found |= {"accuracy": "0.9", "accuracy_low": "0.8", "accuracy_high": "0.95"}
+    found |= {"ensemble_and_linear": "0.93"}
     costs = [{"case": "all", "model": "bilstm_attention", "epoch_cpu_minutes": "15.0"}]
     best = study_tables.best_parts([found], costs, study)
     assert "on one core is `all`, with which bilstm_attention reaches 90.0 (80.0 to 95.0) %" in best
+    assert best.endswith("; the mean of all its seeds and a linear baseline, 93.0 %.")
     for other in ({"runs": "2"}, {"epochs": "5"}, {"case": "repeated", "repeats": "plain"}):
         assert study_tables.best_parts([{**found, **other}], costs, study) == ""
     assert study_tables.best_parts([found], [], study) == ""  # what it costs is not known
@@ -228,20 +230,29 @@ def test_an_ensemble_is_the_mean_of_probabilities(workspace):
     """Of three classes: the first one's is what is left; earlier cells have none."""
     part = workspace.parts_study
     part.params.write_text(STUDY + AGAIN)
-    known = {"group": np.arange(3), "length": np.ones(3)}
+    # The second baseline is better on validation, and it is wrong of the second row alone.
+    outputs = {"tf p1": [0, 0, 0], "tf p2": [0, 0, 0], "nb p1": [0.3, 0, 0], "nb p2": [0.3, 0.1, 1]}
+    known = {name: np.array(values, np.float16) for name, values in outputs.items()}
+    known |= {"tf": np.arange(3) == 0, "nb": np.arange(3) != 1}
+    known |= {"group": np.arange(3), "length": np.ones(3)}
     Kept(kept_path(part, "plain", "baselines"), "p", "c").write(Made([], known))
     target = np.array([0, 1, 2])
     # <float16>[n, classes - 1]; alone, each run is right in two rows or one
     both = [[(0.1, 0.2), (0.2, 0.5), (0.1, 0.8)], [(0.3, 0.4), (0.7, 0.2), (0.1, 0.2)]]
-    rows = []
+    rows = [
+        {"case": "", "model": "tf", "seed": "", "validation": "0.7", "epochs": ""},
+        {"case": "", "model": "nb", "seed": "", "validation": "0.8", "epochs": ""},
+    ]
     for seed, found in enumerate(np.array(both, np.float16), start=1):
         right = np.column_stack([1 - found.sum(axis=1), found]).argmax(axis=1) == target
         made = Made([], {"test": right, "target": target, "p1": found[:, 0], "p2": found[:, 1]})
         Kept(kept_path(part, "plain", f"bilstm_attention-{seed}"), "p", "c").write(made)
         about = {"case": "plain", "model": "bilstm_attention", "seed": seed}
         rows.append({**about, "validation": "0.5", "epochs": 1})
-    (plain,) = summarize(part, load_params(PARAMS).evaluate, rows)
+    *_, plain = summarize(part, load_params(PARAMS).evaluate, rows)
     assert (float(plain["accuracy"]), plain["ensemble"]) == (pytest.approx(0.5), "1")
+    # Of the second row's mean, the first class has (.2 + .9) / 2.
+    assert float(plain["ensemble_and_linear"]) == pytest.approx(2 / 3, abs=1e-5)
 
 
 def test_the_committed_study_is_valid():

@@ -175,7 +175,8 @@ class Data:
     def baselines(self) -> Made:
         """Measure the linear baselines.
 
-        With them goes which test rows are resampled together, and their lengths before truncation.
+        With them go their probabilities, which test rows are resampled together, and the rows'
+        lengths before truncation.
         """
         own = self._encoded
         reference.run(own)
@@ -186,6 +187,7 @@ class Data:
             found = _right(own.reference(name), task)
             rows.append(_row("", name, "", found))
             right[name] = found["test"] == 1
+            right |= _probabilities(own.reference(name), f"{name} ")
         path = own.raw / "test.parquet"
         if "group" in column_names(path):
             right["group"] = read_table(path, ["group"])["group"].to_numpy()
@@ -256,7 +258,8 @@ class Training:
             folder = Path(made) / "model"
             about = train_once(run, folder, own.scratch / "checkpoints" / f"{name}.npz", name=name)
             found = _right(folder, run.about["task"])
-            predicted = read_predictions(folder / "test.parquet")
+            targets = read_predictions(folder / "test.parquet").targets
+            probabilities = _probabilities(folder)
         row = {
             **_row(self.case, self.model, self.seed, found),
             "best_epoch": about["best_epoch"],
@@ -264,19 +267,22 @@ class Training:
             "seconds": round(time.perf_counter() - begun),
             "device": machine.device(),
         }
-        probabilities = {  # of all classes but the first
-            f"p{number}": predicted.outputs[:, number].astype(np.float16)
-            for number in range(1, predicted.outputs.shape[1])
-        }
-        return Made(
-            [row], {"test": found["test"] == 1, "target": predicted.targets, **probabilities}
-        )
+        return Made([row], {"test": found["test"] == 1, "target": targets, **probabilities})
 
 
 def _right(folder: Path, task: Task) -> dict[str, NDArray[np.float64]]:
     """Split → <float64>[n], 1 where the class is right."""
     found = {split: read_predictions(folder / f"{split}.parquet") for split in SPLITS[1:]}
     return {split: scores([one], task)[0] for split, one in found.items()}
+
+
+def _probabilities(folder: Path, prefix: str = "") -> dict[str, NDArray[np.float16]]:
+    """<float16>[n] of each class but the first, on test."""
+    outputs = read_predictions(folder / "test.parquet").outputs
+    return {
+        f"{prefix}p{number}": outputs[:, number].astype(np.float16)
+        for number in range(1, outputs.shape[1])
+    }
 
 
 def _row(case: str, model: str, seed: object, right: Mapping[str, NDArray[np.float64]]) -> Row:

@@ -24,6 +24,8 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
     - `longest`, `longest_gain`: `accuracy` and `difference` on the longest twentieth of test rows.
     - `ensemble`: the accuracy of the mean of its runs' probabilities. In cells that were kept
       earlier there are none.
+    - `ensemble_and_linear`: that of the mean of these and of the probabilities of the baseline that
+      is best on validation.
     - `repeats`, `repeat_sd`: the case that it repeats, and the `between_sd` of both.
 
     What does not apply is empty.
@@ -42,6 +44,13 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
     bootstrap = Bootstrap(
         evaluate.confidence, evaluate.resamples, evaluate.seed, groups=known["group"]
     )
+    baselines = [row for row in rows if not row["case"]]
+    linear = max(baselines, key=lambda row: float(row["validation"]))["model"] if baselines else ""
+    beside = {
+        name.removeprefix(f"{linear} "): values
+        for name, values in known.items()
+        if name.startswith(f"{linear} ")
+    }
     lengths = known["length"]
     longest = np.flatnonzero(lengths >= np.quantile(lengths, LONGEST, method="nearest"))
     on_longest = bootstrap.on(longest)
@@ -89,6 +98,7 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
                     for end, key in (("", "estimate"), ("_low", "low"), ("_high", "high"))
                 },
                 "ensemble": _of_ensemble(kept),
+                "ensemble_and_linear": _of_ensemble(kept, beside) if beside else "",
                 "repeats": repeated or "",
                 "repeat_sd": f"{between_sd([accuracies, other.mean(axis=1)]):.6g}"
                 if repeated and other is not None and min(len(right), len(other)) > 1
@@ -98,14 +108,23 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
     return summary
 
 
-def _of_ensemble(kept: Sequence[Mapping[str, NDArray[Any]]]) -> str:
-    """The accuracy of the runs' mean probabilities; empty for one run, or where one has none."""
+def _of_ensemble(
+    kept: Sequence[Mapping[str, NDArray[Any]]], beside: Mapping[str, NDArray[Any]] | None = None
+) -> str:
+    """The accuracy of the runs' mean probabilities; empty for one run, or where one has none.
+
+    Args:
+        kept: of each run.
+        beside: a baseline's probabilities, which count as much as all runs together.
+    """
     if len(kept) < 2 or not all("target" in one for one in kept):
         return ""
     names = [name for name in kept[0] if name.startswith("p")]
     mean = np.stack(
         [np.mean([one[name].astype(np.float64) for one in kept], axis=0) for name in names], axis=1
     )
+    if beside:
+        mean = (mean + np.stack([beside[name].astype(np.float64) for name in names], axis=1)) / 2
     labels = np.column_stack([1 - mean.sum(axis=1), mean]).argmax(axis=1)
     return f"{(labels == kept[0]['target']).mean():.6g}"
 
