@@ -339,6 +339,7 @@ def intervals(results: Sequence[Mapping[str, str]]) -> str:
             "sd over seeds, points",
             "intervals that hold the truth, %",
             "false alarms, %",
+            "at p < 0.001, %",
         ],
         [
             [
@@ -348,6 +349,7 @@ def intervals(results: Sequence[Mapping[str, str]]) -> str:
                 f"{100 * float(one['seed_sd']):.1f}",
                 f"{100 * float(one['coverage']):.1f}",
                 f"{100 * float(one['false_alarms']):.1f}",
+                f"{100 * float(one['far_alarms']):.2f}",
             ]
             for one in results
         ],

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from pipeline.evaluation.significance import Difference
+from pipeline.studies.intervals import simulation
 from pipeline.studies.intervals.simulation import Case, Study, load_study, run_study, simulate
 from tests.support.paths import PROJECT
 
@@ -40,6 +42,16 @@ def test_a_study_counts_what_holds_and_what_alarms():
     for row in run_study(study):
         assert 0.3 < row["coverage"] < 0.75
         assert 0.25 < row["false_alarms"] < 0.7
+        assert row["far_alarms"] < 0.2
+
+
+def test_equal_models_that_are_always_told_apart_are_counted(monkeypatch):
+    """At a p-value of 0 every alarm is a far one, too."""
+    sure = Difference(0.05, 0.04, 0.06, p_value=0.0)
+    monkeypatch.setattr(simulation, "paired_difference", lambda *_: sure)
+    given = {"accuracy": 0.8, "gain": 0.05, "confidence": 0.95, "draws": 3, "resamples": 9}
+    (row,) = run_study(Study(**given, seed=0, cases=(Case(rows=9, runs=(1, 1)),)))
+    assert (row["coverage"], row["false_alarms"], row["far_alarms"]) == (1, 1, 1)
 
 
 def test_the_committed_study_is_valid():
