@@ -11,7 +11,7 @@ from pipeline.__main__ import main
 from pipeline.core.params import load_params
 from pipeline.core.schema import read_yaml
 from pipeline.documentation import study_tables
-from pipeline.errors import ParamsError
+from pipeline.errors import ArtifactError, ParamsError
 from pipeline.studies.kept import Kept, Made, kept_path
 from pipeline.studies.parts import costs as costs_of
 from pipeline.studies.parts import runs
@@ -253,6 +253,14 @@ def test_an_ensemble_is_the_mean_of_probabilities(workspace):
     assert (float(plain["accuracy"]), plain["ensemble"]) == (pytest.approx(0.5), "1")
     # Of the second row's mean, the first class has (.2 + .9) / 2.
     assert float(plain["ensemble_and_linear"]) == pytest.approx(2 / 3, abs=1e-5)
+
+
+def test_baselines_of_an_earlier_version_are_named(workspace):
+    """They lack the lengths of the test rows."""
+    part = workspace.parts_study
+    Kept(kept_path(part, "plain", "baselines"), "p", "c").write(Made([], {"group": np.arange(3)}))
+    with pytest.raises(ArtifactError, match="doesn't know the lengths"):
+        summarize(part, load_params(PARAMS).evaluate, [])
 
 
 def test_the_committed_study_is_valid():

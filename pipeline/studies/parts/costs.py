@@ -37,7 +37,9 @@ def measure(
         ParamsError: there are no rows without labels.
         SpotlightError: memory ran out.
     """
-    measured = {(row["case"], row["model"]): dict(row) for row in known}
+    # Earlier versions measured no memory.
+    complete = [row for row in known if row.get("peak_memory_mb")]
+    measured = {(row["case"], row["model"]): dict(row) for row in complete}
     trainings = [
         cell.make for cell in cells.values() if isinstance(cell.make, Training) and cell.kept.valid
     ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.params import Evaluate
+from pipeline.errors import ArtifactError
 from pipeline.evaluation.significance import Bootstrap, paired_difference
 from pipeline.evaluation.subgroups import LONGEST
 from pipeline.studies.kept import BASELINES, Row, kept_path, read_right
@@ -36,7 +37,7 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
         rows: of `results.csv`.
 
     Raises:
-        ArtifactError: a cell is missing or damaged.
+        ArtifactError: a cell is missing, damaged, or an earlier version's.
     """
     cases = load_study(part.params).cases
     first = next(iter(cases))
@@ -51,6 +52,12 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
         for name, values in known.items()
         if name.startswith(f"{linear} ")
     }
+    if "length" not in known:
+        raise ArtifactError(
+            f"{kept_path(part, first, BASELINES)} doesn't know the lengths of the test rows: an "
+            "earlier version made it.",
+            fix="remove it, and run the study again.",
+        )
     lengths = known["length"]
     longest = np.flatnonzero(lengths >= np.quantile(lengths, LONGEST, method="nearest"))
     on_longest = bootstrap.on(longest)
