@@ -1,7 +1,7 @@
 """`docs`: write the tables of README.md and docs/ from the results in git."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,13 @@ from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pipeline.documentation.tables import Kept
-    from pipeline.documentation.together import Together
+    import numpy as np
+    from numpy.typing import NDArray
 
-RECORD = "record.json"  # beside a dataset's results: when and where they were kept
+    from pipeline.core.params import Params
+    from pipeline.documentation.kept import Kept
+    from pipeline.documentation.together import Together
+    from pipeline.evaluation.results import ModelResult
 
 # The folders of docs/results that a benchmark fills.
 BENCHES = ("bench", "growth", "rows", "single", "answers", "losses", "commits", "workers", "cells")
@@ -31,21 +34,28 @@ def add_parser(commands: Subparsers) -> None:
     chosen.add_argument(
         "--keep", action="store_true", help="first copy the workspace's results to docs/results"
     )
+    chosen.add_argument(
+        "--add-seeds",
+        action="store_true",
+        help="first add the workspace's runs to the results that are kept, as further seeds",
+    )
     parser.set_defaults(run=run)
 
 
-def run(workspace: Workspace, check: bool, keep: bool) -> None:
+def run(workspace: Workspace, check: bool, keep: bool, add_seeds: bool) -> None:
     """Bring every table up to date, or tell that one is not.
 
     Raises:
         DocumentError: a marker is wrong, or with `check` a document is stale.
-        ArtifactError: a result is missing.
+        ArtifactError: a result is missing, or the runs aren't further seeds of what is kept.
     """
     from pipeline.core.files import write_text
     from pipeline.documentation.blocks import DocumentError, fill
 
     if keep:
         progress.say(f"kept: {keep_results(workspace).relative_to(workspace.root)}")
+    if add_seeds:
+        progress.say(f"added to: {keep_seeds(workspace).relative_to(workspace.root)}")
     tables = written_tables(workspace)
     stale = []
     for path in documents(workspace.root):
@@ -202,20 +212,14 @@ def keep_results(workspace: Workspace) -> Path:
 
     With them go the test predictions, from which the figures follow, and, of the demo, the picture
     of the attention of the best model that has any, by its first seed. It shows texts, and only
-    the demo's are ours to publish.
+    the demo's are ours to publish. Seeds that were added to earlier results go.
 
     Raises:
         ArtifactError: one of them is missing.
     """
-    import pyarrow.parquet as pq
-
-    from pipeline.core.files import new_folder, read_bytes, read_json, write_json
+    from pipeline.core.files import new_folder, read_json, write_json
     from pipeline.core.params import load_params
-    from pipeline.evaluation.condensed import condense
     from pipeline.evaluation.results import read_results
-
-    with quiet_imports():
-        from pipeline.studies.benchmark import machine
 
     comparison = read_json(workspace.comparison)
     settings = load_params(workspace.params)
@@ -223,40 +227,102 @@ def keep_results(workspace: Workspace) -> Path:
         workspace.metrics,
         workspace.comparison,
         workspace.explanations / "faithfulness.json",
-        workspace.params,
-        workspace.lock,
     ]
     if comparison["attention"] and settings.entry.source.kind == "demo":
         model = comparison["attention"]["model"]
         first = comparison["models"][model]["seeds"][0]
         sources.append(workspace.explanations / f"{model}-{first}" / "attention.png")
-    dataset: str = comparison["dataset"]
-    folder = workspace.root / "docs" / "results" / dataset
+    folder = _kept_folder(workspace, comparison["dataset"])
     with new_folder(folder) as copy:
-        for source in sources:
-            read_bytes(source)
-            shutil.copyfile(source, copy / source.name)
-        predictions = condense(read_results(workspace, settings))
-        pq.write_table(predictions, copy / "test.parquet", compression="zstd")
-        record = {
-            "date": datetime.now(UTC).date().isoformat(),
-            "machine": machine.facts(settings.threads),
-        }
-        write_json(copy / RECORD, record)
+        _keep_runs(copy, workspace, sources, read_results(workspace, settings))
+        write_json(copy / "record.json", _record(settings))
     return folder
+
+
+def keep_seeds(workspace: Workspace) -> Path:
+    """Add the workspace's runs to the results that are kept of their dataset; returns the folder.
+
+    Of what the stages write, `train` and `reference` suffice.
+
+    Raises:
+        ArtifactError: one of them is missing, or the runs aren't further seeds of what is kept.
+    """
+    from pipeline.core.files import new_folder, read_json, write_json
+    from pipeline.core.params import load_params
+    from pipeline.data.card import read_groups
+    from pipeline.documentation import kept
+    from pipeline.evaluation.metrics import metrics_document
+    from pipeline.evaluation.results import read_results
+
+    settings = load_params(workspace.params)
+    folder = _kept_folder(workspace, settings.dataset)
+    results = read_results(workspace, settings)
+    kept.check_seeds(folder, settings, results)
+    networks = [result for result in results if not result.deterministic]
+    with new_folder(folder) as copy:
+        shutil.copytree(folder, copy, dirs_exist_ok=True)
+        part = copy / "later" / str(len(kept.later_seeds(copy)) + 1)
+        part.mkdir(parents=True)
+        _keep_runs(part, workspace, [], networks)
+        task = read_json(copy / "comparison.json")["task"]
+        measured = metrics_document(networks, dataset=settings.dataset, task=task)
+        write_json(part / "metrics.json", measured)
+        told = {"models": settings.models, "seeds": settings.seeds, **_record(settings)}
+        write_json(part / "record.json", told)
+        groups = read_groups(workspace.raw, "test")
+        document = kept.compare_all_seeds(copy, _lengths(workspace), groups)
+        write_json(copy / kept.ALL_SEEDS, document)
+    return folder
+
+
+def _lengths(workspace: Workspace) -> "NDArray[np.int64] | None":
+    """<int64>[n], the tokens of each test text before truncation; None of windows."""
+    from pipeline.core.files import column_names, read_table
+
+    path, column = workspace.encoded / "test.parquet", "total"
+    if column not in column_names(path):
+        return None
+    lengths: NDArray[np.int64] = read_table(path, [column])[column].to_numpy()
+    return lengths
+
+
+def _kept_folder(workspace: Workspace, dataset: str) -> Path:
+    return workspace.root / "docs" / "results" / dataset
+
+
+def _keep_runs(
+    folder: Path,
+    workspace: Workspace,
+    sources: Iterable[Path],
+    results: "Sequence[ModelResult]",
+) -> None:
+    """Copy files, the parameters, the lock, and the test predictions."""
+    import pyarrow.parquet as pq
+
+    from pipeline.core.files import read_bytes
+    from pipeline.evaluation.condensed import condense
+
+    for source in (*sources, workspace.params, workspace.lock):
+        read_bytes(source)
+        shutil.copyfile(source, folder / source.name)
+    pq.write_table(condense(results), folder / "test.parquet", compression="zstd")
+
+
+def _record(settings: "Params") -> dict[str, Any]:
+    """When and on what machine results are kept."""
+    with quiet_imports():
+        from pipeline.studies.benchmark import machine
+
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine.facts(settings.threads),
+    }
 
 
 def _kept(workspace: Workspace) -> "Iterator[Kept]":
     """The results in docs/results, the demo's first."""
-    from pipeline.core.files import read_json
-    from pipeline.documentation.tables import Kept
+    from pipeline.documentation.kept import RECORD, read_kept
 
     folders = [path.parent for path in (workspace.root / "docs" / "results").glob(f"*/{RECORD}")]
     for folder in sorted(folders, key=lambda path: (path.name != "demo", path.name)):
-        yield Kept(
-            dataset=folder.name,
-            metrics=read_json(folder / "metrics.json"),
-            comparison=read_json(folder / "comparison.json"),
-            faithfulness=read_json(folder / "faithfulness.json"),
-            record=read_json(folder / RECORD),
-        )
+        yield read_kept(folder)

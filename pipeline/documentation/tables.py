@@ -1,10 +1,10 @@
 """Results as Markdown tables."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from pipeline.documentation.kept import Kept
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.pairwise import BETTER, EQUAL, WORSE
 from pipeline.evaluation.wording import (
@@ -19,40 +19,6 @@ from pipeline.explanation.names import LIME, METHODS
 Document = Mapping[str, Any]
 
 STATES = "bilstm"  # whose last state the others are compared with
-
-
-@dataclass(frozen=True)
-class Kept:
-    """One dataset's results in git.
-
-    Attributes:
-        dataset: its name.
-        metrics, comparison, faithfulness: the content of the files of these names.
-        record: when and on what machine they were kept.
-    """
-
-    dataset: str
-    metrics: Document
-    comparison: Document
-    faithfulness: Document
-    record: Document
-
-    @property
-    def command(self) -> str:
-        """What measures it."""
-        return "make repro" if self.dataset == "demo" else f"dvc exp run -S dataset={self.dataset}"
-
-    @property
-    def provenance(self) -> str:
-        """Command, parameters, machine and date, in one line."""
-        machine = self.record["machine"]
-        threads = f"{machine['threads']} thread{'s' if machine['threads'] != 1 else ''}"
-        return (
-            f"`{self.command}` with [these parameters](results/{self.dataset}/params.yaml), "
-            f"{self.record['date']}: {machine['processor']}, {machine['cores']} cores, "
-            f"{threads}, {machine['system']}, Python {machine['python']}, "
-            f"TensorFlow {machine['libraries']['tensorflow']}."
-        )
 
 
 def markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

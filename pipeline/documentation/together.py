@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.core.predictions import Predictions
 from pipeline.core.schema import read_yaml
+from pipeline.documentation.kept import bootstrap_of, read_runs
 from pipeline.documentation.tables import markdown
-from pipeline.evaluation.condensed import expand
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.results import aggregate, scores
-from pipeline.evaluation.significance import Bootstrap, Difference, paired_difference
+from pipeline.evaluation.significance import Difference, paired_difference
 from pipeline.evaluation.wording import metric_and_sd, signed_points
 
 
@@ -49,15 +48,8 @@ def measure(folder: Path, comparison: Mapping[str, Any]) -> Iterator[Together]:
     if not losses:
         return
     baseline = min(losses, key=lambda name: losses[name]["mean"])
-    runs = expand(pq.read_table(folder / "test.parquet"))
-    method = comparison["method"]
-    bootstrap = Bootstrap(
-        method["confidence"],
-        method["resamples"],
-        method["seed"],
-        method["block"],
-        groups=_groups(folder, len(runs[baseline][0])),
-    )
+    runs = {model: list(seeds.values()) for model, seeds in read_runs(folder).items()}
+    bootstrap = bootstrap_of(comparison["method"], _groups(folder, len(runs[baseline][0])))
     for model, alone in runs.items():
         if comparison["models"][model]["deterministic"]:
             continue

@@ -12,6 +12,7 @@ from pipeline.__main__ import main
 from pipeline.commands import docs
 from pipeline.core.params import load_params
 from pipeline.core.predictions import Predictions, write_predictions
+from pipeline.documentation.kept import RECORD
 from pipeline.documentation.parameters import anchor
 from pipeline.evaluation.condensed import expand
 from pipeline.workspace import Workspace
@@ -139,9 +140,9 @@ class TestCommand:
         assert [len(runs) for runs in predicted.values()] == [1, seeds, seeds]
         if attends:
             assert (copied / "attention.png").read_bytes() == b"the first seed's"
-        record = json.loads((copied / docs.RECORD).read_bytes())
+        record = json.loads((copied / RECORD).read_bytes())
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", record["date"])
-        assert record["machine"].keys() == json.loads(kept[docs.RECORD])["machine"].keys()
+        assert record["machine"].keys() == json.loads(kept[RECORD])["machine"].keys()
 
 
 # What the documents say of the repository

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.documentation import tables
-from pipeline.documentation.tables import Kept
+from pipeline.documentation.kept import Kept
 
 METRICS = {
     "dataset": "adding",
