@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.core.files import read_json
 from pipeline.core.params import Params, load_params
 from pipeline.core.predictions import Predictions, Task
+from pipeline.core.schema import read_yaml
 from pipeline.errors import ArtifactError
 from pipeline.evaluation.condensed import expand
 from pipeline.evaluation.headline import Unit, conclude
@@ -61,7 +62,10 @@ class Kept:
             f"`{self.command}` with [these parameters](results/{self.dataset}/params.yaml), "
             f"{_when_and_where(self.record)}"
         )
-        return " ".join([first, *map(_later, self.later)])
+        networks = [
+            name for name, one in self.comparison["models"].items() if not one["deterministic"]
+        ]
+        return " ".join([first, *(_later(record, networks) for record in self.later)])
 
 
 def _when_and_where(record: Document) -> str:
@@ -74,10 +78,11 @@ def _when_and_where(record: Document) -> str:
     )
 
 
-def _later(record: Document) -> str:
+def _later(record: Document, networks: Sequence[str]) -> str:
     seeds = listed(list(map(str, record["seeds"])))
     models = listed([f"`{name}`" for name in record["models"]])
-    return f"Seeds {seeds} of {models} came later, {_when_and_where(record)}"
+    of_models = "" if set(record["models"]) == set(networks) else f" of {models}"
+    return f"Seeds {seeds}{of_models} came later, {_when_and_where(record)}"
 
 
 def read_kept(folder: Path) -> Kept:
@@ -173,7 +178,7 @@ def _changed(new: Document, old: Document) -> str:
     """As in "epochs 5 (kept: 6), units 64 (kept: 128)"; empty if nothing is."""
     return ", ".join(
         f"{key} {new.get(key)} (kept: {old.get(key)})"
-        for key in new.keys() | old.keys()
+        for key in sorted(new.keys() | old.keys())
         if new.get(key) != old.get(key)
     )
 
@@ -186,6 +191,13 @@ def _same_answers(one: Predictions, other: Predictions) -> bool:
     if one.outputs.ndim == 1:
         return np.allclose(one.outputs, other.outputs, rtol=1e-3)
     return bool(np.mean(one.labels == other.labels) >= _SAME_ANSWERS)
+
+
+def row_groups(folder: Path, rows: int) -> NDArray[np.int64] | None:
+    """<int64>[rows], what the test rows belong to, where neighbors belong together."""
+    document: Any = read_yaml(folder / "params.yaml")
+    together = document["datasets"][document["dataset"]]["source"].get("group_rows")
+    return np.arange(rows) // together if together else None
 
 
 def bootstrap_of(method: Document, groups: NDArray[np.int64] | None) -> Bootstrap:

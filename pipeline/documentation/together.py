@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.core.predictions import Predictions
-from pipeline.core.schema import read_yaml
-from pipeline.documentation.kept import bootstrap_of, read_runs
+from pipeline.documentation.kept import bootstrap_of, read_runs, row_groups
 from pipeline.documentation.tables import markdown
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.results import aggregate, scores
@@ -49,7 +47,7 @@ def measure(folder: Path, comparison: Mapping[str, Any]) -> Iterator[Together]:
         return
     baseline = min(losses, key=lambda name: losses[name]["mean"])
     runs = {model: list(seeds.values()) for model, seeds in read_runs(folder).items()}
-    bootstrap = bootstrap_of(comparison["method"], _groups(folder, len(runs[baseline][0])))
+    bootstrap = bootstrap_of(comparison["method"], row_groups(folder, len(runs[baseline][0])))
     for model, alone in runs.items():
         if comparison["models"][model]["deterministic"]:
             continue
@@ -63,13 +61,6 @@ def measure(folder: Path, comparison: Mapping[str, Any]) -> Iterator[Together]:
             aggregate(right_of_both.mean(axis=1).tolist()),
             paired_difference(right_of_both, right, bootstrap),
         )
-
-
-def _groups(folder: Path, rows: int) -> NDArray[np.int64] | None:
-    """What the test rows belong to, where neighbors belong together."""
-    document: Any = read_yaml(folder / "params.yaml")
-    together = document["datasets"][document["dataset"]]["source"].get("group_rows")
-    return np.arange(rows) // together if together else None
 
 
 def _mean(one: Predictions, other: Predictions) -> Predictions:
