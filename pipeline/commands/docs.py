@@ -270,6 +270,7 @@ def keep_seeds(workspace: Workspace) -> Path:
         told = {"models": settings.models, "seeds": settings.seeds, **_record(settings)}
         write_json(part / "record.json", told)
         groups = read_groups(workspace.raw, "test")
+        progress.say("comparing all seeds (with many models and rows, a minute or two)")
         document = kept.compare_all_seeds(copy, _lengths(workspace), groups)
         write_json(copy / kept.ALL_SEEDS, document)
     return folder
