@@ -252,10 +252,10 @@ def compare_all_seeds(
     best = min(losses, key=lambda name: losses[name])
     candidates = {name: {"mean": loss} for name, loss in losses.items()}
     champion = {
-        **first["champion"],
         "model": best,
-        "candidates": candidates,
         "validation": candidates[best],
+        "candidates": candidates,
+        **{key: first["champion"][key] for key in ("chosen_by", "baselines")},
     }
     unit = Unit(task == "regression", bootstrap.confidence)
     comparison = {
