@@ -32,7 +32,9 @@ def add_parser(commands: Subparsers) -> None:
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--check", action="store_true", help="write nothing; fail if one is stale")
     chosen.add_argument(
-        "--keep", action="store_true", help="first copy the workspace's results to docs/results"
+        "--keep",
+        action="store_true",
+        help="first copy the workspace's results to docs/results, in place of what is kept",
     )
     chosen.add_argument(
         "--add-seeds",

@@ -144,7 +144,7 @@ def check_seeds(folder: Path, settings: Params, results: Sequence[ModelResult]) 
     instead = "to replace what is kept: python -m pipeline docs --keep"
     kept, runs = load_params(folder / "params.yaml"), read_runs(folder)
     if changed := _changed(settings.entry.encode.model_dump(), kept.entry.encode.model_dump()):
-        raise ArtifactError(f"The texts are encoded differently: {changed}.", fix=instead)
+        raise ArtifactError(f"The data are encoded differently: {changed}.", fix=instead)
     first = next(iter(next(iter(runs.values())).values()))
     for result in results:
         name = result.name
@@ -169,7 +169,7 @@ def check_seeds(folder: Path, settings: Params, results: Sequence[ModelResult]) 
             raise ArtifactError(f"'{name}' was trained differently: {changed}.", fix=instead)
         elif twice := [str(seed) for seed in result.seeds if seed in runs[name]]:
             raise ArtifactError(
-                f"Results of '{name}' with seed {listed(twice)} are kept already.",
+                f"Of '{name}', these seeds are kept already: {listed(twice)}.",
                 fix="set other `seeds` in params.yaml, and train them: make repro",
             )
 
