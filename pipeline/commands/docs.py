@@ -86,6 +86,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
     from pipeline.core.files import read_json
     from pipeline.core.schema import read_yaml
     from pipeline.documentation import (
+        answer,
         graph,
         licenses,
         parameters,
@@ -116,9 +117,9 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
             tables.models(one.metrics, one.comparison) for one in kept if one.dataset == "demo"
         ),
         "overview": tables.overview(kept),
-        "answer": tables.answer(
+        "beside": answer.table(kept, lengths, distracted, sized),
+        "answer": answer.points(
             kept,
-            study_tables.answers(lengths, distracted, sized),
             {
                 one.dataset: together.sentence(beside[one.dataset], one.comparison["use"])
                 + (

@@ -15,46 +15,6 @@ Document = Mapping[str, Any]
 HOUR = 60.0  # CPU minutes
 
 
-def answers(
-    lengths: Document,
-    distracted: Sequence[Mapping[str, str]],
-    sized: Sequence[Mapping[str, str]],
-) -> dict[str, str]:
-    """What the studies of length and size say in short: of what texts they are → sentences.
-
-    Args:
-        lengths: the length study's `summary.json`.
-        distracted: the distractor study's intervals; none if it has not been run.
-        sized: the size study's intervals, likewise.
-    """
-    words = lengths["changes"]["to"].replace("-", "–")
-    said = {f"Generated reviews of {words} words": _on_the_longest(lengths)}
-    if distracted:
-        longest = max((one["length"] for one in distracted), key=int)
-        said["Short IMDB reviews among neutral sentences"] = at_length(distracted, longest)
-    if sized:
-        numbers = list(dict.fromkeys(one["rows"] for one in sized))
-        said["Few IMDB reviews to train on, or many"] = " ".join(
-            _at_size(sized, number) for number in dict.fromkeys((numbers[0], numbers[-1]))
-        )
-    return said
-
-
-def _on_the_longest(lengths: Document) -> str:
-    """How attention stands against the last state there, and with the best remedy for both."""
-    told = [
-        one["sentence"]
-        for one in lengths["advantages"]
-        if (one["against"], one["position"]) == (STATES, "anywhere")
-        and one["length"] == lengths["changes"]["to"]
-    ]
-    told += [
-        f"With the remedy of least validation loss for both: {remedy['lead']['sentence']}"
-        for remedy in lengths["remedies"][:1]
-    ]
-    return " ".join(told)
-
-
 def length_study(summary: Document) -> str:
     """Accuracy by length and place of the evidence, with its interval; and what that says."""
     described = summary["accuracy"]

@@ -1,11 +1,9 @@
 """Results as Markdown tables."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from pipeline.documentation.kept import Kept
-from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.pairwise import BETTER, EQUAL, WORSE
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
@@ -154,7 +152,7 @@ def overview(kept: Sequence[Kept]) -> str:
         measured = one.metrics["models"]
         rows.append(
             [
-                f"[{one.dataset}](docs/results.md#{one.dataset})",
+                f"[{one.dataset}](#{one.dataset})",
                 str(METRIC_TITLES.get(metric, metric)),
                 _baseline(one),
                 *(
@@ -174,90 +172,6 @@ def overview(kept: Sequence[Kept]) -> str:
 
 
 _MARKS = {BETTER: " ▲", WORSE: " ▼", EQUAL: " ≈"}
-
-
-def answer(
-    kept: Sequence[Kept],
-    studies: Mapping[str, str],
-    together: Mapping[str, str] = MappingProxyType({}),
-) -> str:
-    """What all results say to the project's two questions, as a list of sentences.
-
-    Args:
-        kept: every dataset's results.
-        studies: of what texts they are → what they say.
-        together: dataset → what its best network gains together with a baseline.
-    """
-    points = [
-        f"- **{one.dataset}**: {_helps(one.comparison)}{together.get(one.dataset, '')}"
-        for one in kept
-    ]
-    points += [f"- **{texts}**: {said}" for texts, said in studies.items()]
-    points += [point for one in kept for point in _trust(one)]
-    return "\n".join(points)
-
-
-def _helps(comparison: Document) -> str:
-    """Whether attention helps, on the last state too; and which model to use, and why."""
-    attention = comparison.get("attention")
-    if attention is None:
-        return str(comparison["headline"])
-    return " ".join(
-        [
-            f"Does attention help? {attention['answer']}",
-            attention["sentence"],
-            *_against_last_state(comparison),
-            *_with_length(comparison),
-            f"Use {model_title(comparison['use'])}: {comparison['reason']}",
-        ]
-    )
-
-
-def _against_last_state(comparison: Document) -> list[str]:
-    """How attention stands against the last state, where another network is its rival."""
-    attention = comparison["attention"]
-    if attention["rival"] == STATES:
-        return []
-    return [
-        f"Against the last state: {pair['sentence']}"
-        for pair in comparison["pairs"]
-        if {pair["first"], pair["second"]} == {attention["model"], STATES}
-    ]
-
-
-def _with_length(comparison: Document) -> list[str]:
-    """How attention's lead on the last state changes with the length, where the interval tells."""
-    model = comparison["attention"]["model"]
-    for pair in (comparison.get("by_length") or {}).get("differences", []):
-        slope = pair.get("per_doubling")
-        if slope and (pair["first"], pair["second"]) == (model, STATES):
-            if slope["low"] <= 0 <= slope["high"]:
-                return []
-            grows = signed_difference(slope["difference"], regression=False)
-            told = f"changes by {grows} points ({_interval(slope, regression=False)})"
-            return [f"With each doubling of the length, its difference from {STATES} {told}."]
-    return []
-
-
-def _trust(one: Kept) -> list[str]:
-    """What the trust cards say, a point for the models of the same verdicts."""
-    alike: dict[tuple[str, str], list[str]] = {}
-    cards = one.faithfulness.get("trust", {})
-    for model, card in cards.items():
-        if card["average"]:
-            levels = card["average"]["level"], card["single"]["level"]
-            alike.setdefault(levels, []).append(model)
-    points = []
-    for first, *others in alike.values():
-        card = cards[first]
-        named = ", ".join(f"`{name}`" for name in others)
-        also = f" (the same verdicts for {named})" if others else ""
-        points.append(
-            f"- **Can the weights be trusted?** `{first}`, {one.dataset}{also}. As a pointer to "
-            f"what matters on average: {card['average']['sentence']} As the reason for one "
-            f"prediction: {card['single']['sentence']}"
-        )
-    return points
 
 
 def datasets(kept: Sequence[Kept]) -> str:

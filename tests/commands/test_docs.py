@@ -83,6 +83,7 @@ class TestCommand:
         shutil.copytree(results / "demo", results / "another")
         assert main(["docs"]) == 0
         shown = (project / "docs" / "results.md").read_text(encoding="utf-8")
+        assert shown.index("[another](#another)") < shown.index("### demo")
         assert shown.index("### demo") < shown.index("### another")
         assert "`dvc exp run -S dataset=another` with [these" in shown
         assert "[another](docs/results.md#another)" in (project / "README.md").read_text("utf-8")

@@ -90,51 +90,10 @@ def test_the_overview_puts_every_pooling_beside_last_state_and_baseline():
     titles, _, adding, more, _, legend = tables.overview([KEPT, other]).splitlines()
     assert titles.endswith("| best baseline | `bilstm` | `bilstm_attention` | `bilstm_max` |")
     assert adding == (
-        "| [adding](docs/results.md#adding) | MSE | 0.500 (`mean`) | 0.100 ± 0.020 "
-        "| 0.0000200 ± 0.0000060 ▲ | – |"
+        "| [adding](#adding) | MSE | 0.500 (`mean`) | 0.100 ± 0.020 | 0.0000200 ± 0.0000060 ▲ | – |"
     )
     assert more.endswith("| 0.100 ± 0.020 | 0.0000200 ± 0.0000060 ▼ | 0.100 ± 0.020 |")
     assert "`bilstm`, the last state: ▲ better, ▼ worse, ≈ practically equal" in legend
-
-
-def test_the_answer_quotes_headline_lengths_longest_texts_and_trust():
-    """A model without attention has no weights to trust; equal verdicts are told once."""
-    card = {
-        "average": {"level": "partly supported", "sentence": "In part."},
-        "single": {"level": "no", "sentence": "No."},
-    }
-    yes = {**card, "average": {"level": "supported", "sentence": "Yes."}}
-    trust = {
-        "bilstm": {"average": None, "single": None},
-        "bilstm_attention": card,
-        "bilstm_dot": yes,
-        "bilstm_dot_last": card,
-    }
-    attention = {"answer": "Yes.", "model": "bilstm_attention", "rival": "bilstm_max"}
-    attention["sentence"] = "It is better than bilstm_max."
-    use = {"use": "bilstm_attention", "reason": "it is better than mean."}
-    slope = {"difference": 0.008, "low": 0.001, "high": 0.016}
-    grows = {"first": "bilstm_attention", "second": "bilstm", "per_doubling": slope}
-    kept = replace(
-        KEPT,
-        comparison=COMPARISON
-        | {"attention": attention, "by_length": {"differences": [grows]}, **use},
-        faithfulness=FAITHFULNESS | {"trust": trust},
-    )
-    studies = {"Reviews of 230–270 words": "They learn."}
-    adding, longest, trusted, other = tables.answer([kept], studies).splitlines()
-    assert adding == (
-        "- **adding**: Does attention help? Yes. It is better than bilstm_max. Against the last "
-        f"state: {PAIR['sentence']} With each doubling of the length, its difference from bilstm "
-        "changes by +0.8 points (+0.1 to +1.6). Use bilstm_attention: it is better than mean."
-    )
-    assert longest == "- **Reviews of 230–270 words**: They learn."
-    assert trusted == (
-        "- **Can the weights be trusted?** `bilstm_attention`, adding (the same verdicts for "
-        "`bilstm_dot_last`). As a pointer to what matters on average: In part. As the reason for "
-        "one prediction: No."
-    )
-    assert "`bilstm_dot`, adding. As a pointer to what matters on average: Yes." in other
 
 
 def test_a_section_names_command_parameters_machine_and_date():
