@@ -51,7 +51,7 @@ def select(
     first = next(records, None)
     if first is None:
         return
-    header = _named(first[1])
+    header = named(first[1])
     if layout.columns:
         if set(_plain(header)) & set(_plain(wanted)):
             raise DataError(
@@ -70,16 +70,23 @@ def select(
             )
     require_columns(header, wanted, file=file)
     places = [header.index(column) for column in wanted]
-    named = f"`columns` names {len(header)}" if layout.columns else f"the header has {len(header)}"
+    expected = (
+        f"`columns` names {len(header)}" if layout.columns else f"the header has {len(header)}"
+    )
+    if len(header) == 1:
+        uneven = (
+            "if the first line doesn't name the columns, remove all lines above the one that does. "
+            f"Otherwise {uneven}"
+        )
     for where, cells in records:
         # Separators at the end of a line add nothing.
         if len(cells) < len(header) or any(cells[len(header) :]):
-            raise DataError(f"{file}, {where}: {len(cells)} fields, but {named}.", fix=uneven)
+            raise DataError(f"{file}, {where}: {len(cells)} fields, but {expected}.", fix=uneven)
         yield where, [cells[place] for place in places]
 
 
-def _named(header: list[str]) -> list[str]:
-    """The columns up to the last that has a name."""
+def named(header: list[str]) -> list[str]:
+    """The columns up to the last that has a name: separators at the end of a line add none."""
     names = list(header)
     while names and not names[-1]:
         names.pop()

@@ -207,6 +207,10 @@ def _is_table(value: object) -> bool:
 
 def _of_columns(value: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The rows of an object of columns or of rows, as pandas writes them, or the object itself."""
+    if {"columns", "data"} <= value.keys() <= {"columns", "data", "index"}:
+        names, data = value["columns"], value["data"]  # pandas' orient="split"
+        if _is_matrix([names]) and _is_matrix(data) and len(names) == len(data[0]):
+            return [dict(zip(map(str, names), cells, strict=True)) for cells in data]
     inner = [one for one in value.values() if isinstance(one, dict)]
     lists = [one for one in value.values() if isinstance(one, list)]
     if len(inner) == len(value) and all(list(one) == list(inner[0]) for one in inner):
@@ -218,6 +222,14 @@ def _of_columns(value: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     else:
         return [value]
     return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _is_matrix(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(row, list) and len(row) == len(value[0]) for row in value)
+    )
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -153,7 +153,7 @@ def _rows(file: Path, layout: Layout) -> Iterator[Mapping[str, Any]]:
         case "texts":
             yield from _named(file, ("text", "label"), layout)
         case _:
-            names = layout.columns or tuple(next(_cells(file, layout), ()))
+            names = layout.columns or header.named(next(_cells(file, layout), []))
             if names:
                 yield from _named(file, names, layout)
 

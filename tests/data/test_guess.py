@@ -154,6 +154,11 @@ def test_broken_file_is_refused_with_its_line(tmp_path: Path) -> None:
             ["text,label,text", *(f"a text with {n},{n % 2},x" for n in range(40))],
             "several columns have this name: 'text'",
         ),
+        (
+            "own.csv",
+            ["# exported today", "text,label", *(f"a text with {n},{n % 2}" for n in range(40))],
+            "2 fields, but the header has 1",
+        ),
     ],
 )
 def test_what_a_file_lacks_is_said(name, lines, said, tmp_path):
@@ -161,6 +166,14 @@ def test_what_a_file_lacks_is_said(name, lines, said, tmp_path):
     (tmp_path / name).write_text("\n".join(lines))
     with pytest.raises(DataError, match=said):
         guess.guess_source(tmp_path / name)
+
+
+def test_a_header_may_end_in_separators(tmp_path):
+    """As the rows below it do, in what spreadsheets write."""
+    lines = [f"a text with {n},{n % 2},," for n in range(40)]
+    (tmp_path / "own.csv").write_text("\n".join(["text,label,,", *lines]))
+    found = guess.guess_source(tmp_path / "own.csv")
+    assert [*found.look.columns] == ["text", "label"]
 
 
 @pytest.mark.parametrize("blank", ["", " "])

@@ -35,6 +35,20 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
         DOTTED,
     ),
     "columns": (json.dumps({name: [row[name] for row in ROWS] for name in ROWS[0]}), {}),
+    "names and cells": (
+        json.dumps({"columns": [*ROWS[0]], "data": [[*row.values()] for row in ROWS]}),
+        {},
+    ),
+    "names, numbers and cells": (
+        json.dumps(
+            {
+                "columns": [*ROWS[0]],
+                "index": [*range(len(ROWS))],
+                "data": [[*row.values()] for row in ROWS],
+            }
+        ),
+        {},
+    ),
     "rows by name": (json.dumps({str(n): row for n, row in enumerate(ROWS)}), {}),
     "columns by row": (
         json.dumps({name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in ROWS[0]}),
