@@ -279,14 +279,14 @@ def _within_cases(results: Sequence[Mapping[str, str]]) -> list[str]:
 def _on_longest(results: Sequence[Mapping[str, str]]) -> list[str]:
     """In words: each gain on the longest texts whose interval leaves out 0."""
     told = [
-        f"`{one['case']}` {_points(one, 'longest_gain')}"
+        f"`{one['model']}` of `{one['case']}` {_points(one, 'longest_gain')}"
         for one in results
         if one["longest_gain"] and not one["repeats"]
         if float(one["longest_gain_low"]) * float(one["longest_gain_high"]) > 0
     ]
     against = next((one["case"] for one in results if one["case"]), "")
     head = f"- On the longest twentieth alone, against `{against}`, in points: "
-    return [f"{head}{listed(told)}; of the other cases none is told apart there."] if told else []
+    return [f"{head}{listed(told)}; no other is told apart there."] if told else []
 
 
 def intervals(results: Sequence[Mapping[str, str]]) -> str:
