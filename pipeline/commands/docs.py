@@ -117,7 +117,7 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
             tables.models(one.metrics, one.comparison) for one in kept if one.dataset == "demo"
         ),
         "overview": tables.overview(kept),
-        "beside": answer.table(kept, lengths, distracted, sized),
+        "poolings": answer.table(kept, lengths, distracted, sized),
         "answer": answer.points(
             kept,
             {
