@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from pipeline.documentation import answer
-from tests.documentation.test_tables import COMPARISON, FAITHFULNESS, KEPT, PAIR
+from tests.support.kept_results import COMPARISON, FAITHFULNESS, KEPT, PAIR
 
 CLASSES = replace(
     KEPT,

@@ -172,48 +172,30 @@ def test_one_scale_holds_what_every_panel_shows(monkeypatch):
         assert high > 0.95
 
 
-def test_the_answer_quotes_the_greatest_lengths():
-    """Of the length study also with the remedy of least validation loss; and only what has run."""
-    lengths = {
-        "changes": {"to": "230-270"},
-        "advantages": [
-            {"against": against, "position": position, "length": length, "sentence": said}
-            for against, position, length, said in [
-                ("bilstm", "anywhere", "110-140", "Shorter."),
-                ("bilstm", "start", "230-270", "At the start."),
-                ("bilstm_max", "anywhere", "230-270", "Maximum."),
-                ("bilstm", "anywhere", "230-270", "It leads."),
-            ]
-        ],
-        "remedies": [{"lead": {"sentence": "No lead."}}, {"lead": {"sentence": "Another."}}],
-    }
-    told = {
-        "Generated reviews of 230–270 words": "It leads. With the remedy of least validation loss "
-        "for both: No lead."
-    }
-    assert study_tables.answers(lengths, [], []) == told
+def test_the_tables_say_which_model_is_the_best_and_what_each_gains():
+    """At every length, with what changed since the least one; for every number of texts."""
     numbers = {
-        f"{name}{end}": "0.1" for name in ("difference", "change") for end in ("", "_low", "_high")
+        f"{name}{end}": "0.1"
+        for name in ("difference", "change", "accuracy")
+        for end in ("", "_low", "_high")
     }
     rows = [
-        {"length": length, "place": place, "model": model, "accuracy": accuracy, **numbers}
+        {**numbers, "length": length, "place": place, "model": model, "accuracy": accuracy}
         for length in ("200", "1600")
         for place in ("any", "after")
         for model, accuracy in {"bilstm": "0.6", "bilstm_max": "0.7"}.items()
     ]
-    told["Short IMDB reviews among neutral sentences"] = (
-        "At 1,600 tokens bilstm_max is the best, with 70.0 %. Against the last state, in points: "
-        "bilstm_max +10.0 (+10.0 to +10.0). With the sentences after the review, the last state "
-        "reaches 60.0 %. Compared with 200 tokens, these leads changed by: bilstm_max +10.0 (+10.0 "
-        "to +10.0)."
-    )
-    assert study_tables.answers(lengths, rows, []) == told
-    sized = [{**row, "rows": count} for count in ("202", "8032", "20003") for row in rows[:2]]
     standing = (
         "bilstm_max is the best, with 70.0 %. Against the last state, in points: bilstm_max +10.0 "
         "(+10.0 to +10.0)."
     )
-    told["Few IMDB reviews to train on, or many"] = (
-        f"With 202 texts {standing} With 20,003 texts {standing}"
+    after = "With the sentences after the review, the last state reaches 60.0 %."
+    shortest, longest = study_tables.distractors(rows).splitlines()[-3::2]
+    assert shortest == f"> At 200 tokens {standing} {after}"
+    assert longest == (
+        f"> At 1,600 tokens {standing} {after} Compared with 200 tokens, these leads changed by: "
+        "bilstm_max +10.0 (+10.0 to +10.0)."
     )
-    assert study_tables.answers(lengths, rows, sized) == told
+    sized = [{**row, "rows": count} for count in ("202", "20003") for row in rows[:2]]
+    fewest, most = study_tables.sizes(sized).splitlines()[-3::2]
+    assert (fewest, most) == (f"> With 202 texts {standing}", f"> With 20,003 texts {standing}")
