@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
-from types import MappingProxyType
 from typing import Any
 
 from pipeline.core.predictions import NAIVE_BAYES, TFIDF
@@ -97,12 +96,12 @@ def _row(texts: str, accuracy: Mapping[str, float], lead: Document) -> list[str]
     return [texts, *shown, with_ends(lead, "difference", signed_points)]
 
 
-def points(kept: Sequence[Kept], together: Mapping[str, str] = MappingProxyType({})) -> str:
+def points(kept: Sequence[Kept], together: Mapping[str, str]) -> str:
     """Of each dataset whether attention helps, what to use, and what its weights are worth.
 
     Args:
         kept: every dataset's results.
-        together: dataset → what its best network gains together with a baseline.
+        together: dataset → what its best network gains together with a baseline, if that is told.
     """
     said = [
         f"- **{one.dataset}**: {sentence}"

@@ -134,4 +134,4 @@ def test_the_points_quote_headline_lengths_and_trust():
         "one prediction: No."
     )
     assert "`bilstm_dot`, adding. As a pointer to what matters on average: Yes." in other
-    assert answer.points([KEPT]) == "- **adding**: It is better."
+    assert answer.points([KEPT], {}) == "- **adding**: It is better."
