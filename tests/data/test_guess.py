@@ -168,10 +168,11 @@ def test_what_a_file_lacks_is_said(name, lines, said, tmp_path):
         guess.guess_source(tmp_path / name)
 
 
-def test_a_header_may_end_in_separators(tmp_path):
+@pytest.mark.parametrize("end", [",", ",,"])
+def test_a_header_may_end_in_separators(tmp_path, end):
     """As the rows below it do, in what spreadsheets write."""
-    lines = [f"a text with {n},{n % 2},," for n in range(40)]
-    (tmp_path / "own.csv").write_text("\n".join(["text,label,,", *lines]))
+    lines = [f"a text with {n},{n % 2}{end}" for n in range(40)]
+    (tmp_path / "own.csv").write_text("\n".join([f"text,label{end}", *lines]))
     found = guess.guess_source(tmp_path / "own.csv")
     assert [*found.look.columns] == ["text", "label"]
 
