@@ -4,7 +4,7 @@ import mlflow
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.core.files import write_json
+from pipeline.core.files import read_array, write_json
 from pipeline.errors import ParamsError
 from pipeline.stages import pretrain
 from pipeline.studies.recipe import trials
@@ -44,6 +44,12 @@ def project(workspace, monkeypatch):
     return workspace
 
 
+def read_trials(project):
+    """The rows of the search's table."""
+    with (project.recipe_search.results / "trials.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
 def test_a_search_is_kept_shown_and_not_repeated(project, capsys, monkeypatch):
     """A table beside its parameters, a run for each trial below one parent; test rows unread."""
     ran = in_this_process(monkeypatch, "pipeline.cells")
@@ -52,8 +58,7 @@ def test_a_search_is_kept_shown_and_not_repeated(project, capsys, monkeypatch):
     database = f"sqlite:///{project.recipe_search.scratch}/trials.db"
     assert ran == [["search", "--storage", database]] * 2
     assert not list(project.recipe_search.scratch.glob("checkpoints/*"))
-    with (project.recipe_search.results / "trials.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = read_trials(project)
     assert {row["trial"] for row in rows} == {"plain", "both"}
     assert [row["val_loss"] for row in rows] == sorted(row["val_loss"] for row in rows)
     assert {row["vectors"] for row in rows} == {"True", "False"}
@@ -78,23 +83,54 @@ def test_a_search_is_kept_shown_and_not_repeated(project, capsys, monkeypatch):
     assert {run.info.run_name for run in again} == set(runs)
 
 
-@pytest.mark.parametrize("changed", ["space", "training"])
-def test_other_values_or_another_base_begin_anew(project, capsys, changed):
+@pytest.mark.parametrize(
+    ("changed", "said"), [("space", "bilstm: trained before"), ("training", "epoch")]
+)
+def test_other_values_or_another_base_begin_anew(project, capsys, changed, said):
     """Trials of another space, or over other fixed settings, are not comparable."""
     path = project.recipe_search.params
     path.write_text(path.read_text().replace("[bilstm, bilstm_attention]", "[bilstm]"))
     trials.search_recipe(project, trials=1)
-    if changed == "space":
+    if changed == "space":  # but the same training in it is not repeated
         path.write_text(path.read_text().replace("[0.0, 0.9]", "[0.0, 0.9, 0.95]"))
     else:
         small = {"embedding": 6, "units": 3, "epochs": 2, "min_epochs": 1}
         change(project.root, {"datasets.demo.training": small})
     capsys.readouterr()
     trials.search_recipe(project, trials=1)
-    assert "epoch" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "trial 1 of 1" in shown
+    assert said in shown
 
 
-def test_a_trial_without_bigrams_has_no_trigrams_either(project, monkeypatch):
+@pytest.fixture
+def trained(monkeypatch):
+    """The networks that trials train, before they are trained."""
+    networks = []
+
+    def train(network, *given, **options):
+        networks.append(network)
+        return train_model(network, *given, **options)
+
+    monkeypatch.setattr(trials, "train_model", train)
+    return networks
+
+
+def test_an_interrupted_trial_goes_on_with_the_next_model(project, monkeypatch, trained):
+    """In another process: what its first model showed is kept, and is not trained for again."""
+    trials.search_recipe(project, trials=1)
+    (row,) = read_trials(project)
+    for file in project.recipe_search.scratch.glob("trials.*"):
+        file.unlink()
+    (again,) = project.recipe_search.scratch.glob("trained/bilstm_attention-*.json")
+    again.unlink()
+    trained.clear()
+    trials.search_recipe(project, trials=1)
+    assert [any(layer.name == "attention" for layer in one.layers) for one in trained] == [True]
+    assert read_trials(project) == [row]
+
+
+def test_a_trial_without_bigrams_has_no_trigrams_either(project, trained):
     """They are made of bigrams; the trial with them has both."""
     add_ngrams(project)
     change(project.root, {"datasets.demo.encode": {**ENCODE, "bigrams": 2, "trigrams": 1}})
@@ -103,17 +139,30 @@ def test_a_trial_without_bigrams_has_no_trigrams_either(project, monkeypatch):
         + "space: {bigrams: [false, true]}\n"
         "begin: {without: {bigrams: false}, with: {bigrams: true}}\n"
     )
-    found = []
+    trials.search_recipe(project, trials=2)
+    without, both = ({layer.name for layer in one.layers} for one in trained)
+    assert not {"bigrams", "trigrams"} & without
+    assert {"bigrams", "trigrams"} < both
+
+
+def test_what_the_space_does_not_name_is_as_in_params(project, monkeypatch):
+    """The n-grams, too, and the word vectors that networks begin with."""
+    add_ngrams(project)
+    vectors = read_array(project.vectors / "vectors.npy")
+    project.recipe_search.params.write_text(
+        FILE.partition("space:")[0] + "space: {averaging: [0.0]}\nbegin: {plain: {}}\n"
+    )
+    begun = []
 
     def train(network, *given, **options):
-        found.append([layer.name for layer in network.layers if "grams" in layer.name])
+        assert network.get_layer("trigrams")
+        begun.append(network.get_layer("embedding").embeddings.numpy())
         return train_model(network, *given, **options)
 
     monkeypatch.setattr(trials, "train_model", train)
-    trials.search_recipe(project, trials=2)
-    without, both = found
-    assert without == []
-    assert {"bigrams", "trigrams"} < set(both)
+    trials.search_recipe(project, trials=1)
+    assert len(begun) == 2
+    assert all((one == vectors).all() for one in begun)
 
 
 def test_a_search_for_another_dataset_is_refused(project):

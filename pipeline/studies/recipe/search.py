@@ -30,7 +30,7 @@ from pipeline.core import schema
 from pipeline.core.schema import Count, Name, Section, Seed
 from pipeline.errors import ParamsError
 
-# Outputs of `encode` and `pretrain` that a trial switches on or off, beside the recipe's own keys.
+# Outputs of `encode` and `pretrain` that a trial can do without, beside the recipe's own keys.
 INPUTS = ("bigrams", "vectors")
 Choice = bool | int | float | str | None
 HEARTBEAT = 60  # seconds; a worker that has not been heard of for twice as long is gone

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from math import isfinite
 
 import tensorflow as tf
 from optuna import Study
 
 from pipeline import fingerprint, progress
 from pipeline.core import params
-from pipeline.core.files import write_csv
+from pipeline.core.files import read_json, write_csv, write_json
 from pipeline.core.sequences import read_sequences
 from pipeline.errors import ParamsError, TrackingError
 from pipeline.studies.parameters import read_encoded
@@ -109,7 +110,11 @@ def _train(
     model: str,
     values: dict[str, Choice],
 ) -> TrialResult:
-    """Train one model of a trial, and measure it on validation rows."""
+    """Train one model of a trial, and measure it on validation rows.
+
+    The result is kept, so that an interrupted trial goes on with the next model, and a search with
+    more models or another space repeats no training.
+    """
     begun = time.perf_counter()
     changes = {key: value for key, value in values.items() if key not in INPUTS}
     recipe = params.merge_recipe(
@@ -124,20 +129,24 @@ def _train(
         search.seed,
         recipe,
         data=workspace.encoded,
-        pretrained=workspace.vectors if values.get("vectors") else None,
+        pretrained=workspace.vectors if values.get("vectors", True) else None,
         libraries=workspace.libraries,
         threads=settings.threads,
     )
-    if not values.get("bigrams"):
+    if not values.get("bigrams", True):
         run = replace(run, about={**run.about, "bigrams": 0, "trigrams": 0})
+    mark = fingerprint.digest([], [run.fingerprint, run.about])
+    # Several processes may search side by side: each trial has files of its own.
+    name = f"{model}-{mark[:12]}"
+    kept = workspace.recipe_search.scratch / "trained" / f"{name}.json"
+    if kept.exists():
+        progress.say(f"{model}: trained before")
+        return TrialResult(**read_json(kept))
     splits = {
-        name: read_sequences(workspace.encoded / f"{name}.parquet")
-        for name in ("train", "validation")
+        split: read_sequences(workspace.encoded / f"{split}.parquet")
+        for split in ("train", "validation")
     }
-    mark = fingerprint.digest([], [run.fingerprint, values])
-    # Several processes may search side by side: each trial has a file of its own.
-    path = workspace.recipe_search.checkpoint(f"{model}-{mark[:12]}", search.seed)
-    checkpoint = Checkpoint(path, mark)
+    checkpoint = Checkpoint(workspace.recipe_search.checkpoint(name, search.seed), mark)
     result = train_model(
         run.build_network(),
         splits["train"],
@@ -149,15 +158,18 @@ def _train(
         name=model,
         checkpoint=checkpoint,
     )
-    checkpoint.remove()
     best = result.history[result.best_epoch - 1]
-    return TrialResult(
+    found = TrialResult(
         model,
         best["val_loss"],
         best["val_accuracy"],
         result.best_epoch,
         round(time.perf_counter() - begun, 1),
     )
+    if isfinite(found.val_loss):  # JSON has no other numbers
+        write_json(kept, asdict(found))
+    checkpoint.remove()
+    return found
 
 
 def _write(part: Workspace, search: Search, study: Study) -> None:
