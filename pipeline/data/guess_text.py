@@ -36,7 +36,8 @@ SUBJECTS = frozenset({
 })
 # fmt: on
 ABSENT = frozenset({"nan", "null", "n/a", "na", "#n/a", "undefined", "missing", "?", "-"})
-CLASSES = ("text", "whole numbers", "numbers", "booleans")  # kinds of a label
+FRACTIONS = ("numbers", "numbers with a decimal comma")
+CLASSES = ("text", "whole numbers", *FRACTIONS, "booleans")  # kinds of a label
 ONE_LABEL = "Spotlight learns one label a row."
 EVIDENCE = ("evidence", "spans", "rationale", "rationales")
 MOST_STEPS = 20  # of a rating that isn't whole
@@ -66,7 +67,8 @@ def text_source(
         **({"evidence_column": evidence[0]} if evidence and len(text) == 1 else {}),
     }
     classes = look.columns[label]
-    names = sorted(classes.counts, key=float if classes.numeric else None)
+    ordered = classes.kind in ("whole numbers", "numbers")
+    names = sorted(classes.counts, key=float if ordered else None)
     shown = ", ".join(map(_written, names[:6])) + (", …" if len(names) > 6 else "")
     notes = [f"The text is {listed(text)}, the label {label!r}: {len(names):,} classes, {shown}."]
     if alike := _spelled_alike(names):
@@ -199,7 +201,7 @@ def _only_texts(look: Look) -> DataError:
 
 def are_classes(look: Look, column: Column) -> bool:
     """Whether the values may be classes: few enough, each with several rows."""
-    if column.kind == "numbers":  # half stars
+    if column.kind in FRACTIONS:  # half stars
         return _rank(column) is not None and 2 <= column.distinct <= MOST_STEPS
     if column.kind not in {"text", "whole numbers", "booleans"}:
         return False

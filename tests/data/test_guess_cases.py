@@ -255,11 +255,16 @@ def test_files_in_an_archive(tmp_path: Path) -> None:
     assert columns(found) == ("content.body", "meta.label")
 
 
-def test_half_stars_are_classes_where_they_are_named_so(tmp_path: Path) -> None:
-    """4.5 of a rating, but not of a size."""
-    rows = [(text(n), 1 + n % 9 / 2, n % 9 / 2) for n in range(90)]
-    found = guess_source(table(tmp_path, "text,size,rating", rows))
+@pytest.mark.parametrize("mark", [".", ","])
+def test_half_stars_are_classes_where_they_are_named_so(mark: str, tmp_path: Path) -> None:
+    """4.5 of a rating, or 4,5, but not of a size."""
+    rows = [
+        (text(n), *(str(size).replace(".", mark) for size in (1 + n % 9 / 2, n % 9 / 2)))
+        for n in range(90)
+    ]
+    found = guess_source(table(tmp_path, "text;size;rating", rows, mark=";"))
     assert columns(found) == ("text", "rating")
+    assert f"9 classes, 0{mark}0, 0{mark}5" in " ".join(found.notes)
 
 
 # ── series ───────────────────────────────────────────────────────────────────────────────
