@@ -117,7 +117,7 @@ def trained(monkeypatch):
 
 
 def test_an_interrupted_trial_goes_on_with_the_next_model(project, monkeypatch, trained):
-    """In another process: what its first model showed is kept, and is not trained for again."""
+    """In another process: the first model's result is kept, and that model is not trained again."""
     trials.search_recipe(project, trials=1)
     (row,) = read_trials(project)
     for file in project.recipe_search.scratch.glob("trials.*"):
