@@ -8,8 +8,14 @@ from pipeline.workspace import Workspace
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command and its arguments."""
-    about = "search for a training recipe (studies/recipe/params.yaml)"
+    about = "search for a training recipe, by validation loss"
     parser = commands.add_parser("search", description=about)
+    parser.add_argument(
+        "--study",
+        default="recipe",
+        metavar="NAME",
+        help="the search that studies/NAME/params.yaml describes (recipe)",
+    )
     parser.add_argument(
         "--trials", type=int, metavar="N", help="stop after N trials, finished ones included"
     )
@@ -33,6 +39,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(
     workspace: Workspace,
+    study: str,
     trials: int | None,
     *,
     jobs: int,
@@ -41,11 +48,16 @@ def run(
     workers: int,
 ) -> None:
     """Continue the search until it has that many trials."""
+    part = Workspace(workspace.root, f"studies/{study}")
+    if not part.params.exists():
+        raise ParamsError(
+            f"--study {study}: there is no {part.part}/params.yaml.",
+            fix="copy studies/recipe/params.yaml there and edit it, or leave --study out.",
+        )
     if storage is None and jobs > 1 and not cluster:
-        scratch = workspace.recipe_search.scratch
-        scratch.mkdir(parents=True, exist_ok=True)
-        storage = f"sqlite:///{scratch / 'trials.db'}"
-    command = ["search", *([] if storage is None else ["--storage", storage])]
+        part.scratch.mkdir(parents=True, exist_ok=True)
+        storage = f"sqlite:///{part.scratch / 'trials.db'}"
+    command = ["search", "--study", study, *([] if storage is None else ["--storage", storage])]
     command += [] if trials is None else ["--trials", str(trials)]
     if cluster:
         _on_cluster(workspace, command, storage, cluster, workers)
@@ -55,15 +67,15 @@ def run(
     if jobs > 1 and not cluster:
         from pipeline.cells import run_side_by_side
 
-        settings, *_ = open_search(workspace, trials, storage)
+        settings, *_ = open_search(workspace, part, trials, storage)
         run_side_by_side(
             {f"worker {number}": ["pipeline", *command] for number in range(1, jobs + 1)},
             folder=workspace.root,
             jobs=jobs,
             threads=settings.threads,
-            logs=workspace.recipe_search.scratch / "jobs",
+            logs=part.scratch / "jobs",
         )
-    search_recipe(workspace, trials, storage)
+    search_recipe(workspace, part, trials, storage)
 
 
 def _on_cluster(

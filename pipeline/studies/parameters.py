@@ -21,7 +21,12 @@ def read_study(section: type[T], path: Path) -> T:
     """
     document = schema.read_yaml(path)
     values = document if isinstance(document, Mapping) else {}
-    return schema.validate(section, values, where="/".join(path.parts[-3:]))
+    return schema.validate(section, values, where=name_in_project(path))
+
+
+def name_in_project(path: Path) -> str:
+    """`studies/NAME/params.yaml`, as messages show it."""
+    return "/".join(path.parts[-3:])
 
 
 def read_encoded(workspace: Workspace, part: Workspace, dataset: str) -> params.Params:

@@ -56,7 +56,7 @@ def test_a_search_is_kept_shown_and_not_repeated(project, capsys, monkeypatch):
     monkeypatch.chdir(project.root)
     assert main(["search", "--jobs", "2"]) == 0
     database = f"sqlite:///{project.recipe_search.scratch}/trials.db"
-    assert ran == [["search", "--storage", database]] * 2
+    assert ran == [["search", "--study", "recipe", "--storage", database]] * 2
     assert not list(project.recipe_search.scratch.glob("checkpoints/*"))
     rows = read_trials(project)
     assert {row["trial"] for row in rows} == {"plain", "both"}
@@ -77,10 +77,28 @@ def test_a_search_is_kept_shown_and_not_repeated(project, capsys, monkeypatch):
     for run in runs.values():
         client.delete_run(run.info.run_id)
     capsys.readouterr()
-    trials.search_recipe(project, storage=database)
+    trials.search_recipe(project, project.recipe_search, storage=database)
     assert "epoch" not in capsys.readouterr().out
     again = client.search_runs([experiment.experiment_id])
     assert {run.info.run_name for run in again} == set(runs)
+
+
+def test_a_search_of_ones_own_has_its_own_folder(project, capsys, monkeypatch):
+    """Parameters, results and the run are its own, and not those of the project's search."""
+    monkeypatch.chdir(project.root)
+    mine = project.root / "studies" / "mine"
+    asked = ["search", "--study", "mine", "--trials", "1"]
+    assert main(asked) == 2
+    assert "no studies/mine/params.yaml" in capsys.readouterr().err
+    assert not mine.exists()
+    project.recipe_search.params.parent.rename(mine)
+    assert main(asked) == 0
+    assert (mine / "results" / "trials.csv").exists()
+    assert not project.recipe_search.base.exists()
+    client = mlflow.MlflowClient(f"sqlite:///{project.root}/mlflow.db")
+    (experiment,) = client.search_experiments(filter_string="name = 'demo'")
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.run_name for run in runs} == {"mine search", "plain"}
 
 
 @pytest.mark.parametrize(
@@ -90,14 +108,14 @@ def test_other_values_or_another_base_begin_anew(project, capsys, changed, said)
     """Trials of another space, or over other fixed settings, are not comparable."""
     path = project.recipe_search.params
     path.write_text(path.read_text().replace("[bilstm, bilstm_attention]", "[bilstm]"))
-    trials.search_recipe(project, trials=1)
+    trials.search_recipe(project, project.recipe_search, trials=1)
     if changed == "space":  # but the same training in it is not repeated
         path.write_text(path.read_text().replace("[0.0, 0.9]", "[0.0, 0.9, 0.95]"))
     else:
         small = {"embedding": 6, "units": 3, "epochs": 2, "min_epochs": 1}
         change(project.root, {"datasets.demo.training": small})
     capsys.readouterr()
-    trials.search_recipe(project, trials=1)
+    trials.search_recipe(project, project.recipe_search, trials=1)
     shown = capsys.readouterr().out
     assert "trial 1 of 1" in shown
     assert said in shown
@@ -118,14 +136,14 @@ def trained(monkeypatch):
 
 def test_an_interrupted_trial_goes_on_with_the_next_model(project, monkeypatch, trained):
     """In another process: the first model's result is kept, and that model is not trained again."""
-    trials.search_recipe(project, trials=1)
+    trials.search_recipe(project, project.recipe_search, trials=1)
     (row,) = read_trials(project)
     for file in project.recipe_search.scratch.glob("trials.*"):
         file.unlink()
     (again,) = project.recipe_search.scratch.glob("trained/bilstm_attention-*.json")
     again.unlink()
     trained.clear()
-    trials.search_recipe(project, trials=1)
+    trials.search_recipe(project, project.recipe_search, trials=1)
     assert ["attention" in layers for layers in trained] == [True]
     assert read_trials(project) == [row]
 
@@ -139,7 +157,7 @@ def test_a_trial_without_bigrams_has_no_trigrams_either(project, trained):
         + "space: {bigrams: [false, true]}\n"
         "begin: {without: {bigrams: false}, with: {bigrams: true}}\n"
     )
-    trials.search_recipe(project, trials=2)
+    trials.search_recipe(project, project.recipe_search, trials=2)
     without, both = map(set, trained)
     assert not {"bigrams", "trigrams"} & without
     assert {"bigrams", "trigrams"} < both
@@ -152,7 +170,7 @@ def test_what_the_space_does_not_name_is_as_in_params(project, trained):
     project.recipe_search.params.write_text(
         FILE.partition("space:")[0] + "space: {averaging: [0.0]}\nbegin: {plain: {}}\n"
     )
-    trials.search_recipe(project, trials=1)
+    trials.search_recipe(project, project.recipe_search, trials=1)
     assert ["trigrams" in layers for layers in trained] == [True, True]
     assert all((layers["embedding"][0] == vectors).all() for layers in trained)
 
@@ -162,14 +180,14 @@ def test_a_search_for_another_dataset_is_refused(project):
     path = project.recipe_search.params
     path.write_text(path.read_text().replace("dataset: demo", "dataset: imdb"))
     with pytest.raises(ParamsError, match="set `dataset: imdb`") as raised:
-        trials.search_recipe(project)
+        trials.search_recipe(project, project.recipe_search)
     assert "dvc repro pretrain" in raised.value.fix
 
 
 def test_no_trials_at_all_are_refused(project):
     """Before anything is trained."""
     with pytest.raises(ParamsError, match="--trials is 0"):
-        trials.search_recipe(project, trials=0)
+        trials.search_recipe(project, project.recipe_search, trials=0)
 
 
 @pytest.mark.parametrize(
@@ -194,4 +212,4 @@ def test_vectors_of_another_width_are_refused(project):
     path = project.recipe_search.params
     path.write_text(path.read_text().replace("plain: {}", "plain: {vectors: true}"))
     with pytest.raises(ParamsError, match="vectors have 5 features"):
-        trials.search_recipe(project)
+        trials.search_recipe(project, project.recipe_search)

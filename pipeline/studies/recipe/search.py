@@ -6,7 +6,7 @@ their mean validation loss. The test split is never read.
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -26,9 +26,9 @@ from pydantic import Field
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.core import schema
 from pipeline.core.schema import Count, Name, Section, Seed
 from pipeline.errors import ParamsError
+from pipeline.studies.parameters import name_in_project, read_study
 
 # Outputs of `encode` and `pretrain` that a trial can do without, beside the recipe's own keys.
 INPUTS = ("bigrams", "vectors")
@@ -38,7 +38,7 @@ _TRIES = 5  # to open a database while others make its tables
 
 
 class Search(Section):
-    """`studies/recipe/params.yaml`.
+    """`studies/NAME/params.yaml`.
 
     Attributes:
         dataset: whose recipe is searched for.
@@ -69,14 +69,12 @@ def load_search(path: Path) -> Search:
     Raises:
         ParamsError: it is missing, is not YAML, or is not valid.
     """
-    document = schema.read_yaml(path)
-    where = "studies/recipe/params.yaml"
-    search = schema.validate(Search, document if isinstance(document, Mapping) else {}, where=where)
+    search = read_study(Search, path)
     for name, changes in search.begin.items():
         for key, value in changes.items():
             if value not in search.space.get(key, ()):
                 raise ParamsError(
-                    f"{where}: begin.{name}: `{key}: {value}` is not in `space`.",
+                    f"{name_in_project(path)}: begin.{name}: `{key}: {value}` is not in `space`.",
                     fix="add the value to the key's list there, or take it out.",
                 )
     return search

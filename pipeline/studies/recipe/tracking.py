@@ -13,7 +13,7 @@ from pipeline.tracking.sync import hold
 from pipeline.workspace import Workspace
 
 
-def track_search(workspace: Workspace, search: Search, study: Study) -> None:
+def track_search(workspace: Workspace, part: Workspace, search: Search, study: Study) -> None:
     """Record every finished trial in MLflow, once.
 
     Raises:
@@ -24,16 +24,16 @@ def track_search(workspace: Workspace, search: Search, study: Study) -> None:
     data = data_version(workspace)
     with store.readable_errors(place), store.alone(workspace.home):
         experiment = Experiment(client, store.experiment(client, place, data.name), data)
-        hold(experiment, _records(workspace, search, study), pack=None)
+        hold(experiment, _records(workspace, part, search, study), pack=None)
 
 
-def _records(workspace: Workspace, search: Search, study: Study) -> list[Record]:
+def _records(workspace: Workspace, part: Workspace, search: Search, study: Study) -> list[Record]:
     """The run of the search, then its trials."""
     trials = finished(study)
     tags = origin(workspace.root, stage="search")
     best = min(trials, key=value)
     parent = Record(
-        name="recipe search",
+        name=f"{part.base.name} search",
         kind="search",
         fingerprint=records.hashed("search", study.study_name),
         params={"models": ", ".join(search.models), "seed": str(search.seed)},

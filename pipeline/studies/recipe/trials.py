@@ -33,12 +33,16 @@ from pipeline.workspace import Workspace
 
 
 def search_recipe(
-    workspace: Workspace, trials: int | None = None, storage: str | None = None
+    workspace: Workspace,
+    part: Workspace,
+    trials: int | None = None,
+    storage: str | None = None,
 ) -> None:
     """Continue the search until that many trials are finished, or under way elsewhere.
 
     Args:
         workspace: the project.
+        part: the search's own files.
         trials: how many; None for what the file says.
         storage: the address of a database that keeps the trials, shared with other processes;
             None for a file of this project.
@@ -46,8 +50,7 @@ def search_recipe(
     Raises:
         ParamsError: another dataset is encoded, `trials` is below 1, or the database can't be used.
     """
-    settings, search, study = open_search(workspace, trials, storage)
-    part = workspace.recipe_search
+    settings, search, study = open_search(workspace, part, trials, storage)
     tf.get_logger().setLevel("ERROR")  # it warns of many graphs: each run has its own
     wanted = trials or search.trials
 
@@ -55,16 +58,19 @@ def search_recipe(
         changed = {key: value for key, value in values.items() if value != search.origin[key]}
         what = changed or "the starting point"
         progress.say(f"\ntrial {begun(study)} of {wanted}: {what}")
-        return [_train(workspace, settings, search, model, values) for model in search.models]
+        return [
+            _train(workspace, part, settings, model, values, seed=search.seed)
+            for model in search.models
+        ]
 
     while begun(study) < wanted:
         run_trial(study, search, train)
         _write(part, search, study)
-        _track(workspace, search, study)
+        _track(workspace, part, search, study)
     if not finished(study):
         progress.say("All trials are under way in other processes, and none is finished yet.")
         return
-    _track(workspace, search, study)  # even with nothing left to do: the store may be a new one
+    _track(workspace, part, search, study)  # even with nothing left to do: the store may be new
     progress.say("")
     for row in table(search, finished(study)):
         progress.say("  ".join(f"{key} {value}" for key, value in row.items()))
@@ -75,7 +81,7 @@ def search_recipe(
 
 
 def open_search(
-    workspace: Workspace, trials: int | None = None, storage: str | None = None
+    workspace: Workspace, part: Workspace, trials: int | None = None, storage: str | None = None
 ) -> tuple[params.Params, Search, Study]:
     """Check what `search_recipe` is given, and open its study, or create it.
 
@@ -84,7 +90,6 @@ def open_search(
     """
     if trials is not None and trials < 1:
         raise ParamsError(f"--trials is {trials}.", fix="ask for at least one trial.")
-    part = workspace.recipe_search
     search = load_search(part.params)
     settings = read_encoded(workspace, part, search.dataset)
     study = open_study(
@@ -105,10 +110,12 @@ def open_search(
 
 def _train(
     workspace: Workspace,
+    part: Workspace,
     settings: params.Params,
-    search: Search,
     model: str,
     values: dict[str, Choice],
+    *,
+    seed: int,
 ) -> TrialResult:
     """Train one model of a trial, and measure it on validation rows.
 
@@ -121,12 +128,12 @@ def _train(
         model,
         {**settings.training, **settings.entry.training, **changes},
         settings.architectures,
-        where="studies/recipe/params.yaml",
+        where=f"{part.part}/params.yaml",
     )
     run = TrainingRun.for_stage(
         __name__,
         model,
-        search.seed,
+        seed,
         recipe,
         data=workspace.encoded,
         pretrained=workspace.vectors if values.get("vectors", True) else None,
@@ -138,7 +145,7 @@ def _train(
     mark = fingerprint.digest([], [run.fingerprint, run.about])
     # Several processes may search side by side: each trial has files of its own.
     name = f"{model}-{mark[:12]}"
-    kept = workspace.recipe_search.scratch / "trained" / f"{name}.json"
+    kept = part.scratch / "trained" / f"{name}.json"
     if kept.exists():
         progress.say(f"{model}: trained before")
         return TrialResult(**read_json(kept))
@@ -146,14 +153,14 @@ def _train(
         split: read_sequences(workspace.encoded / f"{split}.parquet")
         for split in ("train", "validation")
     }
-    checkpoint = Checkpoint(workspace.recipe_search.checkpoint(name, search.seed), mark)
+    checkpoint = Checkpoint(part.checkpoint(name, seed), mark)
     result = train_model(
         run.build_network(),
         splits["train"],
         splits["validation"],
         recipe,
         task=run.about["task"],
-        seed=search.seed,
+        seed=seed,
         unlabeled=run.read_unlabeled(),
         name=model,
         checkpoint=checkpoint,
@@ -177,10 +184,10 @@ def _write(part: Workspace, search: Search, study: Study) -> None:
     write_csv(part.results / "trials.csv", rows)
 
 
-def _track(workspace: Workspace, search: Search, study: Study) -> None:
+def _track(workspace: Workspace, part: Workspace, search: Search, study: Study) -> None:
     from pipeline.studies.recipe.tracking import track_search
 
     try:
-        track_search(workspace, search, study)
+        track_search(workspace, part, search, study)
     except TrackingError as error:
         progress.say(f"warning: {error}")
