@@ -2,7 +2,7 @@
 
 from pipeline import progress
 from pipeline.commands import Subparsers
-from pipeline.commands.studies import add_study, local_copies
+from pipeline.commands.studies import add_study, local_copies, say_tracked
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -23,7 +23,11 @@ def run(workspace: Workspace, source: list[str], jobs: int, only: str | None) ->
     paths = local_copies(source)
     with quiet_imports():
         from pipeline.studies.attention.runs import run_study
+        from pipeline.studies.tracking import track_results
 
-    run_study(workspace, workspace.attention_study, paths, jobs=jobs, only=only)
+    part = workspace.attention_study
+    found = run_study(workspace, part, paths, jobs=jobs, only=only)
     if only is None:
+        variants = {one["dataset"]: one["variants"] for one in found}
+        say_tracked(lambda: track_results(workspace, part, variants))
         progress.say("\nnext: make docs (writes the table in docs/explanations.md)")

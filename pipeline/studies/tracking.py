@@ -1,8 +1,9 @@
-"""The cells that a study keeps → MLflow, in an experiment of the study's own."""
+"""A study's cells or other results → MLflow, in an experiment of the study's own."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from pipeline import fingerprint
@@ -18,6 +19,7 @@ from pipeline.tracking.sync import Summary, hold
 from pipeline.workspace import Workspace
 
 _COSTS = {"best_epoch": "best_epoch", "epochs": "epochs", "seconds": "usage/wall_seconds"}
+_Data = tuple[str, int | None]  # a dataset, and how many of its rows if not all
 _OTHERS = {"metric", "place", "model", "seed"}  # columns that are no parameters, or named besides
 
 
@@ -37,14 +39,75 @@ def track_cells(
         TrackingError: MLflow can't be reached or used. What was recorded stays, and the next
             call completes it.
     """
-    name = f"{part.base.name}-study"
-    document: Any = read_yaml(workspace.params)
-    found: dict[tuple[str, Any], list[Record]] = {}  # dataset, rows → runs
+    name = _experiment_name(part)
+    found: dict[_Data, list[Record]] = {}
     for title, cell in cells.items():
         rows = cell.kept.rows() if cell.kept.valid else []
         if rows:
             data = (rows[0].get("dataset", dataset), rows[0].get("rows"))
             found.setdefault(data, []).extend(_runs(name, title, cell.kept, rows))
+    return _hold(workspace, part, found)
+
+
+def track_results(
+    workspace: Workspace,
+    part: Workspace,
+    results: Mapping[str, Mapping[str, Mapping[str, Any]]],
+) -> Summary:
+    """Record a study's results in MLflow, each once, and its tables and figures.
+
+    Args:
+        workspace: the project's files.
+        part: the study's.
+        results: dataset → run → its values, which may be nested. Numbers are metrics, other
+            values parameters.
+
+    Raises:
+        TrackingError: as `track_cells`.
+    """
+    name = _experiment_name(part)
+    ended = _ended(part)
+    found: dict[_Data, list[Record]] = {}
+    for dataset, runs in results.items():
+        for title, values in runs.items():
+            flat = dict(_flat(values))
+            metrics = {key: float(one) for key, one in flat.items() if not isinstance(one, str)}
+            params = {key: one for key, one in flat.items() if isinstance(one, str)}
+            record = Record(
+                name=f"{dataset}/{title}",
+                kind="run",
+                fingerprint=records.hashed(name, dataset, title, json.dumps(flat)),
+                params=params,
+                tags={"kind": "run"},
+                metrics=metrics,
+                started=ended,
+                ended=ended,
+            )
+            found.setdefault((dataset, None), []).append(record)
+    return _hold(workspace, part, found)
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str | float]]:
+    """Each value that is known, by the path to it; those of a list are one text."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}/")
+        elif isinstance(value, list):
+            yield f"{above}{key}", ", ".join(map(str, value))
+        elif value is not None:
+            yield f"{above}{key}", value
+
+
+def _experiment_name(part: Workspace) -> str:
+    return f"{part.base.name}-study"
+
+
+def _hold(
+    workspace: Workspace, part: Workspace, found: Mapping[_Data, Sequence[Record]]
+) -> Summary:
+    """Record runs by the data that they saw, and last the study's tables and figures."""
+    name = _experiment_name(part)
+    document: Any = read_yaml(workspace.params)
     place = store.locate(workspace.home)
     client = store.connect(place)
     states: dict[str, State] = {}
@@ -114,8 +177,7 @@ def _data(dataset: str, source: Mapping[str, Any], count: int | None) -> DataVer
 
 def _summary(study: str, part: Workspace) -> Record:
     """The run that holds the study's tables and figures."""
-    files = sorted(path for path in part.results.glob("*") if path.is_file())
-    ended = max(map(records.milliseconds, files))
+    ended = _ended(part)
     return Record(
         name="summary",
         kind="comparison",
@@ -123,7 +185,16 @@ def _summary(study: str, part: Workspace) -> Record:
         params={},
         tags={"kind": "comparison"},
         note="Tables and figures of all runs that are finished.",
-        files=records.named("", files),
+        files=records.named("", _files(part)),
         started=ended,
         ended=ended,
     )
+
+
+def _files(part: Workspace) -> list[Path]:
+    return sorted(path for path in part.results.glob("*") if path.is_file())
+
+
+def _ended(part: Workspace) -> int:
+    """When the last of them was written, in milliseconds since 1970."""
+    return max(map(records.milliseconds, _files(part)))

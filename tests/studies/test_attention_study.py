@@ -13,6 +13,7 @@ from pipeline.workspace import Workspace
 from tests.support.cells import in_this_process
 from tests.support.paths import PARAMS, PROJECT
 from tests.support.project import change, study_workspace
+from tests.support.tracked import study_runs
 
 STUDY = """
 texts:
@@ -36,6 +37,7 @@ SMALL = {"source.train": 80, "source.test": 30}
 def workspace(tmp_path, monkeypatch):
     """A small study of a small demo."""
     monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for images in ("plot_images", "run_images"):  # test_plots.py has them
         monkeypatch.setattr(f"pipeline.evaluation.outputs.{images}", lambda *_: {})
     changes = {f"datasets.demo.{key}": value for key, value in SMALL.items()}
@@ -60,6 +62,13 @@ def test_every_variant_is_trained_once_and_tested(workspace, monkeypatch):
         assert ("difference" in one) == (name != "softmax")
     table = study_tables.attention([found])
     assert "| demo, 48 | `sparsemax` |" in table
+    tracked = study_runs(workspace, "attention")
+    assert set(tracked) == {"demo/softmax", "demo/sparsemax", "summary"}
+    sparse = found["variants"]["sparsemax"]
+    metrics = tracked["demo/sparsemax"].data.metrics
+    assert metrics["accuracy/mean"] == sparse["accuracy"]["mean"]
+    assert metrics["entropy"] == sparse["entropy"]
+    assert tracked["demo/sparsemax"].data.params["average"] == sparse["average"]
     monkeypatch.setattr(runs, "encode", None)
     monkeypatch.setattr(
         "pipeline.studies.training.train_model", lambda *_, **__: pytest.fail("again")

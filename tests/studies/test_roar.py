@@ -23,6 +23,7 @@ from pipeline.workspace import Workspace
 from tests.support.cells import in_this_process
 from tests.support.paths import PARAMS, PROJECT
 from tests.support.project import change
+from tests.support.tracked import study_runs
 from tests.support.training import add_ngrams, encoded_workspace
 
 STUDY = """
@@ -48,6 +49,7 @@ TIES = np.array([0, 0, 0, 0, 0, 1, 0])
 def workspace(tmp_path, monkeypatch):
     """A few encoded rows, and a small study of them."""
     monkeypatch.setattr("pipeline.core.runtime.pin_threads", lambda _: None)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     made = encoded_workspace(tmp_path)
     change(tmp_path, {"evaluate.resamples": 100})
     write_json(made.raw / "card.json", {"source": {}})
@@ -123,6 +125,15 @@ def test_each_run_learns_from_the_masks_before_it(workspace, monkeypatch, capsys
         data = Workspace(part.scratch / run.name).encoded
         for name in ("bigrams.npy", "trigrams.npy"):
             assert (data / name).read_bytes() == (workspace.encoded / name).read_bytes()
+    tracked = study_runs(workspace, "roar")
+    assert set(tracked) == {
+        *(f"demo/{name}" for name in ("random-1-0", "random-1-0.5", "random-1-1")),
+        "demo/attention-1-0.5",
+        "summary",
+    }
+    half = tracked["demo/attention-1-0.5"].data
+    assert (half.metrics["ratio"], half.params["method"]) == (0.5, "attention")
+    assert f"{half.metrics['test/accuracy']:.6g}" == rows[-1].split(",")[3]
     assert (part.results / "accuracy_by_ratio.png").read_bytes().startswith(b"\x89PNG")
     monkeypatch.setattr(
         "pipeline.studies.training.train_model", lambda *_, **__: pytest.fail("trained again")
@@ -130,6 +141,7 @@ def test_each_run_learns_from_the_masks_before_it(workspace, monkeypatch, capsys
     monkeypatch.setattr(runs, "mask", lambda *_, **__: pytest.fail("masked again"))
     roar.run(workspace, jobs=1, only=None)
     assert read_json(part.summary) == found
+    assert set(study_runs(workspace, "roar")) == set(tracked)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Kept cells in MLflow."""
 
-import mlflow
 import numpy as np
 import pytest
 
@@ -9,6 +8,7 @@ from pipeline.errors import ArtifactError, TrackingError
 from pipeline.studies.kept import Cell, Kept, Made, kept_path
 from pipeline.studies.tracking import track_cells
 from tests.support.project import study_workspace
+from tests.support.tracked import study_runs
 
 BASELINE = {"metric": "accuracy", "model": "nb", "seed": "", "validation": "0.7", "rows": 96}
 RUN = {**BASELINE, "model": "bilstm", "seed": 2, "best_epoch": 3, "seconds": 60, "device": "CPU"}
@@ -35,13 +35,6 @@ def cells(tmp_path, monkeypatch):
     return workspace, cells
 
 
-def runs_of(workspace):
-    """Name → run."""
-    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{workspace.home / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("size-study").experiment_id
-    return {run.info.run_name: run for run in client.search_runs([experiment])}
-
-
 def test_mlflow_holds_what_a_study_has_kept(cells):
     """Each finished model once; made again by other code, it is another run beside the first."""
     workspace, given = cells
@@ -50,7 +43,7 @@ def test_mlflow_holds_what_a_study_has_kept(cells):
     assert first.states == dict.fromkeys(["few/nb", "few/bilstm-2", "summary"], "created")
     again = track_cells(workspace, part, given, dataset="demo")
     assert set(again.states.values()) == {"unchanged"}
-    runs = runs_of(workspace)
+    runs = study_runs(workspace, "size")
     baseline, trained = runs["few/nb"].data, runs["few/bilstm-2"].data
     assert baseline.metrics == {
         "validation/accuracy": 0.7,

@@ -44,6 +44,16 @@ def runs_of(workspace, dataset="demo"):
     return {short_name(run): run for run in found}
 
 
+def study_runs(workspace, study):
+    """Name → run, of a study's experiment."""
+    client = connected(workspace)
+    experiment = client.get_experiment_by_name(f"{study}-study")
+    found = client.search_runs([experiment.experiment_id])
+    named = {run.info.run_name: run for run in found}
+    assert len(named) == len(found), "a run is there twice"
+    return named
+
+
 def history(workspace, run, key):
     """Each step of a metric, with its value."""
     metrics = connected(workspace).get_metric_history(run.info.run_id, key)
