@@ -69,7 +69,7 @@ def track_results(
     ended = _ended(part)
     found: dict[_Data, list[Record]] = {}
     for dataset, runs in results.items():
-        for title, values in runs.items():
+        for number, (title, values) in enumerate(runs.items(), start=1):
             flat = dict(_flat(values))
             metrics = {key: float(one) for key, one in flat.items() if not isinstance(one, str)}
             params = {key: one for key, one in flat.items() if isinstance(one, str)}
@@ -80,7 +80,7 @@ def track_results(
                 params=params,
                 tags={"kind": "run"},
                 metrics=metrics,
-                started=ended,
+                started=ended - number,  # MLflow lists the latest first
                 ended=ended,
             )
             found.setdefault((dataset, None), []).append(record)
