@@ -9,13 +9,17 @@ from pipeline import progress
 
 # An integer in any spelling, but without leading zeros, which codes have.
 WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.0*)?")
+# Half stars, too; 1,000 is a thousand.
+_NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.[0-9]*|,[0-9]{1,2})?")
+_HALF = re.compile(r"[+-]?[0-9]+,[05]0?")  # with a decimal comma, not the labels 4 and 5
 _LIST = re.compile(r"""\[.*['", ].*\]""")
 
 
 def several_labels(labels: Sequence[str]) -> Iterator[str]:
     """The labels that seem to be several: `a|b`, `["a", "b"]`, or `a, b` where `a` is one too."""
     yield from filter(_LIST.fullmatch, labels)
-    for mark in "|;,/":
+    halves = all(map(_HALF.fullmatch, (label for label in labels if "," in label)))
+    for mark in "|;/" if halves else "|;,/":
         parts = {label: [part.strip() for part in label.split(mark)] for label in labels}
         counts = Counter(part for split in parts.values() for part in set(split))
         for label, split in parts.items():
@@ -29,23 +33,32 @@ def several_labels(labels: Sequence[str]) -> Iterator[str]:
 def number_classes(labels: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...]]:
     """label → number of its class, and the classes' names, sorted.
 
-    Integers are sorted as numbers; those written in several ways, as 1 and 1.0, are one class.
+    Numbers are sorted as such. Integers written in several ways, as 1 and 1.0, are one class; 1.1
+    and 1.10 are two, since they may be versions.
     """
-    if not all(map(WHOLE.fullmatch, labels)):
+    if not all(map(_NUMBER.fullmatch, labels)):
         names = tuple(sorted(labels))
         return {label: number for number, label in enumerate(names)}, names
-    spellings: dict[Decimal, list[str]] = {}
-    for label in labels:
-        spellings.setdefault(Decimal(label), []).append(label)
+    keys = {label: _key(label) for label in labels}
+    spellings: dict[tuple[Decimal, str], list[str]] = {}
+    for label, key in keys.items():
+        spellings.setdefault(key, []).append(label)
     order = sorted(spellings)
-    names = tuple(_name(spellings[value]) for value in order)
-    for name, value in zip(names, order, strict=True):
-        if len(spellings[value]) > 1:
-            written = " and ".join(map(repr, spellings[value]))
+    whole = all(map(WHOLE.fullmatch, labels))
+    names = tuple(_name(spellings[key], whole=whole) for key in order)
+    for name, key in zip(names, order, strict=True):
+        if len(spellings[key]) > 1:
+            written = " and ".join(map(repr, spellings[key]))
             progress.say(f"The labels {written} are one class, {name!r}.")
-    return {label: order.index(Decimal(label)) for label in labels}, names
+    return {label: order.index(key) for label, key in keys.items()}, names
 
 
-def _name(spellings: Sequence[str]) -> str:
-    """5.0 is named 5; a plus sign is kept if every row has it."""
-    return min((written.partition(".")[0] for written in spellings), key=len)
+def _key(label: str) -> tuple[Decimal, str]:
+    """What sorts a number, and is the same for those of one class."""
+    value = Decimal(label.replace(",", "."))
+    return value, "" if value == value.to_integral_value() else label
+
+
+def _name(spellings: Sequence[str], *, whole: bool) -> str:
+    """The shortest; of whole numbers 5.0 is named 5. A plus sign is kept if every row has it."""
+    return min((one.partition(".")[0] if whole else one for one in spellings), key=len)
