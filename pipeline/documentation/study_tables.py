@@ -201,11 +201,18 @@ def parts(results: Sequence[Mapping[str, str]], costs: Sequence[Mapping[str, str
             ]
         )
     cases = dict.fromkeys(one["case"] for one in results if one["case"])
+    first, linear = next(iter(cases), ""), _best_baseline(results)
     titles = ["case", "model", "seeds", "on validation, %", "on test, %", "longest twentieth, %"]
     titles += ["sd over seeds, points", "ensemble, %", "ensemble and linear, %"]
-    titles += [f"against `{next(iter(cases), '')}`, points", "an epoch, CPU minutes", "memory, MB"]
+    titles += [f"against `{first}`, points", "an epoch, CPU minutes", "memory, MB"]
     table = markdown(titles, rows)
-    said = [*_within_cases(results), *_on_longest(results)]
+    longest = "On the longest twentieth alone"
+    said = [
+        *_within_cases(results),
+        *_told_apart(results, "over_linear", f"Against `{linear}`"),
+        *_told_apart(results, "longest_gain", f"{longest}, against `{first}`"),
+        *_told_apart(results, "longest_over_linear", f"{longest}, against `{linear}`"),
+    ]
     return "\n".join([table, "", *said] if said else [table])
 
 
@@ -276,17 +283,21 @@ def _within_cases(results: Sequence[Mapping[str, str]]) -> list[str]:
     return said
 
 
-def _on_longest(results: Sequence[Mapping[str, str]]) -> list[str]:
-    """In words: each gain on the longest texts whose interval leaves out 0."""
+def _told_apart(results: Sequence[Mapping[str, str]], name: str, head: str) -> list[str]:
+    """In words: each difference of that name whose interval leaves out 0."""
     told = [
-        f"`{one['model']}` of `{one['case']}` {_points(one, 'longest_gain')}"
+        f"`{one['model']}` of `{one['case']}` {_points(one, name)}"
         for one in results
-        if one["longest_gain"] and not one["repeats"]
-        if float(one["longest_gain_low"]) * float(one["longest_gain_high"]) > 0
+        if one[name] and not one["repeats"]
+        if float(one[f"{name}_low"]) * float(one[f"{name}_high"]) > 0
     ]
-    against = next((one["case"] for one in results if one["case"]), "")
-    head = f"- On the longest twentieth alone, against `{against}`, in points: "
-    return [f"{head}{listed(told)}; no other is told apart there."] if told else []
+    return [f"- {head}, in points: {listed(told)}; no other is told apart."] if told else []
+
+
+def _best_baseline(results: Sequence[Mapping[str, str]]) -> str:
+    """Of the linear ones, by validation."""
+    baselines = [one for one in results if not one["case"]]
+    return max(baselines, key=lambda one: float(one["validation"]))["model"] if baselines else ""
 
 
 def intervals(results: Sequence[Mapping[str, str]]) -> str:

@@ -161,15 +161,23 @@ def test_a_gain_is_that_on_the_same_model_in_the_first_case(workspace):
     # The longest are the last two of ten: with 6, 8 and 9 right, none, none and one of the two.
     assert [float(one["longest"]) for one in (of_nb, plain, adversarial, other)] == [0, 0, 0.5, 1]
     assert float(adversarial["longest_gain"]) == 0.5
+    assert of_nb["over_linear"] == of_nb["longest_over_linear"] == ""
+    trained = (plain, adversarial, other)
+    assert [float(one["over_linear"]) for one in trained] == pytest.approx([0.2, 0.4, 0.5])
+    assert [float(one["longest_over_linear"]) for one in trained] == [0, 0.5, 1]
     ends = {"longest_gain": "-0.04", "longest_gain_low": "-0.06", "longest_gain_high": "-0.02"}
     written = [
         {key: str(value) for key, value in (one | add).items()}
         for one, add in ((of_nb, {}), (plain, {}), (adversarial, ends))
     ]
-    told = "in points: `bilstm_attention` of `adversarial` −4.0 (−6.0 to −2.0); no other is told"
-    assert told in study_tables.parts(written, [])
+    told = "`plain`, in points: `bilstm_attention` of `adversarial` −4.0 (−6.0 to −2.0); no other"
+    table = study_tables.parts(written, [])
+    assert told in table
+    assert "- Against `nb`, in points: `bilstm_attention` of `adversarial` +40.0 (" in table
     written[2]["longest_gain_high"] = "0.02"
-    assert "longest twentieth alone" not in study_tables.parts(written, [])
+    table = study_tables.parts(written, [])
+    assert "longest twentieth alone, against `plain`" not in table
+    assert "longest twentieth alone, against `nb`, in points: `bilstm_attention` of `adv" in table
     assert [one["difference"] for one in (of_nb, plain, other)] == ["", "", ""]
 
 

@@ -15,6 +15,11 @@ from pipeline.studies.kept import BASELINES, Row, kept_path, read_right
 from pipeline.studies.parts.settings import load_study
 from pipeline.workspace import Workspace
 
+_TOLD = (
+    *("accuracy", "difference", "lead", "over_linear"),
+    *("longest", "longest_gain", "longest_over_linear"),
+)
+
 
 def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[Row]:
     """A row for each baseline, and for each case and model that is finished.
@@ -22,11 +27,12 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
     - `difference`: its accuracy on test minus that of the same model in the first case, or in the
       case that it repeats. Their numbers of runs may differ.
     - `lead`: its accuracy minus that of the case's first model.
-    - `longest`, `longest_gain`: `accuracy` and `difference` on the longest twentieth of test rows.
+    - `over_linear`: its accuracy minus that of the baseline that is best on validation.
+    - `longest`, `longest_gain`, `longest_over_linear`: `accuracy`, `difference` and `over_linear`
+      on the longest twentieth of test rows.
     - `ensemble`: the accuracy of the mean of its runs' probabilities. In cells that were kept
       earlier there are none.
-    - `ensemble_and_linear`: that of the mean of these and of the probabilities of the baseline that
-      is best on validation.
+    - `ensemble_and_linear`: that of the mean of these and of that baseline's probabilities.
     - `repeats`, `repeat_sd`: the case that it repeats, and the `between_sd` of both.
 
     What does not apply is empty.
@@ -86,6 +92,12 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
             told["longest_gain"] = paired_difference(
                 right[:, longest], other[:, longest], on_longest
             )
+        if case and linear:
+            best = rights[""][linear]
+            told["over_linear"] = paired_difference(right, best, bootstrap)
+            told["longest_over_linear"] = paired_difference(
+                right[:, longest], best[:, longest], on_longest
+            )
         if case and len(of_case) > 1:
             told["lead"] = paired_difference(right, next(iter(of_case.values())), bootstrap)
         validation = [float(run["validation"]) for run in runs]
@@ -101,7 +113,7 @@ def summarize(part: Workspace, evaluate: Evaluate, rows: Sequence[Row]) -> list[
                 "accuracy_sd": f"{accuracies.std(ddof=1):.6g}" if len(runs) > 1 else "",
                 **{
                     f"{name}{end}": f"{getattr(told[name], key):.6g}" if name in told else ""
-                    for name in ("accuracy", "difference", "lead", "longest", "longest_gain")
+                    for name in _TOLD
                     for end, key in (("", "estimate"), ("_low", "low"), ("_high", "high"))
                 },
                 "ensemble": _of_ensemble(kept),
