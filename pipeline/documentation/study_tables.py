@@ -78,19 +78,20 @@ def remedies(summary: Document) -> str:
 
 
 def recipe(trials: Sequence[Mapping[str, str]]) -> str:
-    """The trials of the recipe search, by validation loss."""
+    """The trials of a search by validation loss; transposed if the models are more."""
     names = [column for column in trials[0] if column.endswith(" val_accuracy")]
-    return markdown(
-        ["recipe", "mean log loss", *(f"`{name.split()[0]}`, %" for name in names)],
+    table = [["recipe", "mean log loss", *(f"`{name.split()[0]}`, %" for name in names)]]
+    table += [
         [
-            [
-                trial["trial"],
-                f"{float(trial['val_loss']):.3f}",
-                *(f"{100 * float(trial[name]):.1f}" for name in names),
-            ]
-            for trial in trials
-        ],
-    )
+            trial["trial"],
+            f"{float(trial['val_loss']):.3f}",
+            *(f"{100 * float(trial[name]):.1f}" for name in names),
+        ]
+        for trial in trials
+    ]
+    if len(names) > len(trials):
+        table = [list(column) for column in zip(*table, strict=True)]
+    return markdown(table[0], table[1:])
 
 
 def suggestion(results: Sequence[Mapping[str, str]]) -> str:

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.documentation import tables
+from pipeline.documentation import study_tables, tables
 from pipeline.documentation.kept import Kept
 from tests.support.kept_results import COMPARISON, FAITHFULNESS, KEPT, METRICS, PAIR, RECORD
 
@@ -115,3 +115,28 @@ def test_the_controls_that_attention_does_not_beat_are_named(unbeaten, said):
     found = KEPT.faithfulness | {"candidates": {"bilstm_attention": {"methods": methods}}}
     (row,) = tables.explanations([replace(KEPT, faithfulness=found)]).splitlines()[2:]
     assert row.endswith(f"| {said} | partly supported |")
+
+
+@pytest.mark.parametrize(
+    ("models", "shown"),
+    [
+        ("ab", ["| recipe | mean log loss | `a`, % | `b`, % |", "| one | 0.201 | 90.0 | 90.0 |"]),
+        (
+            "abc",
+            [
+                "| recipe | one | other |",
+                "| mean log loss | 0.201 | 0.304 |",
+                "| `a`, % | 90.0 | 90.0 |",
+            ],
+        ),
+    ],
+)
+def test_a_search_of_many_models_has_a_column_for_each_trial(models, shown):
+    """So that it is never wider than it is long."""
+    right = {f"{model} val_accuracy": "0.9" for model in models}
+    trials = [
+        {"trial": "one", "val_loss": "0.2012", **right},
+        {"trial": "other", "val_loss": "0.3041", **right},
+    ]
+    titles, _, *lines = study_tables.recipe(trials).splitlines()
+    assert [titles, *lines][: len(shown)] == shown
