@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ from pipeline.repository import mend_after_kill
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pipeline.data.guess import Guess
     from pipeline.data.look import Look
     from pipeline.encoding.suggestion import Suggestion
@@ -149,21 +152,33 @@ def _check_entries(source: Path) -> None:
 
 def _suggestion(guessed: "Guess") -> "Suggestion":
     """How to encode and train what was guessed."""
-    import numpy as np
-
     from pipeline.encoding import suggestion
 
     look, source = guessed.look, guessed.source
     if source["kind"] == "files":
-        names = source["text_column"]
-        texts = look.joined([names] if isinstance(names, str) else names)
+        texts = look.joined(_names(source["text_column"]))
         return suggestion.for_texts(texts, rows=round(TRAIN * guessed.rows))
     if source["kind"] == "series":
-        # Only a series that was seen whole, alone, shows its season.
-        whole = look.seen == look.rows and "series_column" not in source
-        values = look.columns[source["target"]].numbers if whole else np.empty(0)
-        return suggestion.for_series(values, rows=guessed.rows)
+        return suggestion.for_series(_series(look, source), rows=guessed.rows)
     return suggestion.for_sequences(rows=round(TRAIN * guessed.rows))
+
+
+def _series(look: "Look", source: Mapping[str, Any]) -> list["NDArray[np.float64]"]:
+    """The target's values of each series; none of a sample of the file, which has gaps."""
+    import numpy as np
+
+    if look.seen < look.rows:
+        return []
+    values = look.columns[source["target"]].numbers
+    if "series_column" not in source:
+        return [values]
+    keys = look.joined(_names(source["series_column"]))
+    _, number, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.split(values[np.argsort(number, kind="stable")], np.cumsum(counts)[:-1])
+
+
+def _names(columns: str | list[str]) -> list[str]:
+    return [columns] if isinstance(columns, str) else columns
 
 
 def _columns(look: "Look") -> Iterator[str]:
@@ -176,7 +191,7 @@ def _columns(look: "Look") -> Iterator[str]:
         name = columns.shorten(one.name, width).ljust(width)
         yield f"  {name}  {columns.shorten(one.describe(), WIDTH - width - 4)}"
     if len(look.columns) > SHOWN:
-        yield f"  … and {len(look.columns) - SHOWN:,} more columns"
+        yield f"  … and more columns: {len(look.columns) - SHOWN:,}"
     if look.seen < look.rows:
         yield f"  (seen in a sample of {look.seen:,} rows)"
 

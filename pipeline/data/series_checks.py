@@ -68,8 +68,9 @@ class Findings:
     def render(self) -> str:
         """The findings as text for a terminal."""
         series = self.series
-        named = ", ".join(series.features[:8]) + (", …" if len(series.features) > 8 else "")
-        head = f"{series.name}: {len(series.features)} features ({named}), target {series.target}"
+        named, count = ", ".join(series.features[:8]), len(series.features)
+        more = f", … ({count:,} features)" if count > 8 else ""
+        head = f"{series.name}: predicts {series.target} from {named}{more}"
         rows = [["split", "rows", *_spread(series, series.splits["train"])]]
         for name, table in series.splits.items():
             rows.append([name, f"{table.num_rows:,}", *_spread(series, table).values()])
@@ -114,7 +115,7 @@ def _gaps(series: Series) -> tuple[str, dict[str, int]]:
     found, counts = np.unique(np.concatenate(list(steps.values())), return_counts=True)
     usual = found[counts.argmax()]
     gaps = {name: int(np.sum(values > usual)) for name, values in steps.items()}
-    return str(pa.scalar(usual).as_py()), gaps
+    return str(pa.scalar(usual).as_py()).removesuffix(", 0:00:00"), gaps  # "1 day, 0:00:00"
 
 
 def _time_steps(series: Series, table: pa.Table) -> NDArray[Any]:

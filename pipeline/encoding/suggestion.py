@@ -1,5 +1,6 @@
 """How to encode and train a dataset that nobody has tuned yet, from what it holds."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -13,6 +14,7 @@ from statsmodels.tsa.stattools import acf
 from pipeline.encoding.tokenizer import train_tokenizer
 
 SAMPLE = 2000  # texts whose tokens are counted
+SERIES = 20  # of which the season is looked for
 VOCABULARY, BIGRAMS = 30_000, 60_000
 VALIDATION = 0.2
 MOST_EPOCHS = 100  # so that patience ends the training
@@ -76,18 +78,17 @@ def for_texts(texts: Sequence[str], *, rows: int) -> Suggestion:
     return Suggestion(encode, training, (note,))
 
 
-def for_series(values: NDArray[np.float64], *, rows: int) -> Suggestion:
+def for_series(series: Sequence[NDArray[np.float64]], *, rows: int) -> Suggestion:
     """Suggest parameters for the forecast of a series' next step.
 
     Args:
-        values: <float64>[n], the target in the order of time; NaN where it is missing. Empty if
-            it isn't known, and then no season is suggested.
-        rows: how many steps the series has.
+        series: <float64>[n] each, the target's values in the order of time; NaN where one is
+            missing. None if they aren't known, and then no season is suggested.
+        rows: how many steps the shortest series has.
     """
-    season = find_season(values)
+    season = _season_of_most(series)
     window = max(1, min(2 * season if season else 48, rows // 15))
-    known = values[~np.isnan(values)]
-    relative = len(known) < 3 or bool(np.mean(np.diff(known) ** 2) < np.var(known))
+    relative, reason = _relative(series)
     encode = {
         "window": window,
         "horizon": 1,
@@ -103,11 +104,7 @@ def for_series(values: NDArray[np.float64], *, rows: int) -> Suggestion:
         "clip_norm": 1.0,
         **_until_it_stops(ceil(0.6 * rows / 64)),
     }
-    notes = [
-        "relative: the last value is a better forecast than the mean, so changes are learned."
-        if relative
-        else "relative: the mean is a better forecast than the last value, so values are learned."
-    ]
+    notes = [f"relative: {reason}."]
     if season:
         notes.append(f"season: the values repeat most clearly after {season} steps.")
     return Suggestion(encode, training, tuple(notes))
@@ -149,6 +146,24 @@ def find_season(values: NDArray[np.float64]) -> int | None:
     peak = 2 + int(peaks[later[peaks] >= 0.7 * later[peaks].max()][0])
     beside = range(max(3, peak - 2), min(peak + 2, lags) + 1)
     return max(beside, key=lambda lag: correlation[lag::lag][:4].mean())
+
+
+def _season_of_most(series: Sequence[NDArray[np.float64]]) -> int | None:
+    """The season of most of the longest series; None if that is none."""
+    longest = sorted(series, key=len, reverse=True)[:SERIES]
+    (season, _), *_ = Counter(map(find_season, longest)).most_common(1) or [(None, 0)]
+    return season
+
+
+def _relative(series: Sequence[NDArray[np.float64]]) -> tuple[bool, str]:
+    """Whether changes are better learned than values, and why."""
+    known = [values[~np.isnan(values)] for values in series]
+    changes = np.concatenate([np.diff(values) for values in known]) if known else np.empty(0)
+    if len(changes) < 2:
+        return True, "changes are learned, since too few steps in a row were seen to choose"
+    if np.mean(changes**2) < np.var(np.concatenate(known)):
+        return True, "the last value is a better forecast than the mean, so changes are learned"
+    return False, "the mean is a better forecast than the last value, so values are learned"
 
 
 def _batch(rows: int) -> tuple[int, float]:

@@ -88,6 +88,20 @@ def test_a_series_gets_its_season_and_parameters_that_the_schema_knows(comma, pr
     assert settings.recipe("bilstm_attention").clip_norm == 1.0
 
 
+def test_of_several_series_each_has_its_own_steps(project, capsys):
+    """Though the file has them day by day, at levels far apart."""
+    sold = [
+        f"{shop},2024-{1 + day // 28:02d}-{1 + day % 28:02d},{level + 5 * (day % 7 > 4)}"
+        for day in range(300)
+        for shop, level in (("north", 100), ("south", 900))
+    ]
+    Path("own.csv").write_text("\n".join(["shop,day,sold", *sold]) + "\n")
+    assert command_line.main(["data", "add", "own.csv", "mine"]) == 0
+    shown = capsys.readouterr().out
+    assert "the last value is a better forecast than the mean" in shown
+    assert "the values repeat most clearly after 7 steps" in shown
+
+
 def test_what_is_not_clear_is_asked_and_nothing_is_copied(project, capsys):
     """By a flag, whose name is obeyed."""
     Path("own.csv").write_text(reviews("review,tone,mood"))

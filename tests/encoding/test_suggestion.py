@@ -74,15 +74,35 @@ def test_smaller_data_gets_smaller_batches_and_a_shorter_average():
 
 def test_a_suggestion_for_a_series_fits_it():
     """Its season, a window of two of them, and changes where the last value says more."""
-    walk = for_series(noise(3000).cumsum(), rows=3000)
+    walk = for_series([noise(3000).cumsum()], rows=3000)
     assert walk.encode["relative"]
     assert "season" not in walk.encode
-    daily = for_series(3 * cycle(3000, 24) + noise(3000), rows=3000)
+    daily = for_series([3 * cycle(3000, 24) + noise(3000)], rows=3000)
     assert (daily.encode["season"], daily.encode["window"]) == (24, 48)
-    assert not for_series(noise(3000), rows=3000).encode["relative"]
+    assert not for_series([noise(3000)], rows=3000).encode["relative"]
     for suggested in (walk, daily):
         SeriesEncode(**suggested.encode)
         Recipe(**RECIPE | suggested.training)
+
+
+def test_several_series_are_each_seen_for_themselves():
+    """Where one ends and the next begins, nothing changes; and most of them have the season."""
+    level = noise(2000)
+    alike = for_series([level, level + 1], rows=2000)
+    assert not alike.encode["relative"]
+    apart = for_series([level, level + 100], rows=2000)  # the mean is far from either
+    assert apart.encode["relative"]
+    weekly = [3 * cycle(700, 7) + noise(700), 3 * cycle(700, 7) + 50 + noise(700)]
+    assert for_series([*weekly, noise(700)], rows=700).encode["season"] == 7
+
+
+def test_what_was_not_measured_is_not_given_as_a_reason():
+    """Of a sample of a large file, neighboring steps aren't known."""
+    unseen = for_series([], rows=3000)
+    assert unseen.encode["relative"]
+    assert unseen.notes == (
+        "relative: changes are learned, since too few steps in a row were seen to choose.",
+    )
 
 
 def test_whole_sequences_get_a_recipe_for_their_number():

@@ -249,7 +249,7 @@ def _bring_series(
     with new_folder(own.raw) as folder:
         card.write_raw(folder, findings.tables, findings.card())
     values = findings.tables["train"][case.target].to_numpy().astype(np.float64)
-    return for_series(values, rows=sum(table.num_rows for table in findings.tables.values()))
+    return for_series([values], rows=sum(table.num_rows for table in findings.tables.values()))
 
 
 def _draw(table: pa.Table, count: int, seed: int) -> pa.Table:
