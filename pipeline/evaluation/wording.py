@@ -16,6 +16,7 @@ METRIC_TITLES = {
     "r2": "R²",
 }
 PERCENTAGES = {"accuracy", "ece"}  # metrics that are shown in percent
+OF_ONE = {"f1", "roc_auc", "r2"}  # those whose best is 1, beside which a small value is none
 
 
 def real_minus(number: str) -> str:
@@ -52,16 +53,18 @@ def mean_and_sd(
 def metric_and_sd(value: Mapping[str, float | None], metric: str) -> str:
     """Mean ± standard deviation of a metric, in the digits that `METRIC_TITLES` stands above.
 
-    Shares are in percent. Other metrics have three decimals, and as many more as a small value
-    needs for three significant digits.
+    Shares are in percent. Other metrics have three decimals, and an error as many more as a small
+    one needs for three significant digits.
     """
     mean = value["mean"] or 0.0
     factor, decimals = (100, 1) if metric in PERCENTAGES else (1, 3)
-    if factor == 1 and mean:
+    if factor == 1 and mean and metric not in OF_ONE:
         decimals = max(3, 2 - math.floor(math.log10(abs(mean))))
-    return mean_and_sd(
-        value["mean"], value["sd"], lambda number: real_minus(f"{factor * number:.{decimals}f}")
-    )
+
+    def write(number: float) -> str:
+        return real_minus(f"{round(factor * number, decimals) + 0.0:.{decimals}f}")  # no −0.000
+
+    return mean_and_sd(value["mean"], value["sd"], write)
 
 
 def table_rows(models: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -52,6 +52,12 @@ def test_small_errors_keep_three_significant_digits(mean, sd, shown):
     assert metric_and_sd({"mean": mean, "sd": sd}, "mse") == shown
 
 
+def test_what_is_best_at_1_has_three_decimals():
+    """A forecast that explains nothing has an R² of 0.000, without a sign."""
+    assert metric_and_sd({"mean": -0.0000000116, "sd": None}, "r2") == "0.000"
+    assert metric_and_sd({"mean": 0.0456, "sd": 0.0123}, "r2") == "0.046 ± 0.012"
+
+
 def test_shares_are_in_percent():
     """With one decimal."""
     assert metric_and_sd({"mean": 0.9123, "sd": 0.0123}, "accuracy") == "91.2 ± 1.2"
