@@ -1,6 +1,6 @@
 """The `source` of a dataset, by its kind."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import pydantic
 from pydantic import Field
@@ -41,7 +41,43 @@ class DemoSource(Section):
     """Where in a review the deciding passages are."""
 
 
-class HubSource(Section):
+class TableSource(Section):
+    """Tables with a text and a class in each row, on the Hub or in files."""
+
+    kind: str
+    path: UserPath
+    text_column: str | Names = "text"
+    """Column of the text, or a list of columns, whose texts are joined by a blank line."""
+    label_column: LabelColumn = "label"
+    """Column of the class, a word or a number."""
+    evidence_column: str | None = None
+    """Column of the character spans that decide the label, if the data has them."""
+    group_column: str | None = None
+    """Column of what rows belong to, such as a product. A split made here never divides a group, \
+and intervals are of other groups, not only of other rows."""
+    group_rows: Rows | None = None
+    """The same, if no column names the groups but they stand together: every so many rows of a \
+split are one."""
+    classes: Classes | None = None
+    """Names of the classes in order; null: as the data names them."""
+    test_share: Part = 0.2
+    """Share of train that becomes test if there is no split for it."""
+    seed: Seed = 0
+    """Seed of that split."""
+
+    @pydantic.model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if self.group_column and self.group_rows:
+            raise ValueError("either `group_column` or `group_rows` says what belongs together")
+        if self.evidence_column and not isinstance(self.text_column, str):
+            raise ValueError(
+                "`evidence_column` counts the characters of one text, so `text_column` must be one "
+                "column, no list"
+            )
+        return self
+
+
+class HubSource(TableSource):
     """A dataset on the Hugging Face Hub at a pinned revision, or a local copy of one."""
 
     kind: Literal["hub"]
@@ -60,32 +96,9 @@ class HubSource(Section):
     """Name of the split to test on; null: it is taken from train."""
     unsupervised: str | None = None
     """Name of the split without labels, if any."""
-    text_column: str | Names = "text"
-    """Column of the text, or a list of columns, whose texts are joined by a blank line."""
-    label_column: LabelColumn = "label"
-    """Column of the class, a word or a number."""
-    evidence_column: str | None = None
-    """Column of the character spans that decide the label, if the data has them."""
-    group_column: str | None = None
-    """Column of what rows belong to, such as a product. A split made here never divides a group, \
-and intervals are of other groups, not only of other rows."""
-    group_rows: Rows | None = None
-    """The same, if no column names the groups but they stand together: every so many rows of a \
-split are one."""
-    classes: Classes | None = None
-    """Names of the classes in order; null: as the data names them."""
-    test_share: Part = 0.2
-    """Share of train that becomes test if `test` is null."""
-    seed: Seed = 0
-    """Seed of that split."""
-
-    @pydantic.model_validator(mode="after")
-    def _agrees_with_itself(self) -> "HubSource":
-        _check_columns(self)
-        return self
 
 
-class FilesSource(Section):
+class FilesSource(TableSource):
     """The user's own files: CSV, TSV, JSON lines, JSON, parquet, or a folder of them."""
 
     kind: Literal["files"]
@@ -97,39 +110,6 @@ class FilesSource(Section):
     quoting: Literal["minimal", "none"] | None = None
     """What a quotation mark means in CSV and TSV. `minimal`: it may enclose a cell; `none`: it is \
 a character like any other; null: as `minimal`, but where that is doubtful the file is refused."""
-    text_column: str | Names = "text"
-    """Column of the text, or a list of columns, whose texts are joined by a blank line."""
-    label_column: LabelColumn = "label"
-    """Column of the class, a word or a number."""
-    evidence_column: str | None = None
-    """Column of the character spans that decide the label, if the data has them."""
-    group_column: str | None = None
-    """Column of what rows belong to, such as a product. A split made here never divides a group, \
-and intervals are of other groups, not only of other rows."""
-    group_rows: Rows | None = None
-    """The same, if no column names the groups but they stand together: every so many rows of a \
-split are one."""
-    classes: Classes | None = None
-    """Names of the classes in order; null: as the data names them."""
-    test_share: Part = 0.2
-    """Share of train that becomes test if no file is named test."""
-    seed: Seed = 0
-    """Seed of that split."""
-
-    @pydantic.model_validator(mode="after")
-    def _agrees_with_itself(self) -> "FilesSource":
-        _check_columns(self)
-        return self
-
-
-def _check_columns(source: HubSource | FilesSource) -> None:
-    if source.group_column and source.group_rows:
-        raise ValueError("either `group_column` or `group_rows` says what belongs together")
-    if source.evidence_column and not isinstance(source.text_column, str):
-        raise ValueError(
-            "`evidence_column` counts the characters of one text, so `text_column` must be one "
-            "column, no list"
-        )
 
 
 class SeriesSplit(Section):

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.core.predictions import ALL_SPLITS, UNLABELED
-from pipeline.core.sources import DemoSource, FilesSource, HubSource, TextSource
+from pipeline.core.sources import DemoSource, FilesSource, HubSource, TableSource, TextSource
 from pipeline.data import archives, hub, readers, schema, splitting
 from pipeline.data.header import PLAIN, Layout
 from pipeline.data.tables import Read, place_in, quiet, read_files
@@ -110,7 +110,7 @@ def _files(name: str, source: FilesSource, *, home: Path, cache: Path) -> Corpus
         return _with_test(_normalized(name, read, source), source)
 
 
-def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path, recorded: Path) -> Read:
+def _own_files(path: Path, source: TableSource, *, cache: Path, recorded: Path) -> Read:
     """Bare data files; the hashes of those at `recorded` go into the card."""
     names = (
         {split: getattr(source, split) for split in ALL_SPLITS}
@@ -132,7 +132,7 @@ def _own_files(path: Path, source: HubSource | FilesSource, *, cache: Path, reco
     return replace(read, origin=origin, notes=notes)
 
 
-def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
+def _wanted(source: TableSource, split: str) -> list[str]:
     """The columns that are read from a split."""
     if split == UNLABELED:
         return list(_texts(source))
@@ -140,22 +140,22 @@ def _wanted(source: HubSource | FilesSource, split: str) -> list[str]:
     return list(dict.fromkeys([*_texts(source), *filter(None, others)]))
 
 
-def _texts(source: HubSource | FilesSource) -> tuple[str, ...]:
+def _texts(source: TableSource) -> tuple[str, ...]:
     """The columns whose texts make a row's text."""
     columns = source.text_column
     return (columns,) if isinstance(columns, str) else columns
 
 
-def _layout(source: HubSource | FilesSource) -> Layout:
-    if isinstance(source, HubSource):
-        return PLAIN
-    return Layout(source.quoting, source.columns or ())
+def _layout(source: TableSource) -> Layout:
+    if isinstance(source, FilesSource):
+        return Layout(source.quoting, source.columns or ())
+    return PLAIN
 
 
 # ── conversion to the schema ─────────────────────────────────────────────────────────────
 
 
-def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpus:
+def _normalized(name: str, read: Read, source: TableSource) -> Corpus:
     original = {split: dataset.with_format("arrow")[:] for split, dataset in read.splits.items()}
     for split, table in original.items():
         if not table.num_rows:
@@ -201,7 +201,7 @@ def _normalized(name: str, read: Read, source: HubSource | FilesSource) -> Corpu
     )
 
 
-def _with_test(corpus: Corpus, source: HubSource | FilesSource) -> Corpus:
+def _with_test(corpus: Corpus, source: TableSource) -> Corpus:
     """Hold test out of train if the source has none: stratified, keeping groups together."""
     if "test" in corpus.splits:
         return corpus
