@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -109,7 +110,7 @@ def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wi
             f"`dvc add {path}` failed with exit code {added.returncode}; see its message above.",
             fix="fix what it names, and add the file again.",
         )
-    suggested = _suggestion(guessed)
+    suggested = _suggestion(guessed, source)
     entry = guess.params_entry(name, path, guessed.source, suggested.encode, suggested.training)
     notes = (*guessed.notes, *suggested.notes)
     progress.say(
@@ -150,35 +151,32 @@ def _check_entries(source: Path) -> None:
             )
 
 
-def _suggestion(guessed: "Guess") -> "Suggestion":
-    """How to encode and train what was guessed."""
+def _suggestion(guessed: "Guess", path: Path) -> "Suggestion":
+    """How to encode and train what was guessed of the file."""
     from pipeline.encoding import suggestion
 
     look, source = guessed.look, guessed.source
     if source["kind"] == "files":
-        texts = look.joined(_names(source["text_column"]))
+        names = source["text_column"]
+        texts = look.joined([names] if isinstance(names, str) else names)
         return suggestion.for_texts(texts, rows=round(TRAIN * guessed.rows))
     if source["kind"] == "series":
-        return suggestion.for_series(_series(look, source), rows=guessed.rows)
+        return suggestion.for_series(_series(source, path), rows=guessed.rows)
     return suggestion.for_sequences(rows=round(TRAIN * guessed.rows))
 
 
-def _series(look: "Look", source: Mapping[str, Any]) -> list["NDArray[np.float64]"]:
-    """The target's values of each series; none of a sample of the file, which has gaps."""
-    import numpy as np
+def _series(source: Mapping[str, Any], path: Path) -> list["NDArray[np.float64]"]:
+    """The target's values in train; none if `download` will refuse the file, and say why."""
+    from pipeline.core.sources import SeriesSource
+    from pipeline.data import series
 
-    if look.seen < look.rows:
-        return []
-    values = look.columns[source["target"]].numbers
-    if "series_column" not in source:
-        return [values]
-    keys = look.joined(_names(source["series_column"]))
-    _, number, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return np.split(values[np.argsort(number, kind="stable")], np.cumsum(counts)[:-1])
-
-
-def _names(columns: str | list[str]) -> list[str]:
-    return [columns] if isinstance(columns, str) else columns
+    with tempfile.TemporaryDirectory() as cache:
+        asked = SeriesSource(path=str(path), **source)
+        try:
+            loaded = series.load_series(path.name, asked, home=path.parent, cache=Path(cache))
+        except DataError:
+            return []
+        return loaded.each("train", loaded.target)
 
 
 def _columns(look: "Look") -> Iterator[str]:

@@ -48,6 +48,15 @@ class Series:
     notes: tuple[str, ...] = ()
     told_apart: str | None = None
 
+    def each(self, split: str, column: str) -> list[NDArray[np.float64]]:
+        """<float64>[n] of each series, a split's values of a column in the order of time."""
+        table = self.splits[split]
+        values = np.asarray(table[column].to_numpy(), np.float64)
+        if self.told_apart is None:
+            return [values]
+        names = table[self.told_apart].to_numpy()
+        return np.split(values, 1 + np.flatnonzero(names[1:] != names[:-1]))
+
 
 def load_series(name: str, source: NumericSource, *, home: Path, cache: Path) -> Series:
     """Read or generate a numeric dataset.

@@ -82,8 +82,8 @@ def for_series(series: Sequence[NDArray[np.float64]], *, rows: int) -> Suggestio
     """Suggest parameters for the forecast of a series' next step.
 
     Args:
-        series: <float64>[n] each, the target's values in the order of time; NaN where one is
-            missing. None if they aren't known, and then no season is suggested.
+        series: <float64>[n] each, the target's values in train, in the order of time. None if they
+            aren't known, and then no season is suggested.
         rows: how many steps the shortest series has.
     """
     season = _season_of_most(series)
@@ -129,13 +129,13 @@ def find_season(values: NDArray[np.float64]) -> int | None:
     the one that is also a peak at its multiples, where an error of a step would grow.
 
     Args:
-        values: <float64>[n], in the order of time; NaN where a value is missing.
+        values: <float64>[n], in the order of time.
     """
     changes = np.diff(values)  # without the trend, which is correlated at every lag
     lags = min(len(changes) // 4, 1000)
-    if lags < 4 or not np.nanstd(changes) > 1e-9 * np.nanstd(values):
+    if lags < 4 or not np.std(changes) > 1e-9 * np.std(values):
         return None
-    correlation = acf(changes, nlags=lags, missing="conservative")
+    correlation = acf(changes, nlags=lags)
     # Of a series without a season, no peak among a thousand is likely to be higher.
     least = max(0.1, 4.5 / np.sqrt(len(changes)))
     # Noise makes neighboring changes opposite, beside which every later lag would be a peak.
@@ -157,11 +157,10 @@ def _season_of_most(series: Sequence[NDArray[np.float64]]) -> int | None:
 
 def _relative(series: Sequence[NDArray[np.float64]]) -> tuple[bool, str]:
     """Whether changes are better learned than values, and why."""
-    known = [values[~np.isnan(values)] for values in series]
-    changes = np.concatenate([np.diff(values) for values in known]) if known else np.empty(0)
+    changes = np.concatenate([np.diff(values) for values in series]) if series else np.empty(0)
     if len(changes) < 2:
-        return True, "changes are learned, since too few steps in a row were seen to choose"
-    if np.mean(changes**2) < np.var(np.concatenate(known)):
+        return True, "changes are learned, since too few steps are known to choose"
+    if np.mean(changes**2) < np.var(np.concatenate(series)):
         return True, "the last value is a better forecast than the mean, so changes are learned"
     return False, "the mean is a better forecast than the last value, so values are learned"
 

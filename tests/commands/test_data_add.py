@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from pipeline import __main__ as command_line
 from pipeline.commands import data_add
 from pipeline.core import params
+from pipeline.data import look
 from tests.support.paths import PARAMS
 
 
@@ -69,14 +70,22 @@ def test_a_flag_that_is_given_twice_names_both_columns(project, capsys):
     assert "text_column: [title, review]" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("comma", [".", ","])
-def test_a_series_gets_its_season_and_parameters_that_the_schema_knows(comma, project, capsys):
-    """Read from the whole target, also with decimal commas."""
-    hours = [
+def hourly(comma=".", hours=600):
+    """Lines of a CSV file with a load that is higher in the second half of each day."""
+    rows = [
         f"2024-01-{1 + n // 24:02d} {n % 24:02d}:00;{3 * (n % 24 > 11)}{comma}{n % 7}"
-        for n in range(600)
+        for n in range(hours)
     ]
-    Path("own.csv").write_text("\n".join(["at;load", *hours]) + "\n")
+    return ["at;load", *rows]
+
+
+@pytest.mark.parametrize(("comma", "cells"), [(".", 400_000), (",", 400_000), (".", 300)])
+def test_a_series_gets_its_season_and_parameters_that_the_schema_knows(
+    comma, cells, project, monkeypatch, capsys
+):
+    """Read from all that will be train, also with decimal commas, and where a look is a sample."""
+    monkeypatch.setattr(look, "CELLS", cells)
+    Path("own.csv").write_text("\n".join(hourly(comma)) + "\n")
     assert command_line.main(["data", "add", "own.csv", "mine"]) == 0
     shown = capsys.readouterr().out
     assert "the values repeat most clearly after 24 steps" in shown
@@ -86,6 +95,14 @@ def test_a_series_gets_its_season_and_parameters_that_the_schema_knows(comma, pr
     settings = params.parse_params(document)
     assert (settings.entry.encode.season, settings.entry.encode.window) == (24, 40)
     assert settings.recipe("bilstm_attention").clip_norm == 1.0
+
+
+def test_a_series_that_download_will_refuse_is_added_without_a_look_at_its_steps(project, capsys):
+    """Here its times go back and forth; the suggestion says that it knows none."""
+    head, *rows = hourly()
+    Path("own.csv").write_text("\n".join([head, *rows[300:], *rows[:300]]) + "\n")
+    assert command_line.main(["data", "add", "own.csv", "mine"]) == 0
+    assert "too few steps are known" in capsys.readouterr().out
 
 
 def test_of_several_series_each_has_its_own_steps(project, capsys):

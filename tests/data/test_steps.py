@@ -143,6 +143,8 @@ def test_windows_never_cross_from_one_series_to_another(by_day: bool, examine: E
         "train": 54, "validation": 18, "test": 18,
     }  # fmt: skip
     assert set(findings.gaps.values()) == {0}
+    each = findings.series.each("train", "sales")
+    assert [(min(values), max(values)) for values in each] == [(0, 17), (1000, 1017), (2000, 2017)]
 
     settings = SeriesEncode(window=3, horizon=2, season=4, standardize=False)
     encoded, _ = encode_series(dict(findings.tables), card, settings)

@@ -245,11 +245,12 @@ def _bring_series(
 ) -> Suggestion:
     """Write `data/raw` with that target, and suggest parameters for it."""
     source = entry.source.model_copy(update={"target": case.target})
-    findings = check_series(series.load_series(case.dataset, source, home=home, cache=cache))
+    loaded = series.load_series(case.dataset, source, home=home, cache=cache)
+    findings = check_series(loaded)
     with new_folder(own.raw) as folder:
         card.write_raw(folder, findings.tables, findings.card())
-    values = findings.tables["train"][case.target].to_numpy().astype(np.float64)
-    return for_series([values], rows=sum(table.num_rows for table in findings.tables.values()))
+    rows = sum(table.num_rows for table in findings.tables.values())
+    return for_series(loaded.each("train", loaded.target), rows=rows)
 
 
 def _draw(table: pa.Table, count: int, seed: int) -> pa.Table:
