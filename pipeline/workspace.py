@@ -43,6 +43,11 @@ class Workspace:
         return Workspace(self.root, "studies/recipe")
 
     @property
+    def units_search(self) -> "Workspace":
+        """The search of `make search ARGS="--study units"`."""
+        return Workspace(self.root, "studies/units")
+
+    @property
     def suggestion_study(self) -> "Workspace":
         """The study of `make suggestion-study`."""
         return Workspace(self.root, "studies/suggestion")

@@ -99,7 +99,10 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
 
     kept = list(_kept(workspace))
     beside = {one.dataset: list(_together(workspace, one)) for one in kept}
-    trials = workspace.recipe_search.results / "trials.csv"
+    recipes, units = (
+        read_rows(search.results / "trials.csv")
+        for search in (workspace.recipe_search, workspace.units_search)
+    )
     suggested = workspace.suggestion_study.results / "results.csv"
     intervals = workspace.interval_study.results / "results.csv"
     lengths = read_json(workspace.length_study.summary)
@@ -148,7 +151,8 @@ def written_tables(workspace: Workspace) -> dict[str, str]:
         "parts": study_tables.parts(parts, costs) if parts else _NOT_RUN,
         "roar": _roar(workspace.roar_study, study_tables.roar),
         "attention": _attention(workspace.attention_study, study_tables.attention),
-        "recipe": study_tables.recipe(read_rows(trials)),
+        "recipe": study_tables.recipe(recipes),
+        "units": study_tables.recipe(units),
         **{name: _benchmark(workspace, name, table.markdown) for name in BENCHES},
         "parameters": parameters.document(),
         "licenses": licenses.table(workspace.root / "pyproject.toml"),
