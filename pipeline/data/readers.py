@@ -102,8 +102,8 @@ def files_by_split(
         raise DataError(
             f"{fault}; Spotlight reads {', '.join(BUILDERS)}, these with .gz, a .zip or .tar.gz of "
             "them, and folders of text files, one folder per class.",
-            fix="rename what is one of these under another name (.tsv: tabs separate the columns), "
-            "or convert it, for example to CSV in UTF-8.",
+            fix="if it is one of these under another name, rename it (a .tsv has tabs between its "
+            "columns); otherwise convert it, for example to CSV in UTF-8.",
         )
     if len(set(map(file_format, files))) > 1:
         kinds = sorted({file.suffix.lower() for file in files})
