@@ -89,7 +89,7 @@ def test_several_series_are_each_seen_for_themselves():
     level = noise(2000)
     alike = for_series([level, level + 1], rows=2000)
     assert not alike.encode["relative"]
-    apart = for_series([one + noise(3) for one in 100 * level], rows=3)  # the mean is far from each
+    apart = for_series([noise(2, n) + 100 * (-1) ** n for n in range(500)], rows=2)
     assert apart.encode["relative"]
     weekly = [3 * cycle(700, 7) + noise(700), 3 * cycle(700, 7) + 50 + noise(700)]
     assert for_series([noise(700), *weekly], rows=700).encode["season"] == 7
