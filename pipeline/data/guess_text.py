@@ -72,9 +72,9 @@ def text_source(
     shown = ", ".join(map(_written, names[:6])) + (", …" if len(names) > 6 else "")
     notes = [f"The text is {listed(text)}, the label {label!r}: {len(names):,} classes, {shown}."]
     if alike := _spelled_alike(names):
+        shown = "; ".join(map(listed, alike[:3])) + ("; …" if len(alike) > 3 else "")
         notes.append(
-            f"The classes {listed(alike)} differ only in case or spaces: if they are one, write "
-            "them alike."
+            f"The classes {shown} differ only in case or spaces: if they are one, write them alike."
         )
     rare = [name for name in names if classes.counts[name] == 1]
     if rare and look.seen == look.rows:
@@ -99,12 +99,12 @@ def _written(name: str) -> str:
     return name if name == name.strip() else repr(name)
 
 
-def _spelled_alike(names: Sequence[str]) -> list[str]:
-    """The first names that are the same but for case and spaces; empty if there are none."""
+def _spelled_alike(names: Sequence[str]) -> list[list[str]]:
+    """The groups of names that are the same but for case and spaces."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(" ".join(name.casefold().split()), []).append(name)
-    return next((group for group in groups.values() if len(group) > 1), [])
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def find_texts(look: Look, *, timed: bool) -> list[Column]:

@@ -92,5 +92,5 @@ def test_classes_that_may_be_one_and_classes_of_one_row_are_named(tmp_path):
     )
     first, alike, rare, *_ = guess.guess_source(tmp_path / "a.csv").notes
     assert "5 classes, ' good', BAD, Good, bad, odd" in first
-    assert "' good', 'Good' differ only in case or spaces" in alike
+    assert "' good', 'Good'; 'BAD', 'bad' differ only in case or spaces" in alike
     assert "'odd' has one row" in rare
