@@ -8,6 +8,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from typing import Any
 
 _at_interrupt = signal.getsignal(signal.SIGINT)
 if __name__ == "__main__" and _at_interrupt is signal.default_int_handler:
@@ -144,9 +145,19 @@ def _failed(error: SpotlightError) -> int:
     return error.exit_code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells of an argument that a command doesn't know with that command's usage."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
+
 def _parser() -> argparse.ArgumentParser:
     name = "python -m pipeline"
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=name,
         usage=f"{name} COMMAND [ARG ...]",
         description="Does attention make a Bi-LSTM better, and can its weights be trusted?",

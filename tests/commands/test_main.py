@@ -61,6 +61,19 @@ def test_what_is_no_port_is_refused_at_once(command, port, capsys):
     assert f"'{port}' is no port" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "given", "argument"), [("docs", "", "--chek"), ("data add", "a.csv a", "--name")]
+)
+def test_an_unknown_argument_is_refused_with_its_command_s_usage(command, given, argument, capsys):
+    """That of the whole program says nothing of it."""
+    with pytest.raises(SystemExit) as ended:
+        command_line.main([*command.split(), *given.split(), argument])
+    shown = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert shown.startswith(f"usage: python -m pipeline {command} [-h]")
+    assert f"unrecognized arguments: {argument}" in shown
+
+
 def test_the_command_line_loads_no_heavy_library():
     """`--help` is instant: what a command needs is imported when it is called."""
     code = (
