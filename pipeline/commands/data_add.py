@@ -8,6 +8,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,22 +162,27 @@ def _suggestion(guessed: "Guess", path: Path) -> "Suggestion":
         texts = look.joined([names] if isinstance(names, str) else names)
         return suggestion.for_texts(texts, rows=round(TRAIN * guessed.rows))
     if source["kind"] == "series":
-        return suggestion.for_series(_series(source, path), rows=guessed.rows)
+        values, notes = _series(source, path)
+        suggested = suggestion.for_series(values, rows=guessed.rows)
+        return replace(suggested, notes=(*notes, *suggested.notes))
     return suggestion.for_sequences(rows=round(TRAIN * guessed.rows))
 
 
-def _series(source: Mapping[str, Any], path: Path) -> list["NDArray[np.float64]"]:
-    """The target's values in train; none if `download` will refuse the file, and say why."""
+def _series(
+    source: Mapping[str, Any], path: Path
+) -> tuple[list["NDArray[np.float64]"], tuple[str, ...]]:
+    """The target's values in train, and what `download` will say of it; none if it refuses."""
     from pipeline.core.sources import SeriesSource
     from pipeline.data import series
+    from pipeline.data.series_checks import check_series
 
     with tempfile.TemporaryDirectory() as cache:
         asked = SeriesSource(path=str(path), **source)
         try:
             loaded = series.load_series(path.name, asked, home=path.parent, cache=Path(cache))
-        except DataError:
-            return []
-        return loaded.each("train", loaded.target)
+            return loaded.each("train", loaded.target), check_series(loaded).notes
+        except DataError as error:
+            return [], (f"`make repro` will refuse it: {error.message} To mend it: {error.fix}",)
 
 
 def _columns(look: "Look") -> Iterator[str]:
@@ -197,5 +203,12 @@ def _columns(look: "Look") -> Iterator[str]:
 def _noted(notes: Sequence[str]) -> Iterator[str]:
     if notes:
         yield ""
-    for note in notes:
-        yield textwrap.fill(note, WIDTH - 2, initial_indent="· ", subsequent_indent="  ")
+    for note in notes:  # a path stays in one piece
+        yield textwrap.fill(
+            note,
+            WIDTH - 2,
+            initial_indent="· ",
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )

@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.data import times
+from pipeline.data.schema import MISSING
 
-MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})  # among numbers
 WHOLE = re.compile(r"[+-]?\d{1,3}(\.\d{3})+|[+-]?\d+")  # 1234, or with a comma elsewhere 1.234
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")  # 1,234,567
 # A day and a time of the day in words and numbers, in a format that isn't known.

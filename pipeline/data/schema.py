@@ -19,6 +19,9 @@ EVIDENCE = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())]))
 # A column with more distinct labels than this holds texts, identifiers or measurements instead.
 MANY_CLASSES = 1000
 
+# How a missing number is written; also as nothing, null or NaN.
+MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})
+
 BLANK_LINE = "\n\n"  # between the parts of a text that is in several columns
 
 _TEXT = (pa.types.is_string, pa.types.is_large_string)

@@ -132,7 +132,7 @@ def _steps(name: str, source: SeriesSource, *, path: Path, cache: Path) -> Serie
         notes.append(f"Missing values repeat the one before: {listed}. First: {first}.")
     splits, unused = _in_time(pa.table(content), groups, source, path=path)
     if unused:
-        notes.append(f"The last {unused:,} rows belong to no split.")
+        notes.append(f"Rows at the end that belong to no split: {unused:,}.")
     return Series(
         name=name,
         layout="steps",

@@ -1,5 +1,6 @@
 """Checks of a numeric dataset: splits, gaps, constant features, duplicates."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -160,6 +161,7 @@ def _require_learnable(findings: Findings) -> None:
 def _notes(findings: Findings) -> Iterator[str]:
     for name in findings.constant:
         yield f"The feature {name!r} is constant in train."
+    yield from _marks(findings.series)
     if findings.step:
         yield f"The usual time step is {findings.step}."
     for split, gaps in findings.gaps.items():
@@ -168,6 +170,23 @@ def _notes(findings: Findings) -> Iterator[str]:
     for split, others in findings.dropped.items():
         for other, rows in others.items():
             yield f"Dropped from {split} because {other} has the same sequence: {rows:,} rows."
+
+
+def _marks(series: Series) -> Iterator[str]:
+    """Values such as -999 and 9999, far from all others, which may stand for missing ones."""
+    for name in dict.fromkeys(
+        (*series.features, *([series.target] if series.task == "regression" else []))
+    ):
+        values = np.concatenate([_numbers(table[name]) for table in series.splits.values()])
+        for end in (values.min(), values.max()):
+            others = values[values != end]
+            nines = re.fullmatch(r"-?99+", f"{end:g}")
+            if nines and len(others) and np.abs(others - end).min() > np.ptp(others):
+                yield (
+                    f"{name!r} has {end:g} in {len(values) - len(others):,} rows, far from all "
+                    "others. If that stands for a missing number, leave the cell empty, and set "
+                    "`source.missing: ffill` to repeat the value before."
+                )
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

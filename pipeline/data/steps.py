@@ -14,11 +14,8 @@ from pipeline.data import schema, times
 from pipeline.data.schema import Place
 from pipeline.errors import DataError
 
-# How a missing number is written; also as nothing, null or NaN.
-MISSING = ("", "?", "-", "na", "n/a", "nan", "null", "none")
-
-
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+BACKWARD = 0.9  # share of steps that go back in a file with the newest rows first
 
 
 def names(columns: str | Sequence[str] | None) -> list[str]:
@@ -101,7 +98,8 @@ def in_order(
     values = time.to_numpy()
     newest_first = 0
     for name, members in groups.items():
-        ordered = members[::-1] if values[members[0]] > values[members[-1]] else members
+        back = np.count_nonzero(values[members[1:]] < values[members[:-1]])
+        ordered = members[::-1] if back > BACKWARD * (len(members) - 1) else members
         newest_first += ordered is not members
         _require_order(values, ordered, series=name, place=place)
         groups[name] = ordered
@@ -126,7 +124,8 @@ def _require_order(
     distinct = len(np.unique(values[members]))
     if distinct == len(members):
         raise DataError(
-            f"{where}: time goes backward, from {values[before]} to {values[row]}.",
+            f"{where}: time goes backward, from {_written(values[before])} to "
+            f"{_written(values[row])}.",
             fix="sort the rows by time.",
         )
     raise DataError(
@@ -134,6 +133,11 @@ def _require_order(
         fix="if the file has several series, name the column that tells them apart in "
         "`source.series_column`; else keep one row for each time.",
     )
+
+
+def _written(time: np.datetime64 | np.int64) -> str:
+    """As people write it; microseconds only where there are some."""
+    return str(time).replace("T", " ").removesuffix(".000000")
 
 
 def since_all_known(
@@ -201,7 +205,7 @@ def _absent(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     if not _is_text(column.type):
         return np.asarray(pc.is_null(column, nan_is_null=True).to_numpy())
     plain = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-    named = pc.is_in(plain, value_set=pa.array(MISSING, plain.type)).to_numpy()
+    named = pc.is_in(plain, value_set=pa.array(sorted(schema.MISSING), plain.type)).to_numpy()
     return np.asarray(named | column.is_null().to_numpy())
 
 

@@ -98,11 +98,14 @@ def test_a_series_gets_its_season_and_parameters_that_the_schema_knows(
 
 
 def test_a_series_that_download_will_refuse_is_added_without_a_look_at_its_steps(project, capsys):
-    """Here its times go back and forth; the suggestion says that it knows none."""
+    """Here its times go back; that is said at once, and the suggestion knows no steps."""
     head, *rows = hourly()
     Path("own.csv").write_text("\n".join([head, *rows[300:], *rows[:300]]) + "\n")
     assert command_line.main(["data", "add", "own.csv", "mine"]) == 0
-    assert "too few steps are known" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "too few steps are known" in shown
+    assert f"will refuse it: {project}/own.csv, line 302: time goes backward" in shown
+    assert "To mend it: sort the rows by time." in shown
 
 
 def test_of_several_series_each_has_its_own_steps(project, capsys):

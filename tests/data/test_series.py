@@ -75,7 +75,7 @@ def test_unused_rows_gaps_and_constant_features_are_told(tmp_path: Path, examine
     assert findings.gaps == {"train": 1, "validation": 0, "test": 1}
     assert findings.constant == ("load",)
     shown = findings.render()
-    assert "The last 1 rows belong to no split." in shown
+    assert "Rows at the end that belong to no split: 1." in shown
     assert "Gaps in time in train: 1" in shown
     assert "'load' is constant" in shown
     assert findings.card()["splits"]["test"]["to"] == "2026-01-04 00:00:00"

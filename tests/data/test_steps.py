@@ -116,6 +116,28 @@ def test_the_newest_row_may_come_first(examine: Examine) -> None:
     assert "newest rows first" in findings.render()
 
 
+def test_rows_in_no_order_are_refused_at_the_first_that_goes_back(examine: Examine) -> None:
+    """Not read from the end, though the first is later than the last."""
+    days = [20, 21, 19, 22, 23, 1, 24, 18]
+    lines = ["t,a,b", *(f"2026-01-{day:02d} 08:00:00,{day},{day}" for day in days)]
+    back = "line 4: time goes backward, from 2026-01-21 08:00:00 to 2026-01-19 08:00:00"
+    with pytest.raises(DataError, match=back):
+        examine(lines, **BOTH)
+
+
+@pytest.mark.parametrize(
+    ("mark", "told"), [("-999", True), ("9999", True), ("99", False), ("-512", False)]
+)
+def test_a_number_that_may_stand_for_a_missing_one_is_told(
+    mark: str, told: bool, examine: Examine
+) -> None:
+    """Only nines, and far from all others, which are 0 to 99 here."""
+    lines = ["t,a,b", *(f"{n},{mark if n in (7, 60) else n},{n}" for n in range(100))]
+    findings = examine(lines, **BOTH)
+    assert (f"'a' has {mark} in 2 rows, far from all others" in findings.render()) == told
+    assert "'b' has" not in findings.render()
+
+
 # ── several series ───────────────────────────────────────────────────────────────────────
 
 DAYS, SHOPS = 30, ("north", "south", "west")
