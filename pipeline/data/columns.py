@@ -23,7 +23,10 @@ DATE = re.compile(
     r"(?=.*\d:\d\d)(?:(?i:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
     r"[a-z]*[.,]?|[+-]?\d[\d:.,/-]*|[AaPp]\.?[Mm]\.?|[A-Z]{2,5}|\s)+",
 )
+# 3.02 kW, 45 %, $12.50
+WITH_UNIT = re.compile(r"[+-]?\d[\d.,]*\s*[^\d\s]{1,6}|[$£€¥₹]\s*\d[\d.,]*")
 DECIMAL_COMMA = re.compile(r"[+-]?(\d*|\d{1,3}(\.\d{3})+),\d+")  # 2,5 or 1.234,5
+FEW = 12  # distinct values
 Kind = Literal[
     "nothing", "booleans", "whole numbers", "numbers", "numbers with a decimal comma",
     "numbers with thousands separators", "times", "times of day", "lists of numbers", "lists",
@@ -67,6 +70,17 @@ class Column:
         """The places, among the values, of those that are missing."""
         marks = MISSING if self.numeric else {""}
         return [n for n, value in enumerate(self.values) if as_text(value).strip().lower() in marks]
+
+    @property
+    def unread(self) -> str | None:
+        """What keeps its numbers from being read; None if it holds none, or they are read."""
+        if self.kind == "numbers with thousands separators":
+            return "a comma separates thousands"
+        # A few may be names, such as 2B.
+        if self.kind != "text" or self.distinct < FEW:
+            return None
+        there = {value for value in self.counts if value.strip().lower() not in MISSING}
+        return "a unit is beside each" if all(map(WITH_UNIT.fullmatch, there)) else None
 
     @property
     def numeric(self) -> bool:

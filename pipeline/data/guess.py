@@ -225,10 +225,10 @@ def _nothing(look: Look) -> DataError:
             f"{look.file} has no texts: {shown}.",
             fix=f"if {names[0]!r} holds lists of words, join each into one text.",
         )
-    if names := [one.name for one in columns if "thousands" in one.kind]:
+    for why, names in look.unread().items():
         return DataError(
-            f"{look.file} has no numbers that can be read: {shown}.",
-            fix=f"remove the commas that separate thousands in {listed(names)}.",
+            f"{look.file} has no numbers that can be read, because {why}: {shown}.",
+            fix=f"write plain numbers in {listed(names)}, such as 1234.5.",
         )
     if any(one.numeric for one in columns):
         return DataError(

@@ -108,9 +108,8 @@ def series_source(
         notes.append(f"The times fit {formats[0]} and {formats[1]}: check `time_format`.")
     if not time:
         notes.append("No time column: the rows are taken as consecutive steps.")
-    unread = [one.name for one in look.columns.values() if "thousands" in one.kind]
-    if unread:
-        notes.append(f"Not read, because a comma separates thousands: {listed(unread)}.")
+    for why, unread in look.unread().items():
+        notes.append(f"Not read, because {why}: {listed(unread)}.")
     notes += _missing(look, used)
     shortest = min(counts.values()) * look.rows // look.seen
     return {key: value for key, value in source.items() if value}, shortest, notes

@@ -48,6 +48,14 @@ class Look:
         """Number of rows that were looked at."""
         return len(self.places)
 
+    def unread(self) -> dict[str, list[str]]:
+        """What keeps columns of numbers from being read → their names."""
+        found: dict[str, list[str]] = {}
+        for one in self.columns.values():
+            if one.unread:
+                found.setdefault(one.unread, []).append(one.name)
+        return found
+
     def joined(self, names: Sequence[str]) -> list[str]:
         """These columns' values of each row, joined by a space."""
         return times.join([self.columns[name].values for name in names])

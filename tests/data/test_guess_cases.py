@@ -370,3 +370,24 @@ def test_a_wide_file_is_seen_in_seconds(tmp_path: Path) -> None:
     rows = [[n, n * 2, *(n / 3 + k for k in range(600))] for n in range(100)]
     found = guess_source(table(tmp_path, header, rows)).source
     assert (found["time_column"], len(found["features"])) == ("t", 600)
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        ('"1,2{n:02d}"', "a comma separates thousands"),
+        ("{n}.5 kW", "a unit is beside each"),
+        ("-{n} °C", "a unit is beside each"),
+        ("€{n}", "a unit is beside each"),
+    ],
+)
+def test_numbers_that_can_t_be_read_are_named_with_the_reason(
+    number: str, why: str, tmp_path: Path
+) -> None:
+    """As a refusal, or beside other numbers as a note; names such as 1B aren't taken for them."""
+    days = [(f"2024-01-01 {n:02d}:00", number.format(n=n), f"{n % 2}B", n) for n in range(24)]
+    with pytest.raises(DataError, match=f"no numbers that can be read, because {why}") as caught:
+        guess_source(table(tmp_path, "day,x,room", [row[:3] for row in days]))
+    assert caught.value.fix == "write plain numbers in 'x', such as 1234.5."
+    found = guess_source(table(tmp_path, "day,x,room,load", days))
+    assert f"Not read, because {why}: 'x'." in found.notes
