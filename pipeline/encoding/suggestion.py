@@ -151,8 +151,8 @@ def find_season(values: NDArray[np.float64]) -> int | None:
 def _season_of_most(series: Sequence[NDArray[np.float64]]) -> int | None:
     """The season of most of the longest series; None if that is none."""
     longest = sorted(series, key=len, reverse=True)[:SERIES]
-    (season, _), *_ = Counter(map(find_season, longest)).most_common(1) or [(None, 0)]
-    return season
+    votes = Counter(map(find_season, longest)).most_common(1)
+    return votes[0][0] if votes else None
 
 
 def _relative(series: Sequence[NDArray[np.float64]]) -> tuple[bool, str]:
