@@ -6,10 +6,10 @@ would call them.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
-from math import ceil
+from math import ceil, isnan
 from typing import Any
 
 import keras
@@ -91,7 +91,10 @@ def train_model(
         )
     others = _others(unlabeled, recipe, task=task)
     weights = _class_weights(train, recipe, task=task, classes=max(2, model.output.shape[-1]))
-    steps = recipe.epochs * ceil(len(train) / recipe.batch_size)
+    learned = [
+        _count_of(epoch, train, curriculum=recipe.curriculum) for epoch in range(recipe.epochs)
+    ]
+    steps = sum(ceil(count / recipe.batch_size) for count in learned)
     optimizer = Adam(_rate(recipe, steps))
     model.compile(optimizer=optimizer)
     optimizer.build(model.trainable_variables)
@@ -195,11 +198,15 @@ def _again_and_again(
             yield pad(rows, indices)
 
 
+def _count_of(epoch: int, rows: Sized, *, curriculum: int) -> int:
+    """How many rows an epoch, from 0, learns from."""
+    return ceil(min(1.0, (epoch + 1) / (curriculum + 1)) * len(rows))
+
+
 def _rows_of(epoch: int, lengths: NDArray[np.int64], *, curriculum: int) -> NDArray[np.int64]:
     """The rows that an epoch, from 0, learns from: at first only the shorter ones."""
-    share = min(1.0, (epoch + 1) / (curriculum + 1))
-    shortest = np.argsort(lengths, kind="stable")[: ceil(share * len(lengths))]
-    return np.sort(shortest)
+    count = _count_of(epoch, lengths, curriculum=curriculum)
+    return np.sort(np.argsort(lengths, kind="stable")[:count])
 
 
 def _rate(recipe: Recipe, steps: int) -> Any:
@@ -256,12 +263,12 @@ def _class_weights(
 def _constant_loss(
     targets: NDArray[Any], weights: NDArray[np.float32] | None, *, task: str
 ) -> float:
-    """The loss of the best prediction that is the same for every row."""
+    """The loss, weighted as in training, of the best prediction that is the same for every row."""
     if task == "regression":
         return float(np.var(targets))
     counts = np.bincount(targets)
     weighted = counts if weights is None else counts * weights[: len(counts)]
-    return float(entr(weighted / weighted.sum()).sum())
+    return float(entr(weighted / weighted.sum()).sum() * weighted.sum() / counts.sum())
 
 
 def _scores(
@@ -287,8 +294,13 @@ def _scores(
 
 
 def _finished(state: "_State", recipe: Recipe, *, plateau: float, stopped: bool) -> bool:
-    """Whether training ends; until validation loss is below `plateau`, patience waits."""
+    """Whether training ends; until validation loss is below `plateau`, patience waits.
+
+    Weights that are no numbers never are again, so training ends with them, too.
+    """
     done = len(state.history)
+    if done and isnan(state.history[-1]["val_loss"]):
+        return True
     waits = recipe.plateau and all(epoch["val_loss"] > plateau for epoch in state.history)
     patient = waits or done < recipe.min_epochs or done - state.best_epoch < recipe.patience
     return done > 0 and (stopped or done >= recipe.epochs or not patient)
@@ -312,8 +324,8 @@ class _State:
 
     @property
     def best_epoch(self) -> int:
-        losses = [epoch["val_loss"] for epoch in self.history]
-        return int(np.argmin(losses)) + 1 if losses else 0
+        losses = np.array([epoch["val_loss"] for epoch in self.history])
+        return int(np.where(np.isnan(losses), np.inf, losses).argmin()) + 1 if len(losses) else 0
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:

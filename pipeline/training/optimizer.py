@@ -75,11 +75,13 @@ class Average:
         self.values = [tf.Variable(variable.value, trainable=False) for variable in variables]
 
     def add(self, iterations: Any) -> None:
-        """Update the average after `iterations` steps, every tenth time."""
-        tf.cond(tf.equal(iterations % EVERY, 0), lambda: self._add(iterations), tf.no_op)
+        """Update the average after `iterations` steps, every tenth time, and each of the first."""
+        due = tf.logical_or(iterations < EVERY, tf.equal(iterations % EVERY, 0))
+        tf.cond(due, lambda: self._add(iterations), tf.no_op)
 
     def _add(self, iterations: Any) -> tf.Operation:
-        count = tf.cast(iterations // EVERY, tf.float32)
+        # Up to the tenth step, it is the present weights.
+        count = tf.cast(tf.maximum(iterations // EVERY, 1), tf.float32)
         share = 1 - tf.minimum(self._decay, (count - 1) / count)
         return tf.group(
             *(

@@ -4,6 +4,7 @@ import resource
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,16 @@ class TrainingRun:
             network: the trained network, with its best weights.
             result: what `train_model` returned.
             splits: name → the rows to predict, written to `NAME.parquet`.
+
+        Raises:
+            ParamsError: training diverged: in no epoch was the validation loss a number.
         """
+        if isnan(result.history[result.best_epoch - 1]["val_loss"]):
+            raise ParamsError(
+                f"{self.model} with seed {self.seed} diverged: its validation loss is not a number "
+                "from the first epoch on.",
+                fix="lower `learning_rate` in its recipe in params.yaml, or set `clip_norm: 1.0`.",
+            )
         for name, rows in splits.items():
             outputs = inference.predict(network, rows)
             predicted = Predictions(rows.rows, rows.targets, outputs)

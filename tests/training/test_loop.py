@@ -117,6 +117,10 @@ def test_the_loss_of_a_constant_prediction():
     assert _constant_loss(targets, None, task="binary") == pytest.approx(0.5623, abs=1e-4)
     balanced = np.float32([2 / 3, 2])
     assert _constant_loss(targets, balanced, task="binary") == pytest.approx(np.log(2))
+    # Other shares than those that the weights make even: against every constant prediction.
+    even, share = np.array([0, 0, 1, 1]), np.linspace(0.001, 0.999, 999)
+    losses = np.mean([-balanced[0] * np.log(1 - share), -balanced[1] * np.log(share)], axis=0)
+    assert _constant_loss(even, balanced, task="binary") == pytest.approx(losses.min(), abs=1e-6)
     assert _constant_loss(np.float32([1, 3]), None, task="regression") == 1
 
 
@@ -255,6 +259,35 @@ def test_a_linear_schedule_falls_to_nearly_nothing_over_all_epochs():
     fitted = train_model(built(recipe), rows(64), rows(8), recipe, task="binary", seed=1)
     rates = [epoch["learning_rate"] for epoch in fitted.history]
     assert rates == pytest.approx([0.00755, 0.0051, 0.00265, 0.0002], rel=1e-4)
+
+
+def test_with_a_curriculum_a_linear_schedule_ends_where_it_does_without():
+    """1, 2, 3 and 4 batches make 10 steps."""
+    recipe = strategies.recipe(
+        epochs=4, patience=5, batch_size=16, learning_rate=0.01, schedule="linear", curriculum=3
+    )
+    fitted = train_model(built(recipe), rows(64), rows(8), recipe, task="binary", seed=1)
+    rates = [epoch["learning_rate"] for epoch in fitted.history]
+    assert rates == pytest.approx([0.00902, 0.00706, 0.00412, 0.0002], rel=1e-4)
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_a_training_that_diverges_keeps_its_best_epoch(averaging):
+    """It ends there, and what it learned before is what it keeps."""
+
+    def spoil(epoch, logs):
+        if epoch == 1:
+            model.trainable_variables[0].assign(model.trainable_variables[0] * np.nan)
+
+    recipe = strategies.recipe(epochs=6, patience=6, averaging=averaging)
+    model, validation = built(recipe), rows(8)
+    call = keras.callbacks.LambdaCallback(on_epoch_end=spoil)
+    fitted = train_model(
+        model, rows(320), validation, recipe, task="binary", seed=1, callbacks=[call]
+    )
+    assert [np.isnan(epoch["val_loss"]) for epoch in fitted.history] == [False, False, True]
+    assert fitted.best_epoch < 3
+    assert np.isfinite(predict(model, validation)).all()
 
 
 @pytest.mark.parametrize("adversarial", [0.0, 0.1])

@@ -48,6 +48,16 @@ def test_rows_that_a_batch_does_not_read_stay():
     assert (dense[1][0] != dense[2][0]).all()
 
 
+def test_before_the_tenth_step_the_average_is_the_present_value():
+    """An epoch may have fewer steps: what it is judged by isn't the random start."""
+    variable = keras.Variable(np.float32(100.0))
+    average = Average([variable], 0.9)
+    for iterations in range(1, EVERY):
+        variable.assign(iterations)
+        average.add(tf.constant(iterations))
+        assert float(average.values[0]) == iterations
+
+
 @pytest.mark.parametrize("decay", [0.9, 0.999])
 def test_the_average_is_the_mean_and_then_forgets(decay):
     """Against the definition, written out; steps between two additions count for nothing."""
