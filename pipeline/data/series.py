@@ -103,28 +103,33 @@ def _steps(name: str, source: SeriesSource, *, path: Path, cache: Path) -> Serie
     groups, notes = steps.in_order(
         time, times.join([table[one].to_pylist() for one in told]), rows=table.num_rows, place=place
     )
+    order = np.concatenate(list(groups.values()))
+    taken = dict.fromkeys(numeric, order)
     if source.missing == "ffill":
-        known = steps.since_all_known(groups, [table[one] for one in numeric])
-        if before := table.num_rows - sum(map(len, known.values())):
+        taken = {one: steps.last_known(groups, table[one]) for one in numeric}
+        known = np.all([rows >= 0 for rows in taken.values()], axis=0)
+        if before := np.count_nonzero(~known):
             notes.append(
                 f"Left out because a value is missing and none is before: {before:,} rows."
             )
-        groups = known
+        ends = np.cumsum([len(members) for members in groups.values()])[:-1]
+        parts = zip(groups.items(), np.split(known, ends), strict=True)
+        groups = {one: members[part] for (one, members), part in parts}
+        order, taken = order[known], {one: rows[known] for one, rows in taken.items()}
     lengths = [len(members) for members in groups.values()]
-    order = np.concatenate(list(groups.values()))
     content: dict[str, Any] = {}
     if time is not None:
         content[" ".join(timed)] = time.take(pa.array(order))
     if told:
         content[" ".join(told)] = np.repeat(list(groups), lengths)
-    filled = {}
-    for one in numeric:
-        content[one], filled[one] = steps.read_numbers(
-            table[one].take(pa.array(order)),
+    for one, rows in taken.items():
+        content[one] = steps.read_numbers(
+            table[one].take(pa.array(rows)),
             name=one,
             source=source,
-            place=lambda row: place(int(order[row])),
+            place=_of(rows, place),
         )
+    filled = {one: np.flatnonzero(rows != order) for one, rows in taken.items()}
     gaps = {one: rows for one, rows in filled.items() if len(rows)}
     if gaps:
         first = place(int(order[min(rows[0] for rows in gaps.values())]))
@@ -146,6 +151,11 @@ def _steps(name: str, source: SeriesSource, *, path: Path, cache: Path) -> Serie
         origin={},
         notes=tuple(notes),
     )
+
+
+def _of(rows: NDArray[np.int64], place: schema.Place) -> schema.Place:
+    """Locates a row of those that were taken."""
+    return lambda row: place(int(rows[row]))
 
 
 def _in_time(

@@ -140,15 +140,20 @@ def _written(time: np.datetime64 | np.int64) -> str:
     return str(time).replace("T", " ").removesuffix(".000000")
 
 
-def since_all_known(
-    groups: Mapping[str, NDArray[np.int64]], columns: Sequence[pa.ChunkedArray]
-) -> dict[str, NDArray[np.int64]]:
-    """The rows of each series without those before every column has had a value."""
-    absent = [_absent(column) for column in columns]
-    return {
-        name: members[max(np.append(~mask[members], True).argmax() for mask in absent) :]
-        for name, members in groups.items()
-    }
+def last_known(
+    groups: Mapping[str, NDArray[np.int64]], column: pa.ChunkedArray
+) -> NDArray[np.int64]:
+    """<int64>[n], for each row, in the groups' order, the row that its number is taken from.
+
+    It is the row itself, or where its number is missing the last one of its series that has one;
+    -1 where none has.
+    """
+    absent = _absent(column)
+    taken = []
+    for members in groups.values():
+        last = np.maximum.accumulate(np.where(absent[members], -1, np.arange(len(members))))
+        taken.append(np.where(last < 0, -1, members[last]))
+    return np.concatenate(taken)
 
 
 def read_numbers(
@@ -157,33 +162,28 @@ def read_numbers(
     name: str,
     source: SeriesSource,
     place: Place,
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """A column as <float64>[n], and the rows in which a missing value repeats the one before.
+) -> NDArray[np.float64]:
+    """A column as <float64>[n].
 
     Args:
-        column: in order of time, one series after the other; if values are to be filled, the
-            first one of each series is there.
+        column: its cells.
         name: the column's name.
-        source: its `decimal` and `missing`.
+        source: its `decimal`.
         place: locates a row.
 
     Raises:
         DataError: a value is missing, or is not a finite number.
     """
-    text, absent = _is_text(column.type), _absent(column)
-    rows = np.flatnonzero(absent)
-    if len(rows):
-        if source.missing == "error":
-            more = f", as in {len(rows) - 1:,} more rows" if len(rows) > 1 else ""
-            value = column[int(rows[0])].as_py()
-            raise DataError(
-                f"{place(int(rows[0]))}: the column {name!r} has {value!r}, so the number is "
-                f"missing{more}.",
-                fix="remove the row, or set `source.missing: ffill` in params.yaml to repeat the "
-                "value before.",
-            )
-        known = np.where(absent, 0, np.arange(len(absent)))
-        column = column.take(pa.array(np.maximum.accumulate(known)))
+    text, missing = _is_text(column.type), np.flatnonzero(_absent(column))
+    if len(missing):
+        more = f", as in {len(missing) - 1:,} more rows" if len(missing) > 1 else ""
+        row = int(missing[0])
+        raise DataError(
+            f"{place(row)}: the column {name!r} has {column[row].as_py()!r}, so the number is "
+            f"missing{more}.",
+            fix="remove the row, or set `source.missing: ffill` in params.yaml to repeat the "
+            "value before.",
+        )
     if text and source.decimal == ",":
         # A dot before a comma separates thousands.
         dotted = pc.match_substring_regex(column, r"\..*,")
@@ -197,7 +197,7 @@ def read_numbers(
                 fix="if it is the decimal point, set `source.decimal: ','` in params.yaml; if it "
                 "separates thousands, remove it.",
             )
-    return schema.numbers(column, name=name, place=place), rows
+    return schema.numbers(column, name=name, place=place)
 
 
 def _absent(column: pa.ChunkedArray) -> NDArray[np.bool_]:

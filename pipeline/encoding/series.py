@@ -122,7 +122,9 @@ def fit_scaler(
         values = _flat(train[name])
         if not standardize:
             return Scale(name, 0.0, 1.0)
-        return Scale(name, float(values.mean()), float(values.std()) or 1.0)
+        if np.ptp(values) == 0:  # rounding may give a deviation that is not quite 0
+            return Scale(name, float(values[0]), 1.0)
+        return Scale(name, float(values.mean()), float(values.std()))
 
     return Scaler(
         features=tuple(scale(name) for name in features),

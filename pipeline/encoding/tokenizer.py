@@ -45,6 +45,8 @@ class Tokenizer:
     """A trained vocabulary and the rule that splits text into tokens."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+        # A text that says [PAD] or [UNK] is read as any other. Its JSON doesn't keep this.
+        tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
 
     @property

@@ -96,6 +96,23 @@ def test_a_missing_number_repeats_the_one_before(examine: Examine) -> None:
     assert "Left out because a value is missing and none is before: 1 rows" in findings.render()
 
 
+def test_a_missing_number_never_repeats_another_series(examine: Examine) -> None:
+    """Nor is it lost where another column's first number comes later than its own."""
+    rows = [("1", ""), ("", "20"), *((str(n), str(10 * n)) for n in range(3, 12))]
+    lines = [
+        "s,t,a,b",
+        *(f"one,{n},{100 + n},{1000 + n}" for n in range(10)),
+        *(f"two,{n},{a},{b}" for n, (a, b) in enumerate(rows)),
+    ]
+    keys = {**BOTH, "target": "a", "missing": "ffill"}
+    findings = examine(lines, **keys, series_column="s")
+    assert findings.series.each("train", "a")[1][:3].tolist() == [1, 3, 4]
+    assert findings.series.each("train", "b")[1][:3].tolist() == [20, 30, 40]
+    assert "a value is missing and none is before: 1 rows" in findings.render()
+    alone = examine(["t,a,b", *(line.removeprefix("two,") for line in lines[11:])], **keys)
+    assert target(alone)[:3] == [1, 3, 4]
+
+
 def test_decimal_commas(examine: Examine) -> None:
     """Read if the source says so; else it is told how to."""
     large = [f"{n};1.00{n},5;{n}" for n in range(10)]

@@ -48,6 +48,16 @@ def test_ids_zero_and_one_are_padding_and_unknown(tokenizer):
     assert row.ids[0] > UNKNOWN_ID
 
 
+@pytest.mark.parametrize("kind", ["words", "bpe"])
+def test_the_names_of_the_special_tokens_are_text_like_any_other(kind):
+    """Else a text could be padding, and have no word that a network reads."""
+    trained = train_tokenizer(["a good film"] * 3, vocabulary=300, tokenizer=kind)
+    for one in (trained, load_tokenizer(trained.to_json())):
+        padding, unknown = one.encode(["a [PAD] film", "[UNK]"], max_len=20)
+        assert 0 not in padding.ids
+        assert len(unknown.ids) > 1
+
+
 def test_case_does_not_matter(tokenizer):
     """GOOD is good."""
     upper, lower = tokenizer.encode(["GOOD", "good"], max_len=10)

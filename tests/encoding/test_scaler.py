@@ -1,0 +1,13 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.encoding.series import fit_scaler
+
+
+def test_a_constant_column_is_only_centered():
+    """The deviation of 8,640 times 0.1 is rounded to 1e-17, by which nothing may be divided."""
+    train = pa.table({"y": np.full(8640, 0.1)})
+    scaler = fit_scaler(train, features=["y"], target="y")
+    later = scaler.standardize(np.array([[0.1], [0.2]]))
+    assert later.ravel().tolist() == pytest.approx([0, 0.1])
