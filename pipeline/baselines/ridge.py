@@ -49,7 +49,7 @@ def fit_ridge(train: Sequences, validation: Sequences, test: Sequences) -> Fitte
     features = train.values.shape[1]
     if len(lengths) != 1 or features > MOST_NUMBERS:
         return None
-    steps = min(*lengths, MOST_NUMBERS // features) if lengths else 0
+    steps = min(*lengths, MOST_NUMBERS // features)
 
     numbers = {
         name: rows.values.reshape(len(rows), -1)[:, -steps * features :]

@@ -29,9 +29,9 @@ def run(workspace: Workspace, cell: str) -> None:
     """
     from pipeline.node import train_cell
 
-    _, _, run_name = cell.partition("@")
+    stage, _, run_name = cell.partition("@")
     model, _, seed = run_name.rpartition("-")
-    if not (model and seed.isdecimal()):
+    if not (stage == "train" and model and seed.isdecimal()):
         raise CellError(
             f"{cell!r} is not a cell.", fix="dvc stage list --name-only lists train@MODEL-SEED."
         )

@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import progress
-from pipeline.commands import Subparsers, port_number
+from pipeline.commands import Subparsers, check_server, port_number
 from pipeline.core.runtime import quiet_imports
-from pipeline.errors import SpotlightError
 from pipeline.workspace import Workspace
 
 SERVER = Path(__file__).parents[1] / "serving" / "server.py"
-
-
-class ServerError(SpotlightError):
-    """MLflow's server did not start, or stopped by itself."""
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -62,11 +57,7 @@ def run(workspace: Workspace, model: str | None, port: int) -> None:
             done = subprocess.run([*command, "--port", str(port)], check=False)
         except KeyboardInterrupt:  # as the line above says
             return
-    if done.returncode > 0:
-        raise ServerError(
-            f"MLflow's server ended with exit code {done.returncode}; its message is above.",
-            fix=f"if port {port} is in use, choose another one: --port {port + 1}",
-        )
+    check_server(done.returncode, port=port)
 
 
 def curl(content: object, *, port: int) -> str:

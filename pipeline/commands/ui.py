@@ -10,7 +10,7 @@ import urllib.request
 import webbrowser
 
 from pipeline import progress
-from pipeline.commands import Subparsers, port_number
+from pipeline.commands import Subparsers, check_server, port_number
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -30,7 +30,11 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(workspace: Workspace, port: int, browser: bool) -> None:
-    """Update MLflow and serve its UI on this machine's loopback address until it is stopped."""
+    """Update MLflow and serve its UI on this machine's loopback address until it is stopped.
+
+    Raises:
+        ServerError: the server stopped by itself.
+    """
     with quiet_imports():
         from pipeline.stages import track
         from pipeline.tracking import store
@@ -51,15 +55,16 @@ def run(workspace: Workspace, port: int, browser: bool) -> None:
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
     # One worker and no job runner: it starts in a third of the time, for one reader. The server
     # tells the UI to send no telemetry because MLFLOW_DISABLE_TELEMETRY is set.
-    with (
-        contextlib.suppress(KeyboardInterrupt),  # so it is meant to end
-        subprocess.Popen(
+    try:
+        with subprocess.Popen(
             [*command, "--backend-store-uri", place.uri, "--workers", "1"],
             env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        ) as server,
-    ):
-        if browser and is_answering(server, f"{address}/health"):
-            webbrowser.open(first)
+        ) as server:
+            if browser and is_answering(server, f"{address}/health"):
+                webbrowser.open(first)
+    except KeyboardInterrupt:  # so it is meant to end
+        return
+    check_server(server.returncode, port=port)
 
 
 def has_display() -> bool:

@@ -46,6 +46,11 @@ class Predictions:
         """<int64>[n], the most probable class of each row."""
         return np.asarray(self.outputs.argmax(axis=1), np.int64)
 
+    def same_rows(self, other: "Predictions") -> bool:
+        """Whether both are of the same rows with the same targets."""
+        alike = np.array_equal(self.rows, other.rows)
+        return alike and np.array_equal(self.targets, other.targets)
+
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write predictions as parquet: row, target, and p0, p1, … or prediction."""

@@ -270,11 +270,6 @@ def root_cause(error: BaseException) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def json_rows(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON file; nested objects give dotted columns."""
-    return (row for _, row in json_files.objects(file))
-
-
 csv_separator = csv_files.separator
 
 

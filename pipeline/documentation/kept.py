@@ -150,7 +150,7 @@ def check_seeds(folder: Path, settings: Params, results: Sequence[ModelResult]) 
         name = result.name
         if name not in runs:
             raise ArtifactError(f"The results that are kept have no '{name}'.", fix=instead)
-        if not _same_rows(result.test[0], first):
+        if not result.test[0].same_rows(first):
             raise ArtifactError(
                 f"The test rows aren't those of the results that are kept: {len(result.test[0])} "
                 f"rows against {len(first)}, or others.",
@@ -183,21 +183,27 @@ def _changed(new: Document, old: Document) -> str:
     )
 
 
-def _same_rows(one: Predictions, other: Predictions) -> bool:
-    return np.array_equal(one.rows, other.rows) and np.array_equal(one.targets, other.targets)
-
-
 def _same_answers(one: Predictions, other: Predictions) -> bool:
     if one.outputs.ndim == 1:
         return np.allclose(one.outputs, other.outputs, rtol=1e-3)
     return bool(np.mean(one.labels == other.labels) >= _SAME_ANSWERS)
 
 
+def says_groups(folder: Path) -> bool:
+    """Whether it is known what the test rows belong to: git doesn't keep a column's cells."""
+    return "group_column" not in _source(folder)
+
+
 def row_groups(folder: Path, rows: int) -> NDArray[np.int64] | None:
     """<int64>[rows], what the test rows belong to, where neighbors belong together."""
-    document: Any = read_yaml(folder / "params.yaml")
-    together = document["datasets"][document["dataset"]]["source"].get("group_rows")
+    together = _source(folder).get("group_rows")
     return np.arange(rows) // together if together else None
+
+
+def _source(folder: Path) -> Document:
+    document: Any = read_yaml(folder / "params.yaml")
+    source: Document = document["datasets"][document["dataset"]]["source"]
+    return source
 
 
 def bootstrap_of(method: Document, groups: NDArray[np.int64] | None) -> Bootstrap:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.core.predictions import NAIVE_BAYES, TFIDF
-from pipeline.documentation.tables import STATES, decimals, markdown, with_ends
+from pipeline.documentation.tables import STATES, markdown, with_ends
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.pairwise import MINIMUM_SEEDS
 from pipeline.evaluation.results import aggregate
 from pipeline.evaluation.wording import listed, mean_and_sd, signed_points
 from pipeline.explanation.names import CONTROLS
+from pipeline.explanation.trust import two_decimals
 
 Document = Mapping[str, Any]
 HOUR = 60.0  # CPU minutes
@@ -375,7 +376,7 @@ def roar(summary: Document) -> str:
             [
                 found["title"],
                 *map(_of_runs, found["accuracy"]),
-                with_ends(found["racu"], "estimate", decimals),
+                with_ends(found["racu"], "estimate", two_decimals),
             ]
             for found in summary["methods"].values()
         ],
@@ -409,12 +410,12 @@ def attention(results: Sequence[Document]) -> str:
                 f"`{name}`",
                 mean_and_sd(**one["accuracy"], write=lambda value: f"{100 * value:.1f}"),
                 with_ends(one.get("difference"), "mean", signed_points),
-                *(decimals(one[of]) for of in ("conicity", "entropy")),
+                *(two_decimals(one[of]) for of in ("conicity", "entropy")),
                 *(
-                    with_ends(one.get(of), "mean", decimals)
+                    with_ends(one.get(of), "mean", two_decimals)
                     for of in ("comprehensiveness", "sufficiency", "auprc")
                 ),
-                "–" if one["agreement"] is None else decimals(one["agreement"]),
+                "–" if one["agreement"] is None else two_decimals(one["agreement"]),
                 listed([CONTROLS[control] for control in one["unbeaten"]]) or "none",
                 one["average"],
             ]

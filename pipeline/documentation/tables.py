@@ -8,11 +8,11 @@ from pipeline.evaluation.pairwise import BETTER, EQUAL, WORSE
 from pipeline.evaluation.wording import (
     METRIC_TITLES,
     metric_and_sd,
-    real_minus,
     signed_difference,
     table_rows,
 )
 from pipeline.explanation.names import LIME, METHODS
+from pipeline.explanation.trust import two_decimals
 
 Document = Mapping[str, Any]
 
@@ -231,7 +231,7 @@ def candidates(kept: Sequence[Kept], model: str = "bilstm_attention") -> str:
                 [
                     one.dataset,
                     method["title"],
-                    *(with_ends(score, "mean", decimals) for score in scores),
+                    *(with_ends(score, "mean", two_decimals) for score in scores),
                     "a control" if method["control"] else _not_beaten_by(methods, name),
                 ]
             )
@@ -291,11 +291,6 @@ def with_ends(found: Document | None, middle: str, write: Callable[[float], str]
         return "–"
     values = [write(found[key]) for key in (middle, "low", "high")]
     return "{} ({} to {})".format(*values)
-
-
-def decimals(value: float) -> str:
-    """A number with two decimals."""
-    return real_minus(f"{value:.2f}")
 
 
 def _unbeaten(candidates: Document | None) -> str:

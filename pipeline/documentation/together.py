@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.core.predictions import Predictions
-from pipeline.documentation.kept import bootstrap_of, read_runs, row_groups
+from pipeline.documentation.kept import bootstrap_of, read_runs, row_groups, says_groups
 from pipeline.documentation.tables import markdown
 from pipeline.evaluation.headline import model_title
 from pipeline.evaluation.results import aggregate, scores
@@ -36,6 +36,8 @@ class Together(NamedTuple):
 def measure(folder: Path, comparison: Mapping[str, Any]) -> Iterator[Together]:
     """Every network with the baseline of least log loss on validation; nothing without one.
 
+    Nor is anything said where nobody knows any more which rows belong together.
+
     Both count alike, so that nothing is chosen on the test rows.
 
     Args:
@@ -43,7 +45,7 @@ def measure(folder: Path, comparison: Mapping[str, Any]) -> Iterator[Together]:
         comparison: its `comparison.json`, of classes.
     """
     losses = comparison["champion"]["baselines"]
-    if not losses:
+    if not losses or not says_groups(folder):
         return
     baseline = min(losses, key=lambda name: losses[name]["mean"])
     runs = {model: list(seeds.values()) for model, seeds in read_runs(folder).items()}

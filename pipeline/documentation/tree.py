@@ -5,11 +5,11 @@ from pathlib import Path
 
 from pipeline.documentation.tables import markdown
 
-# From the top down: each folder imports from those after it, never from those before.
+# From the commands down to what all share; between them in the order of the pipeline.
 ORDER = (
     *("commands", "studies", "stages"),
     *("data", "encoding", "pretraining", "models", "training", "baselines", "evaluation"),
-    *("explanation", "report", "serving", "tracking", "documentation"),
+    *("explanation", "report", "tracking", "serving", "export", "demo", "documentation"),
     "core",
 )
 
@@ -18,7 +18,7 @@ def table(package: Path) -> str:
     """A row for each folder of the package, the loose modules last."""
     initializers = sorted(
         package.glob("*/__init__.py"),
-        key=lambda path: ORDER.index(path.parent.name) if path.parent.name in ORDER else -1,
+        key=lambda path: ORDER.index(path.parent.name),
     )
     rows = [
         [f"`{path.parent.name}/`", _summary(path), _modules(path.parent)] for path in initializers

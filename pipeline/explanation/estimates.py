@@ -12,7 +12,10 @@ DIGITS = 6
 
 
 def over_rows(values: Sequence[float] | NDArray[np.float64], confidence: float) -> Document:
-    """Mean over rows with Student's interval; without one where there is a single row."""
+    """Mean over rows with Student's interval; without one where there is a single row.
+
+    Rows count as independent: a sample of few among many hardly has two of the same group.
+    """
     from scipy import stats  # half a second, which those that only read estimates are spared
 
     sample = np.asarray(values, np.float64)

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from pipeline.core.sequences import parts_of
 from pipeline.explanation.erasure import BATCH
 from pipeline.explanation.gradients import reader
-from pipeline.explanation.zeroing import as_task
 from pipeline.models.network import split_at_encoder
 from pipeline.models.recurrence import jit, tanh
+from pipeline.training.inference import as_task
 
 FORGOTTEN = np.float32(1e-6)  # no cell or state differs more: then the gap is forgotten
 

@@ -19,6 +19,7 @@ from pipeline.encoding import batching
 from pipeline.explanation.erasure import BATCH
 from pipeline.explanation.threads import side_by_side
 from pipeline.models.network import split_at_encoder
+from pipeline.training.inference import as_task
 
 # sequences, <bool>[masks, total] -> <float32>[masks, n, classes], or for a number [masks, n]
 Zeroed = Callable[[Sequences, NDArray[np.bool_]], NDArray[np.float32]]
@@ -76,11 +77,3 @@ def zeroing(predictor: keras.Model, batch_size: int = BATCH) -> Zeroed:
         return as_task(predictor, outputs)
 
     return predict
-
-
-def as_task(predictor: keras.Model, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A network's outputs, <float32>[…, outputs] -> [… , classes], or for a number […]."""
-    activation = predictor.get_layer("output").activation
-    if activation is keras.activations.sigmoid:
-        return np.concatenate([1 - outputs, outputs], axis=-1)
-    return outputs[..., 0] if activation is keras.activations.linear else outputs

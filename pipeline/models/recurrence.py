@@ -164,11 +164,6 @@ def tanh(x: Any) -> Any:
     return x * p / q
 
 
-@numba.njit(inline="always", fastmath=_FAST, error_model="numpy")
-def _sigmoid(x: Any) -> Any:
-    return np.float32(0.5) * tanh(np.float32(0.5) * x) + np.float32(0.5)
-
-
 @jit
 def _gather(inputs: Any, start: int, count: int, reverse: bool, rows: Any) -> None:
     """Copy the inputs of `count` steps from `start` on, step by step.

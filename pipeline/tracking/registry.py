@@ -72,12 +72,12 @@ def judge(
     if trusted is not None:
         conditions.append(trusted)
     if baselines is not None:
-        same = {name: one for name, one in baselines.items() if _same_rows(one, candidate)}
+        same = {name: one for name, one in baselines.items() if one.same_rows(candidate)}
         conditions.append(_beats(loss, same, task))
     failed = [condition for condition in conditions if not condition.passed]
     reasons = [condition.reason for condition in failed or conditions]
     entry = Verdict(not failed, " and ".join(reasons) or "nothing is required of it")
-    if failed or champion is None or not _same_rows(champion, candidate):
+    if failed or champion is None or not champion.same_rows(candidate):
         return entry
     difference = paired_difference(scores([candidate], task), scores([champion], task), bootstrap)
     size, low, high = (
@@ -135,10 +135,6 @@ def trusted(card: Mapping[str, Any] | None, required: str | None) -> Verdict | N
     level = card["average"]["level"]
     reached = level in LEVELS and LEVELS.index(level) >= LEVELS.index(required)
     return Verdict(reached, f"its weights: {level}{'' if reached else remedy}")
-
-
-def _same_rows(one: Predictions, other: Predictions) -> bool:
-    return np.array_equal(one.rows, other.rows) and np.array_equal(one.targets, other.targets)
 
 
 def promote(

@@ -73,7 +73,7 @@ def predict(
     outputs = np.empty((len(sequences), model.output.shape[-1]), np.float32)
     for indices, result in _run(model, sequences, batch_size, progress):
         outputs[indices] = result
-    return _as_task(model, outputs)
+    return as_task(model, outputs)
 
 
 def predict_with_weights(
@@ -98,7 +98,7 @@ def predict_with_weights(
         outputs[indices] = result["output"]
         for index, row in zip(indices, result["weights"].numpy(), strict=True):
             weights[index] = row[: sequences.lengths[index]]
-    return _as_task(network.predictor, outputs), weights
+    return as_task(network.predictor, outputs), weights
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
@@ -136,11 +136,12 @@ def compile_once(model: keras.Model) -> Callable[[NDArray[Any]], Any]:
     return compiled
 
 
-def _as_task(predictor: keras.Model, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Convert outputs to the task's shape, which the head's activation identifies."""
+def as_task(predictor: keras.Model, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A network's outputs, <float32>[…, outputs] -> […, classes], or for a number […].
+
+    The head's activation tells the task.
+    """
     activation = predictor.get_layer("output").activation
     if activation is keras.activations.sigmoid:
-        return np.hstack([1 - outputs, outputs])
-    if activation is keras.activations.linear:
-        return outputs[:, 0]
-    return outputs
+        return np.concatenate([1 - outputs, outputs], axis=-1)
+    return outputs[..., 0] if activation is keras.activations.linear else outputs

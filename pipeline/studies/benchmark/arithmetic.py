@@ -72,12 +72,6 @@ def tokens(order: Order, lengths: NDArray[np.int64]) -> int:
     return int(lengths[np.concatenate(order)].sum())
 
 
-def padding_share(order: Order, lengths: NDArray[np.int64]) -> float:
-    """The share of the padded batches' steps that are padding."""
-    steps = sum(len(indices) * int(lengths[indices].max()) for indices in order)
-    return 1 - tokens(order, lengths) / steps
-
-
 def ratios(rates: Mapping[str, Sequence[float]], *, of: str) -> dict[str, Spread]:
     """How many times as fast as each other implementation one is, repeat by repeat.
 

@@ -65,10 +65,14 @@ def search_recipe(
 
     while begun(study) < wanted:
         run_trial(study, search, train)
-        _write(part, search, study)
-        _track(workspace, part, search, study)
+        if finished(study):
+            _write(part, search, study)
+            _track(workspace, part, search, study)
     if not finished(study):
-        progress.say("All trials are under way in other processes, and none is finished yet.")
+        progress.say(
+            "No trial is finished yet: those of other processes are under way, and one in which a "
+            "training diverges has no loss."
+        )
         return
     _track(workspace, part, search, study)  # even with nothing left to do: the store may be new
     progress.say("")

@@ -284,6 +284,7 @@ def _train(own: Workspace, case: Case, model: str, seed: int) -> Made:
         recipe,
         task=run.about["task"],
         seed=seed,
+        unlabeled=run.read_unlabeled(),
         name=model,
         checkpoint=checkpoint,
     )
