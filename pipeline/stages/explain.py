@@ -21,7 +21,6 @@ from pipeline.core.files import (
 )
 from pipeline.core.predictions import read_predictions
 from pipeline.core.sequences import Sequences, read_sequences
-from pipeline.data.card import read_groups
 from pipeline.evaluation import fonts
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.explanation import (
@@ -65,13 +64,11 @@ def run(workspace: Workspace) -> None:
     tested = rows.select(raw, test, sample)
     fewer = rows.draw_sample(len(sample), size=settings.explain.candidate_rows, seed=chance)
     compared = rows.select(raw, test, sample[fewer])
-    groups = read_groups(workspace.raw, "test")
     bootstrap = Bootstrap(
         confidence=confidence,
         resamples=settings.evaluate.resamples,
         seed=settings.evaluate.seed,
         block=max(1, round(about.get("block", 1) * len(fewer) / len(test))),  # of the drawn rows
-        groups=None if groups is None else groups[test.rows[sample[fewer]]],
     )
     idf, words = _words(workspace, about, tested.sequences, settings.explain)
 

@@ -14,6 +14,8 @@ PAGES = {"charts": "#/experiments/1/runs?charts", "table": "#/experiments/1/runs
 class Server:
     """A server that runs, or has ended."""
 
+    returncode = 0
+
     def __init__(self, command=(), env=None, *, ended=None):
         self.command, self.env, self.ended = command, env, ended
 
@@ -60,6 +62,18 @@ def test_no_browser_is_opened(opened, monkeypatch, reason):
         monkeypatch.setattr(ui, "is_answering", lambda *_: False)
     command_line.main(["ui", *(["--no-browser"] if reason == "asked not to" else [])])
     assert opened == []
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(1, True), (-9, True), (0, False), (-2, False), (-15, False)]
+)
+def test_a_server_that_ends_by_itself_is_told(opened, monkeypatch, capsys, code, told):
+    """By an error of its own, or killed for its memory; not on Ctrl-C, nor on SIGTERM."""
+    monkeypatch.setattr(Server, "returncode", code)
+    assert command_line.main(["ui", "--port", "5055"]) == int(told)
+    shown = capsys.readouterr().err
+    assert (f"ended with exit code {code}" in shown) == told
+    assert ("--port 5056" in shown) == told
 
 
 def test_a_remote_server_is_opened_and_none_is_started(opened, monkeypatch, tmp_path):
