@@ -1,35 +1,15 @@
 """The command line: one module per command, which owns its arguments.
 
-`studies` has what the studies' commands share, `outcome` what the terminal shows of a result.
+`studies` has what the studies' commands share, `servers` what those that serve do, `outcome` what
+the terminal shows of a result.
 Every start calls each module's `add_parser`, so heavy libraries are imported in `run`.
 """
 
 import argparse
-import signal
 from typing import TypeAlias
 
-from pipeline.errors import SpotlightError
-
 MOST_JOBS = 256  # each is a process with a TensorFlow of its own
-_MEANT = (0, -signal.SIGINT, -signal.SIGTERM)
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
-class ServerError(SpotlightError):
-    """MLflow's server did not start, or stopped by itself."""
-
-
-def check_server(returncode: int, *, port: int) -> None:
-    """Tell that MLflow's server wasn't stopped by who started it.
-
-    Raises:
-        ServerError: it wasn't; a negative code is the signal that killed it.
-    """
-    if returncode not in _MEANT:
-        raise ServerError(
-            f"MLflow's server ended with exit code {returncode}; its message is above.",
-            fix=f"if port {port} is in use, choose another one: --port {port + 1}",
-        )
 
 
 def port_number(text: str) -> int:

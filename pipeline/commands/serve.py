@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import progress
-from pipeline.commands import Subparsers, check_server, port_number
+from pipeline.commands import Subparsers, port_number
+from pipeline.commands.servers import check_end, check_port
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -34,10 +35,11 @@ def run(workspace: Workspace, model: str | None, port: int) -> None:
     Raises:
         ArtifactError: there is no such model.
         TrackingError: MLflow can't be reached or used.
-        ServerError: the server stopped by itself.
+        ServerError: the port is taken, or the server stopped by itself.
     """
     from pipeline.core.params import load_params
 
+    check_port(port)
     dataset = "" if model else load_params(workspace.params).dataset
     with quiet_imports():
         from pipeline.serving import addresses
@@ -57,7 +59,7 @@ def run(workspace: Workspace, model: str | None, port: int) -> None:
             done = subprocess.run([*command, "--port", str(port)], check=False)
         except KeyboardInterrupt:  # as the line above says
             return
-    check_server(done.returncode, port=port)
+    check_end(done.returncode)
 
 
 def curl(content: object, *, port: int) -> str:

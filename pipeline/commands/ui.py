@@ -10,7 +10,8 @@ import urllib.request
 import webbrowser
 
 from pipeline import progress
-from pipeline.commands import Subparsers, check_server, port_number
+from pipeline.commands import Subparsers, port_number
+from pipeline.commands.servers import check_end, check_port
 from pipeline.core.runtime import quiet_imports
 from pipeline.workspace import Workspace
 
@@ -33,15 +34,17 @@ def run(workspace: Workspace, port: int, browser: bool) -> None:
     """Update MLflow and serve its UI on this machine's loopback address until it is stopped.
 
     Raises:
-        ServerError: the server stopped by itself.
+        ServerError: the port is taken, or the server stopped by itself.
     """
     with quiet_imports():
         from pipeline.stages import track
         from pipeline.tracking import store
 
-    pages = track.run(workspace) or {"runs": ""}
     place = store.locate(workspace.home)
     remote = place.uri.startswith(("http://", "https://"))
+    if not remote:
+        check_port(port)
+    pages = track.run(workspace) or {"runs": ""}
     address = str(place) if remote else f"http://127.0.0.1:{port}"
     addresses = {name: f"{address}/{page}" for name, page in pages.items()}
     shown = "\n".join(f"  {name:<7} {url}" for name, url in addresses.items())
@@ -64,7 +67,7 @@ def run(workspace: Workspace, port: int, browser: bool) -> None:
                 webbrowser.open(first)
     except KeyboardInterrupt:  # so it is meant to end
         return
-    check_server(server.returncode, port=port)
+    check_end(server.returncode)
 
 
 def has_display() -> bool:
