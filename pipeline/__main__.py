@@ -103,6 +103,9 @@ GROUPS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    for stream, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, stream) is None:  # closed by who called
+            setattr(sys, stream, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     parser = _parser()
     if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions, so argcomplete is there
         import argcomplete

@@ -76,6 +76,8 @@ def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wi
     from pipeline.core.files import new_folder
     from pipeline.data import guess, readers
 
+    if not file:
+        raise DataError("No file is named.", fix="make add-data FILE=reviews.csv NAME=reviews")
     source = readers.resolve_path(
         file,
         home=Path.cwd(),
@@ -96,23 +98,27 @@ def run(workspace: Workspace, file: str, name: str, columns: Sequence[str], **wi
     _check_entries(source)
     guessed = guess.guess_source(source, guess.Wishes(**wishes), names=columns)
     path = f"data/own/{name}/{source.name}"
+    suggested = _suggestion(guessed, source)
+    entry = guess.params_entry(name, path, guessed.source, suggested.encode, suggested.training)
     with new_folder(folder) as own:
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, own / source.name)
     mend_after_kill(workspace.root)
     added = subprocess.run(
-        [sys.executable, "-m", "dvc", "add", "--quiet", path],
+        [sys.executable, "-m", "dvc", "add", path],
         cwd=workspace.root,
         check=False,
+        capture_output=True,
+        text=True,
     )
     if added.returncode:
         shutil.rmtree(folder)
+        said = [line for line in added.stderr.splitlines() if line.startswith("ERROR: ")]
+        why = said[-1].removeprefix("ERROR: ") if said else f"exit code {added.returncode}"
         raise DataError(
-            f"`dvc add {path}` failed with exit code {added.returncode}; see its message above.",
+            f"`dvc add {path}` failed: {why}.",
             fix="fix what it names, and add the file again.",
         )
-    suggested = _suggestion(guessed, source)
-    entry = guess.params_entry(name, path, guessed.source, suggested.encode, suggested.training)
     notes = (*guessed.notes, *suggested.notes)
     progress.say(
         "\n".join(

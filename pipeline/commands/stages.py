@@ -36,7 +36,26 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(workspace: Workspace, stage: str, **options: Any) -> None:
-    """Run one stage."""
+    """Run one stage.
+
+    Raises:
+        ParamsError: params.yaml has no such training.
+    """
+    if stage == "train":
+        _require_training(workspace, **options)
     with quiet_imports():
         module = import_module(f"pipeline.stages.{stage}")
     module.run(workspace, **options)
+
+
+def _require_training(workspace: Workspace, model: str, seed: int) -> None:
+    from pipeline.core.params import load_params
+    from pipeline.errors import ParamsError
+
+    settings = load_params(workspace.params)
+    if (model, seed) not in settings.runs:
+        raise ParamsError(
+            f"params.yaml has no training of {model!r} with seed {seed}.",
+            fix=f"name one of {', '.join(settings.models)} and of the seeds "
+            f"{', '.join(map(str, settings.seeds))}, or add it to `models` and `seeds` there.",
+        )

@@ -9,6 +9,7 @@ from pipeline.data import columns, times
 from pipeline.data.columns import Column
 from pipeline.data.guess_text import are_classes, the_label
 from pipeline.data.look import Look, listed, unclear
+from pipeline.data.schema import MISSING
 from pipeline.errors import DataError
 
 # Words in the names of columns. Of targets and series, the first that is found is taken.
@@ -174,7 +175,8 @@ def _between(column: Column, low: int, high: int) -> bool:
 
 def _ascending(column: Column) -> bool:
     """Whether whole numbers grow, or restart now and then as the times of several series do."""
-    values = [int(float(value)) for value in column.values if columns.as_text(value)]
+    written = map(columns.as_text, column.values)
+    values = [int(float(value)) for value in written if value.strip().lower() not in MISSING]
     back = sum(after < before for before, after in pairwise(values))
     return back <= len(values) / ROWS_OF_A_SERIES
 

@@ -234,6 +234,11 @@ def parquet_columns(file: Path) -> list[str]:
 def read_error(file: Path, error: BaseException) -> DataError:
     """The error for a file that can't be read, with the place and the cause."""
     parquet = file_format(file) == "parquet"
+    if "datasets dtype equivalent" in str(error):
+        return DataError(
+            f"{file} has a column of a type that isn't read: {root_cause(error)}",
+            fix="leave that column out, or write it as text, numbers or lists of numbers.",
+        )
     where = f"{file}, after row {_rows_readable(file):,}," if parquet else f"{file}"
     return DataError(
         f"{where} can't be read: {root_cause(error)}",

@@ -22,6 +22,8 @@ MANY_CLASSES = 1000
 # How a missing number is written; also as nothing, null or NaN.
 MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})
 
+LARGEST = 1e30  # a network's numbers end at 3e38, and it multiplies and adds them
+
 BLANK_LINE = "\n\n"  # between the parts of a text that is in several columns
 
 _TEXT = (pa.types.is_string, pa.types.is_large_string)
@@ -273,7 +275,7 @@ def numbers(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.f
     """A numeric column as <float64>[n]; text is parsed as decimal numbers.
 
     Raises:
-        DataError: a row is not a finite number.
+        DataError: a row is not a finite number, or is larger than `LARGEST`.
     """
     if not any(kind(column.type) for kind in (*_TEXT, *_NUMBERS)):
         raise _wrong_type(column, name=name, wanted="numbers", place=place)
@@ -281,11 +283,12 @@ def numbers(column: pa.ChunkedArray, *, name: str, place: Place) -> NDArray[np.f
         values = np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
     except pa.ArrowInvalid:
         values = np.array([_number(value) for value in column.to_pylist()])
-    wrong = np.flatnonzero(~np.isfinite(values))
+    wrong = np.flatnonzero(~(np.abs(values) <= LARGEST))  # so is what is no number
     if len(wrong):
         row = int(wrong[0])
+        rule = f"beyond {LARGEST:g}" if np.isfinite(values[row]) else "not a finite number"
         raise DataError(
-            f"{place(row)}: the column {name!r} has {column[row].as_py()!r}, not a finite number.",
+            f"{place(row)}: the column {name!r} has {column[row].as_py()!r}, {rule}.",
             fix="write a number with a decimal point there, remove the row, or name another "
             "column in the dataset's `source` in params.yaml.",
         )

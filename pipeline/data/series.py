@@ -107,6 +107,11 @@ def _steps(name: str, source: SeriesSource, *, path: Path, cache: Path) -> Serie
     taken = dict.fromkeys(numeric, order)
     if source.missing == "ffill":
         taken = {one: steps.last_known(groups, table[one]) for one in numeric}
+        if empty := [one for one, rows in taken.items() if (rows < 0).all()]:
+            raise DataError(
+                f"{path}: the column {empty[0]!r} has no number in any row.",
+                fix="name another column in the dataset's `source` in params.yaml.",
+            )
         known = np.all([rows >= 0 for rows in taken.values()], axis=0)
         if before := np.count_nonzero(~known):
             notes.append(
@@ -174,7 +179,8 @@ def _in_time(
             raise DataError(
                 f"{where} has {rows:,} rows, and `source.split` asks for "
                 f"{' + '.join(f'{size:,}' for size in sizes)} = {sum(sizes):,}.",
-                fix="lower the sizes, or use shares such as 0.6, 0.2 and 0.2.",
+                fix="give each split at least one row, and no more than there are: use shares such "
+                "as 0.6, 0.2 and 0.2, or add rows.",
             )
         ends = start + np.cumsum(sizes)
         for split, size, end in zip(SPLITS, sizes, ends.tolist(), strict=True):
@@ -259,6 +265,12 @@ def _with(series: Series, split: str, *, share: float, seed: int) -> Series:
     train = series.splits["train"]
     labels = train["label"].to_numpy() if series.classes else np.zeros(train.num_rows, np.int64)
     held = splitting.hold_out(labels, identities(series)["train"], share=share, seed=seed)
+    if held.all() or not held.any():
+        raise DataError(
+            f"{series.name} has too few different sequences to hold {split} out of train: "
+            f"{train.num_rows:,} rows.",
+            fix="add rows, or give validation and test files of their own.",
+        )
     parts = {**series.splits, "train": train.filter(~held), split: train.filter(held)}
     note = f"The source has no {split} split: {share:.0%} of train was held out, seed {seed}."
     return replace(

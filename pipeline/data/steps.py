@@ -41,20 +41,24 @@ def read_times(
         return None
     kinds = [table[one].type for one in columns]
     if len(columns) == 1 and pattern is None and not _is_text(kinds[0]):
-        if not (pa.types.is_integer(kinds[0]) or pa.types.is_temporal(kinds[0])):
+        days, times_of = pa.types.is_date(kinds[0]), pa.types.is_timestamp(kinds[0])
+        if not (pa.types.is_integer(kinds[0]) or days or times_of):
             raise _no_time(table[columns[0]][0].as_py(), place(0), columns)
         row = pc.index(table[columns[0]].is_null(), True).as_py()
         if row >= 0:
             raise _no_time(None, place(row), columns)
-        return table[columns[0]]
+        found = table[columns[0]]
+        return found.cast(pa.timestamp("ms")) if days else found
     written = times.join([table[one].to_pylist() for one in columns])
     if pattern is None and _is_whole(written[0]):
         odd = next((row for row, value in enumerate(written) if not _is_whole(value)), None)
         if odd is not None:
             raise _no_time(written[odd], place(odd), columns)
-        return pa.chunked_array(
-            [pa.array([int(value.partition(".")[0]) for value in written], pa.int64())]
-        )
+        whole = [value.partition(".")[0] for value in written]
+        large = next((row for row, value in enumerate(whole) if len(value.lstrip("+-")) > 18), None)
+        if large is not None:
+            raise _no_time(written[large], place(large), columns)
+        return pa.chunked_array([pa.array([int(value) for value in whole], pa.int64())])
     read = times.read_times(written, pattern or times.ISO)
     wrong = np.flatnonzero(np.isnat(read))
     if len(wrong):

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.errors import DataError
+
 # Formats of a date and of a time of day, as in Python's `strptime`. Of two that fit equally well,
 # the first is taken.
 DATES = (
@@ -84,6 +86,9 @@ def read_times(values: Sequence[str], pattern: str) -> NDArray[np.datetime64]:
         values: as written.
         pattern: as for `strptime`, or `ISO`. `%q` is a quarter, which begins with its first
             month; an ISO week without a day begins on Monday.
+
+    Raises:
+        DataError: it is no pattern.
     """
     written = pd.Series([str(value).strip() for value in values], dtype=object)
     if "%q" in pattern:
@@ -95,7 +100,13 @@ def read_times(values: Sequence[str], pattern: str) -> NDArray[np.datetime64]:
     if pattern == ISO and zoned.any():
         written = written.where(zoned)
     utc = pattern == ISO and bool(zoned.any())
-    read = pd.to_datetime(written, format=pattern, errors="coerce", utc=utc)
+    try:
+        read = pd.to_datetime(written, format=pattern, errors="coerce", utc=utc)
+    except (ValueError, re.error) as error:
+        raise DataError(
+            f"`source.time_format` can't be {pattern!r}: {error}.",
+            fix="write it as for Python's strptime, such as '%d/%m/%Y %H:%M'.",
+        ) from None
     return np.asarray(read.dt.tz_localize(None).to_numpy(), "datetime64[us]")
 
 

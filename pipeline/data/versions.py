@@ -152,6 +152,12 @@ def files_at(root: Path, revision: str | None, paths: Sequence[str]) -> Iterator
                 fix="name a commit, branch or tag; `python -m pipeline data` lists the commits "
                 "that changed the data.",
             ) from None
+        except AttributeError:  # what git calls a blob has no tree
+            raise DataError(
+                f"{revision!r} is no git revision.",
+                fix="name a commit, branch or tag; `python -m pipeline data` lists the commits "
+                "that changed the data.",
+            ) from None
         except (DvcException, DataIndexDirError, OSError) as error:
             raise DataError(
                 f"Some files of revision {revision} are neither in DVC's cache nor on its "

@@ -20,6 +20,8 @@ from pipeline.core.params import SeriesEncode
 from pipeline.core.sequences import Sequences
 from pipeline.errors import DataError
 
+LARGEST = 1e30  # as in the data: a network's numbers end at 3e38, and it multiplies and adds them
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -30,8 +32,19 @@ class Scale:
     deviation: float
 
     def apply(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Convert to standard units."""
-        return np.asarray((values - self.mean) / self.deviation, np.float32)
+        """Convert to standard units.
+
+        Raises:
+            DataError: a value is farther from train's mean than a network can compute with.
+        """
+        standard = (values - self.mean) / self.deviation
+        if np.abs(standard).max(initial=0.0) > LARGEST:
+            raise DataError(
+                f"A value of {self.name!r} is {np.abs(standard).max():.0e} of train's standard "
+                f"deviations, {self.deviation:.0e}, from its mean.",
+                fix="correct that value, or leave the column out: it is nearly constant in train.",
+            )
+        return np.asarray(standard, np.float32)
 
     def restore(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Convert back to the column's unit."""

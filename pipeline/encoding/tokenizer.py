@@ -137,5 +137,12 @@ def _normalizers() -> list[normalizers.Normalizer]:
 
 
 def load_tokenizer(json: str) -> Tokenizer:
-    """Read what `Tokenizer.to_json` wrote."""
-    return Tokenizer(tokenizers.Tokenizer.from_str(json))
+    """Read what `Tokenizer.to_json` wrote.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        return Tokenizer(tokenizers.Tokenizer.from_str(json))
+    except Exception as error:  # the library has no class of its own
+        raise ValueError(f"no tokenizer: {error}") from None

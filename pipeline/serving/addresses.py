@@ -124,7 +124,8 @@ def parts_of(folder: Path, address: str) -> Path:
     if not (parts / "model.json").is_file():
         raise ArtifactError(
             f"The files of {address} are not in {folder}, or it is no model of Spotlight.",
-            fix="restore mlartifacts/, or name another model: --model results/models/MODEL-SEED.",
+            fix="python -m pipeline track packs the models of results/ again; or restore "
+            "mlartifacts/, or name another model: --model results/models/MODEL-SEED.",
         )
     return parts
 

@@ -5,7 +5,6 @@ MLflow's server responds to a refusal with status 400.
 
 import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from mlflow.types.schema import AnyType, Object, Property
 from numpy.typing import NDArray
 
 from pipeline.core.sequences import Sequences, starts_of
-from pipeline.encoding.series import Scaler
+from pipeline.encoding.series import LARGEST, Scaler
 from pipeline.encoding.tokenizer import Encoded, load_tokenizer
 
 _WEIGHT = Property("weight", DataType.double, required=False)
@@ -26,7 +25,6 @@ _WEIGHT = Property("weight", DataType.double, required=False)
 ROWS = 10_000
 CHARACTERS = 1_000_000  # of a text; a model reads `max_len` tokens of it
 CHARACTERS_IN_ALL = 10_000_000
-_LARGEST = sys.float_info.max
 FILES = ("tokenizer.json", "scaler.json")  # of `data/encoded`; a dataset has one of them
 
 
@@ -222,9 +220,10 @@ class SeriesReader:
         for step, number in enumerate(value):
             if isinstance(number, bool) or not isinstance(number, int | float | np.number):
                 raise _refusal(f"{where} holds {_shown(number)} at step {step} (from 0): {rule}")
-            if not -_LARGEST <= number <= _LARGEST:  # nor is a whole number of 400 digits a float
+            if not -LARGEST <= number <= LARGEST:  # nor is a whole number of 400 digits a float
                 raise _refusal(
-                    f"{where} holds {_shown(number)} at step {step} (from 0), which is not finite: "
+                    f"{where} holds {_shown(number)} at step {step} (from 0), which is not finite "
+                    f"or beyond {LARGEST:g}: "
                     "fill the gap, or leave that row out."
                 )
         return np.asarray(value, np.float64)

@@ -28,6 +28,7 @@ from mlflow.types.schema import Array
 from numpy.typing import NDArray
 
 from pipeline.core.files import read_bytes, read_json, write_bytes, write_json
+from pipeline.errors import ArtifactError
 from pipeline.serving import inputs
 from pipeline.serving.inputs import Reader, Texts, Windows
 
@@ -117,9 +118,16 @@ class LoadedParts:
     def __init__(self, folder: Path) -> None:
         from pipeline.training import inference
 
-        self.reader = inputs.reader(folder)
-        self._network, self.card = inference.load_model(folder)
-        self._temperature = read_json(folder / "calibration.json")["temperature"]
+        try:
+            self.reader = inputs.reader(folder)
+            self._network, self.card = inference.load_model(folder)
+            self._temperature = read_json(folder / "calibration.json")["temperature"]
+        except (ArtifactError, KeyError, OSError, ValueError) as error:
+            raise ArtifactError(
+                f"The model in {folder} can't be read: {getattr(error, 'message', repr(error))}",
+                fix="python -m pipeline track packs the models of results/ again, or name another "
+                "one: --model results/models/MODEL-SEED.",
+            ) from None
 
     def compute(
         self, request: Texts | Windows, *, attention: bool

@@ -5,6 +5,8 @@ import json
 import math
 import tempfile
 import time
+import urllib.parse
+import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ from pipeline.tracking.records import Record, Servable
 State = Literal["created", "completed", "unchanged"]
 FINGERPRINT = "fingerprint"
 SERVED = "served"
+SIZES = "spotlight.sizes"  # of a packed model, the sizes of its files
 CHANGES = "changes.patch"  # the artifact with a run's uncommitted changes
 _ARTIFACTS, _NOTE = "artifacts.sha256", "mlflow.note.content"
 _UPLOAD = 3600  # seconds that an upload may take
@@ -254,6 +257,26 @@ def packed(experiment: Experiment, run: Run, served: str) -> LoggedModel | None:
     return min(ready, key=lambda one: (one.last_updated_timestamp, one.model_id), default=None)
 
 
+def _is_whole(model: LoggedModel) -> bool:
+    """Whether a model's files on this machine are those that were packed, by their sizes.
+
+    Files elsewhere are taken to be whole.
+    """
+    location = urllib.parse.urlsplit(model.artifact_location)
+    if location.scheme not in {"", "file"}:
+        return True
+    folder = Path(urllib.request.url2pathname(location.path))
+    there = (folder / "MLmodel").is_file()
+    return there and model.tags.get(SIZES) in {None, _sizes(folder)}  # None: packed by older code
+
+
+def _sizes(folder: Path) -> str:
+    """The sizes of a packed model's own files, as JSON."""
+    parts = folder / "artifacts"
+    files = {str(one.relative_to(parts)): one.stat().st_size for one in parts.rglob("*.*")}
+    return json.dumps(files, sort_keys=True)
+
+
 def _is_recent(model: LoggedModel) -> bool:
     """Whether another clone may still be uploading it."""
     return time.time() - model.creation_timestamp / 1000 < _UPLOAD
@@ -267,9 +290,10 @@ def _pack(
         return None, False
     client, servable = experiment.client, record.servable
     served = identity(record, servable)
-    if known := packed(experiment, run, served):
+    known = packed(experiment, run, served)
+    if known and _is_whole(known):
         return known.model_id, False
-    model = client.create_logged_model(
+    model = known or client.create_logged_model(
         experiment.id,
         name=record.name,
         source_run_id=run.info.run_id,
@@ -290,6 +314,9 @@ def _pack(
         description.artifact_path = model.artifact_location
         description.save(str(folder / "MLmodel"))
         client.log_model_artifacts(model.model_id, str(folder))
+        client.set_logged_model_tags(model.model_id, {SIZES: _sizes(folder)})
+    if known:  # its files were damaged, and are those of before again
+        return known.model_id, True
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     if (first := packed(experiment, run, served)) and first.model_id != model.model_id:
         client.delete_logged_model(model.model_id)  # another clone was faster

@@ -1,4 +1,6 @@
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +10,7 @@ import pytest
 from pipeline import __main__ as command_line
 from pipeline.commands import stages
 from pipeline.errors import DataError
-from tests.support.paths import PROJECT
+from tests.support.paths import PARAMS, PROJECT
 
 
 def python(*arguments, cwd=PROJECT):
@@ -59,6 +61,30 @@ def test_what_is_no_port_is_refused_at_once(command, port, capsys):
     with pytest.raises(SystemExit):
         command_line.main([command, "--port", port])
     assert f"'{port}' is no port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("model", "seed"), [("bilstm", 99), ("bilstm", -1), ("bilstm_max", 1)])
+def test_a_training_that_params_does_not_list_is_refused(
+    model, seed, tmp_path, monkeypatch, capsys
+):
+    """Its result would belong to no comparison."""
+    shutil.copy(PARAMS, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert command_line.main(["train", "--model", model, "--seed", str(seed)]) == 2
+    assert f"no training of '{model}' with seed {seed}" in capsys.readouterr().err
+
+
+def test_closed_streams_are_no_reason_to_fail(tmp_path):
+    """As `>&-` closes one; what would be shown is lost."""
+    shutil.copy(PARAMS, tmp_path / "params.yaml")
+    command = f"{sys.executable} -m pipeline check {{}}"
+    for closed in (">&-", "2>&-", "<&-", "<&- >&- 2>&-"):
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+        done = subprocess.run(
+            command.format(closed), shell=True, cwd=tmp_path, env=environment, check=False
+        )
+        assert done.returncode == 0, closed
+    assert (tmp_path / "data" / "own" / "demo").is_dir()
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ TIMES = [f"2024-{month:02d}" for month in range(1, 9)]
     [
         ({"text": TEXTS, "price": [0.5 + n for n in range(40)]}, "no column of classes"),
         ({"words": [one.split() for one in TEXTS], "label": ["a", "b"] * 20}, "join each"),
-        ({"day": pd.date_range("2024", periods=40), "price": ["1,234.50"] * 40}, "the commas"),
+        ({"day": pd.date_range("2024", periods=40), "price": ["1,234.50"] * 40}, "1234.5"),
         ({"shop": list("abcd"), **{time: [1.5, 2, 3, 4] for time in TIMES}}, "a row for each time"),
         (
             {"shop": list("abcd"), "2019": [1, 2, 3, 5], "2020": [2, 3, 4, 6], "2021": [3] * 4},

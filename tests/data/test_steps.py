@@ -1,10 +1,13 @@
 """Series as people bring them: times in several columns, gaps, several series in one file."""
 
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.baselines.naive import naive_forecasts
@@ -61,6 +64,54 @@ def test_a_format_that_would_fit_is_named(wrong: str | None, examine: Examine) -
     ) as error:
         examine(POWER, **JOINED, time_format=wrong)
     assert "`source.time_format: '%d/%m/%Y %H:%M'`" in error.value.fix
+
+
+@pytest.mark.parametrize("pattern", ["%-d/%m/%Y", "%d/%m/%Y %H:%M%", "%Q", "%d %d"])
+def test_what_is_no_format_is_told(pattern: str, examine: Examine) -> None:
+    """With what is wrong with it."""
+    with pytest.raises(DataError, match=r"`source.time_format` can't be '%") as error:
+        examine(POWER, **JOINED, time_format=pattern)
+    assert "strptime" in error.value.fix
+
+
+@pytest.mark.parametrize("unit", ["date32", "date64"])
+def test_days_in_parquet_are_times(unit: str, tmp_path: Path) -> None:
+    """As pandas and databases write dates."""
+    days = pa.array([date(2026, 1, 1) + timedelta(n) for n in range(20)], getattr(pa, unit)())
+    pq.write_table(pa.table({"day": days, "a": [*range(20)]}), tmp_path / "own.parquet")
+    source = SeriesSource(
+        kind="series", path="own.parquet", split=SHARES, features=("a",), target="a",
+        time_column="day",
+    )  # fmt: skip
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    findings = check_series(series.load_series("own", source, home=tmp_path, cache=cache))
+    assert findings.step == "1 day"
+    assert findings.card()["splits"]["train"]["from"] == "2026-01-01 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "said"),
+    [
+        ("a", "1e300", r"line 11: .*'1e300', beyond 1e\+30"),
+        ("t", "9" * 19, "line 11: 't' has '9+', not a time"),
+        ("t", "9" * 5000, "line 11: 't' has '9+', not a time"),
+    ],
+)
+def test_numbers_that_nothing_can_compute_with_are_refused(
+    column: str, cell: str, said: str, examine: Examine
+) -> None:
+    """Where they are read, not by a network hours later."""
+    rows = [{"t": str(n), "a": f"{n}.5", "b": str(n)} for n in range(20)]
+    rows[9][column] = cell
+    with pytest.raises(DataError, match=said):
+        examine(["t,a,b", *(",".join(row.values()) for row in rows)], **BOTH)
+
+
+def test_a_column_without_any_number_is_named(examine: Examine) -> None:
+    """Nothing could be repeated."""
+    with pytest.raises(DataError, match="the column 'a' has no number in any row"):
+        examine(["t,a,b", *(f"{n},,{n}" for n in range(20))], **BOTH, missing="ffill")
 
 
 def test_times_with_and_without_a_zone_are_refused(examine: Examine) -> None:

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from pipeline.core.files import read_json, write_json
@@ -75,6 +77,32 @@ def test_a_recalibrated_model_is_packed_again(workspace):
     asked = []
     finish(workspace, pack=lambda to, **given: (asked.append(given), pack(to)))
     assert [given["temperature"] for given in asked] == [3.0]
+
+
+@pytest.mark.parametrize("damage", ["cut", "removed", "the whole folder removed"])
+def test_a_packed_model_that_was_damaged_is_packed_again(untracked, damage):
+    """As the model that the champion is, not as another one."""
+
+    def parts(destination, **_):
+        pack(destination)
+        (destination / "artifacts").mkdir()
+        (destination / "artifacts" / "model.weights.h5").write_bytes(b"weights")
+
+    def packed():
+        return sorted(untracked.home.rglob("artifacts/model.weights.h5"))
+
+    finish(untracked, pack=parts)
+    first, other = before = packed()
+    if damage == "cut":
+        first.write_bytes(b"wei")
+    elif damage == "removed":
+        first.unlink()
+    else:
+        shutil.rmtree(first.parents[1])
+    finish(untracked, pack=parts)
+    assert packed() == before
+    assert first.read_bytes() == other.read_bytes() == b"weights"
+    assert set(finish(untracked, pack=None).states.values()) == {"unchanged"}
 
 
 def test_a_model_that_was_half_uploaded_is_uploaded_again(untracked):
