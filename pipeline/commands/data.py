@@ -63,7 +63,7 @@ def diff(workspace: Workspace, old: str, new: str | None) -> None:
         _say_changed_files(workspace, after.card)
     try:
         predictions = [_predictions(workspace, revision) for revision in (old, new)]
-        with versions.files_at(workspace.root, new, ["data/encoded"]) as folder:
+        with versions.files_at(workspace.root, new, ["data/encoded/encoding.json"]) as folder:
             about = read_json(Workspace(folder).encoded / "encoding.json")
     except (ArtifactError, DataError, ParamsError) as error:
         progress.say(f"\nScores can't be compared. {error}")

@@ -26,7 +26,7 @@ DATE = re.compile(
 # 3.02 kW, 45 %, $12.50
 WITH_UNIT = re.compile(r"[+-]?\d[\d.,]*\s*[^\d\s]{1,6}|[$£€¥₹]\s*\d[\d.,]*")
 DECIMAL_COMMA = re.compile(r"[+-]?(\d*|\d{1,3}(\.\d{3})+),\d+")  # 2,5 or 1.234,5
-FEW = 12  # distinct values
+FEW, UNITS = 12, 3  # distinct values that may be names; different units
 Kind = Literal[
     "nothing", "booleans", "whole numbers", "numbers", "numbers with a decimal comma",
     "numbers with thousands separators", "times", "times of day", "lists of numbers", "lists",
@@ -76,11 +76,13 @@ class Column:
         """What keeps its numbers from being read; None if it holds none, or they are read."""
         if self.kind == "numbers with thousands separators":
             return "a comma separates thousands"
-        # A few may be names, such as 2B.
+        # A few may be names, such as 2B, and so may many with many letters.
         if self.kind != "text" or self.distinct < FEW:
             return None
         there = {value for value in self.counts if value.strip().lower() not in MISSING}
-        return "a unit is beside each" if all(map(WITH_UNIT.fullmatch, there)) else None
+        units = {re.sub(r"[\d.,+\s-]", "", value) for value in there}
+        measured = len(units) <= UNITS and all(map(WITH_UNIT.fullmatch, there))
+        return "a unit is beside each" if measured else None
 
     @property
     def numeric(self) -> bool:

@@ -385,7 +385,8 @@ def test_numbers_that_can_t_be_read_are_named_with_the_reason(
     number: str, why: str, tmp_path: Path
 ) -> None:
     """As a refusal, or beside other numbers as a note; names such as 1B aren't taken for them."""
-    days = [(f"2024-01-01 {n:02d}:00", number.format(n=n), f"{n % 2}B", n) for n in range(24)]
+    rooms = [f"{n}{'ABCDEF'[n % 6]}" for n in range(24)]
+    days = [(f"2024-01-01 {n:02d}:00", number.format(n=n), rooms[n], n) for n in range(24)]
     with pytest.raises(DataError, match=f"no numbers that can be read, because {why}") as caught:
         guess_source(table(tmp_path, "day,x,room", [row[:3] for row in days]))
     assert caught.value.fix == "write plain numbers in 'x', such as 1234.5."
