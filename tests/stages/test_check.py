@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.core.files import write_text
+from pipeline.errors import ParamsError
 from pipeline.stages import check
 from pipeline.workspace import Workspace
 from tests.support.paths import PARAMS
@@ -88,3 +89,36 @@ def test_valid_parameters_leave_a_marker_that_never_changes(tmp_path):
     write_text(workspace.params, PARAMS.read_text().replace("seeds: [1, 2, 3]", "seeds: [4]"))
     check.run(workspace)
     assert workspace.checked.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("encode", "models", "said"),
+    [
+        ({"vectors": {"corpus": "train", "size": 64}}, ["bilstm"], "an embedding of 48"),
+        (
+            {
+                "vectors": {"corpus": "train", "size": 48},
+                "language_model": {"units": 64, "epochs": 1},
+            },
+            ["bilstm"],
+            "64 units .* bilstm has 32",
+        ),
+        (
+            {
+                "vectors": {"corpus": "train", "size": 48},
+                "language_model": {"units": 32, "epochs": 1},
+            },
+            ["bilstm", "bilstm_wide"],
+            "bilstm_wide has more, since it is widened",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_before_anything_is_learned(
+    tmp_path, encode, models, said
+):
+    """A language model would be learned for hours, and then no network could start from it."""
+    document = yaml.load(PARAMS.read_text())
+    document["datasets"]["demo"]["encode"] |= encode
+    change(tmp_path, datasets=document["datasets"], models=models)
+    with pytest.raises(ParamsError, match=said):
+        check.run(Workspace(tmp_path))
