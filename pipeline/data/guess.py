@@ -10,6 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from pipeline.data import guess_series, guess_text
 from pipeline.data.look import Look, listed, listed_kinds, look_at
@@ -138,9 +139,13 @@ def params_entry(
 
 
 def _in_one_line(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in {":", "?"}:  # ruamel.yaml forgets the quotes
+        return DoubleQuotedScalarString(value)
     if not isinstance(value, list | dict):
         return value
-    flow = CommentedSeq(value) if isinstance(value, list) else CommentedMap(value)
+    flow = (
+        CommentedMap(value) if isinstance(value, dict) else CommentedSeq(map(_in_one_line, value))
+    )
     flow.fa.set_flow_style()
     return flow
 

@@ -192,3 +192,14 @@ def test_hours_from_1_to_24_are_named(tmp_path):
     (tmp_path / "own.csv").write_text("\n".join(["Date,Hour,load", *lines]))
     with pytest.raises(DataError, match="hours from 0 to 23"):
         guess.guess_source(tmp_path / "own.csv", guess.Wishes(time=("Date", "Hour")))
+
+
+@pytest.mark.parametrize(
+    "name", [": x", "? x", "- y", "#z", "a: b", "{c", "null", "1", " q", "x,y"]
+)
+def test_a_column_of_any_name_can_be_pasted(name: str) -> None:
+    """Quoted where YAML would read something else, alone and in a list."""
+    source = {"kind": "series", "features": [name, "b"], "target": name}
+    lines = guess.params_entry("own", "own.csv", source, {}, {})
+    read = YAML(typ="safe").load(lines)["own"]["source"]
+    assert (read["features"], read["target"]) == ([name, "b"], name)
