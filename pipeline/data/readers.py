@@ -60,8 +60,18 @@ def resolve_path(path: str, *, home: Path, fix: str = _PATH) -> Path:
             f"{path!r} begins with a user who has no folder on this machine.",
             fix="write the whole path.",
         ) from None
-    if found.exists():
+    if found.is_file() or found.is_dir():
         return found
+    if found.exists():
+        raise DataError(
+            f"{found} is neither a file nor a folder, but a pipe, a socket or a device.",
+            fix="write what it gives to a file first, and name that.",
+        )
+    if found.is_symlink():
+        raise DataError(
+            f"{found} is a link to {found.readlink()}, where there is nothing.",
+            fix="mend the link, or name the file itself.",
+        )
     neighbors = [p.name for p in found.parent.iterdir()] if found.parent.is_dir() else []
     near = difflib.get_close_matches(found.name, neighbors, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

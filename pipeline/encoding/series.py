@@ -155,6 +155,7 @@ def cut_windows(
     stride: int,
     series: str | None = None,
     time: str | None = None,
+    split: str = "the split",
 ) -> Sequences:
     """Cut one split into windows; the target is the value `horizon` steps after a window's end.
 
@@ -169,6 +170,7 @@ def cut_windows(
         stride: steps between the starts of two consecutive windows.
         series: the column that tells several series apart, whose rows stand together.
         time: the column of the time.
+        split: how an error calls the rows.
 
     Returns:
         The windows; of a single series, window i starts at row `i * stride`.
@@ -178,13 +180,13 @@ def cut_windows(
     """
     size = {"window": window, "horizon": horizon, "stride": stride}
     if series is None:
-        return _cut(table, scaler, **size, what="A split")
+        return _cut(table, scaler, **size, what=split)
     names = table[series].combine_chunks().dictionary_encode().indices.to_numpy()
     ends = [*(np.flatnonzero(np.diff(names)) + 1).tolist(), table.num_rows]
     parts, when = [], []
     for start, end in pairwise([0, *ends]):
         part = table.slice(start, end - start)
-        what = f"A split of the series {part[series][0].as_py()!r}"
+        what = f"{split} of the series {part[series][0].as_py()!r}"
         parts.append(_cut(part, scaler, **size, what=what))
         moments = part[time].to_numpy() if time else np.arange(part.num_rows)
         when.append(moments[::stride][: len(parts[-1])])
@@ -204,7 +206,7 @@ def _cut(
         raise DataError(
             f"{what}, {len(values)} steps, is too short for a window of {window} and a target "
             f"{horizon} later.",
-            fix="lower `encode.window` or `encode.horizon`, or enlarge the split.",
+            fix="lower `encode.window` or `encode.horizon`, or enlarge that split.",
         )
     # (windows, features, window) → (windows, window, features)
     views = np.lib.stride_tricks.sliding_window_view(values, window, axis=0)[starts]
@@ -267,6 +269,7 @@ def encode_series(
             stride=settings.stride,
             series=card.get("series_column"),
             time=card.get("time_column"),
+            split=f"{card['dataset']}: {name}",
         )
         for name, table in tables.items()
     }, scaler

@@ -1,3 +1,4 @@
+import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -194,3 +195,15 @@ def test_what_is_no_workbook_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="can't be read as an Excel workbook") as error:
         load(tmp_path, "a.xlsx")
     assert "CSV" in error.value.fix
+
+
+def test_what_is_neither_a_file_nor_a_folder_is_told(tmp_path: Path) -> None:
+    """A pipe would be waited for, and a link to itself is not a name that was mistyped."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match="but a pipe, a socket or a device"):
+        readers.resolve_path("pipe.csv", home=tmp_path)
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    with pytest.raises(
+        DataError, match=r"loop\.csv is a link to loop\.csv, where there is nothing"
+    ):
+        readers.resolve_path("loop.csv", home=tmp_path)
