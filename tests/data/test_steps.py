@@ -285,7 +285,7 @@ def test_series_that_are_told_apart_by_two_columns_or_are_short(examine: Examine
     assert findings.card()["series_column"] == "shop item"
     assert findings.tables["train"]["shop item"][0].as_py() == "north x"
     findings = examine(lines_of(ROWS[:-10]), **SALES, series_column="shop")
-    with pytest.raises(DataError, match="split of the series 'west', 4 steps"):
+    with pytest.raises(DataError, match="own: validation of the series 'west', 4 steps"):
         encode_series(dict(findings.tables), findings.card(), SeriesEncode(window=5))
     with pytest.raises(DataError, match="series 'west', has 2 rows"):
         examine(lines_of(ROWS[: 2 * DAYS + 2]), **SALES, series_column="shop")
