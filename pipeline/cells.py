@@ -91,6 +91,7 @@ def run_side_by_side(
                 how = "failed after" if process.returncode else "took"
                 progress.say(f"{done} of {total}: {name} {how} {time.monotonic() - begun:.0f} s")
     if failed:
+        failed.sort(key=[*commands].index)  # the same error, whichever ended first
         log = _log(logs, failed[0])
         output = log.read_text(encoding="utf-8", errors="replace")
         raise failed_cells(failed, total, of=str(log), output=output)
