@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pipeline.core.sequences import Sequences, starts_of
 from pipeline.encoding.series import LARGEST, Scaler
 from pipeline.encoding.tokenizer import Encoded, load_tokenizer
+from pipeline.errors import DataError
 
 _WEIGHT = Property("weight", DataType.double, required=False)
 # A request beyond these is refused before it is read: one must not keep a server from the others.
@@ -181,7 +182,8 @@ class SeriesReader:
         """A request's windows.
 
         Raises:
-            MlflowException: a feature is missing, or is not `time_steps` finite numbers.
+            MlflowException: a feature is missing, is not `time_steps` finite numbers, or is too far
+                from train's.
         """
         missing = [name for name in self.features if name not in request]
         if missing:
@@ -203,7 +205,10 @@ class SeriesReader:
             )
             for name in self.features
         ]
-        return Windows(self._scaler, np.stack(columns, axis=-1))
+        try:
+            return Windows(self._scaler, np.stack(columns, axis=-1))
+        except DataError as error:  # beyond what the scaler knows to be possible
+            raise _refusal(f"{error.message} Correct it, or leave that row out.") from None
 
     def numbers(self, value: Any, where: str) -> NDArray[np.float64]:
         """<float64>[time_steps], one feature of one window; `where` is named in a refusal.
@@ -223,8 +228,7 @@ class SeriesReader:
             if not -LARGEST <= number <= LARGEST:  # nor is a whole number of 400 digits a float
                 raise _refusal(
                     f"{where} holds {_shown(number)} at step {step} (from 0), which is not finite "
-                    f"or beyond {LARGEST:g}: "
-                    "fill the gap, or leave that row out."
+                    f"or beyond {LARGEST:g}: fill the gap, or leave that row out."
                 )
         return np.asarray(value, np.float64)
 

@@ -61,13 +61,15 @@ def test_the_longest_text_that_is_taken_is_read(reader):
     [
         ([[1.0, 2.0]] * 10_001, "a request takes 10,000"),
         ([[1.0, 10**400]], "holds 1000"),
+        ([[1.0, 1e31]], "beyond 1e+30"),
+        ([[1.0, 9e29]], "'oil' is 9e+31 of train's standard deviations"),
         (["warm" * 1_000_000], "holds 'warmwarm"),
     ],
-    ids=["rows", "beyond a float", "4 MB"],
+    ids=["rows", "beyond a float", "too large", "too far from train's", "4 MB"],
 )
 def test_windows_are_limited_too(tmp_path, windows, said):
     """Their length is the model's; a number has 64 bits, and an answer a line."""
-    oil = {"name": "oil", "mean": 0.0, "deviation": 1.0}
+    oil = {"name": "oil", "mean": 0.0, "deviation": 0.01}
     write_json(tmp_path / "scaler.json", {"features": [oil], "target": oil, "relative": False})
     reader = inputs.SeriesReader(tmp_path, {"features": ["oil"], "time_steps": 2})
     with pytest.raises(MlflowException) as caught:
