@@ -21,6 +21,7 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.stages import encode, pretrain, reference
 from pipeline.studies.kept import BASELINES, Cell, Kept, Made, Row, kept_path
+from pipeline.studies.parts.log_counts import WithLogCounts
 from pipeline.studies.parts.settings import Case, Study, load_study
 from pipeline.studies.training import train_once
 from pipeline.training.run import TrainingRun
@@ -72,11 +73,23 @@ def study_cells(
             cells[f"{name}/{BASELINES}"] = Cell(
                 kept(name, BASELINES, [read, settings.class_weight]), data.encode, data.baselines
             )
+        log_counts = study.log_counts(case)
         for model, seed in settings.runs:
-            recipe = settings.recipe(model).model_dump(exclude_defaults=True)
+            recipe = settings.recipe(model)
+            if log_counts and (recipe.adversarial or recipe.reads_unlabeled):
+                raise ParamsError(
+                    f"studies/parts/params.yaml: `{name}` has `log_counts`, which go with neither "
+                    "adversarial training nor a loss of unlabeled texts.",
+                    fix="leave one of the parts out.",
+                )
             run = f"{model}-{seed}"
-            training = Training(data, settings, name, model, seed)
-            cells[f"{name}/{run}"] = Cell(kept(name, run, [read, recipe]), data.prepare, training)
+            values = [read, recipe.model_dump(exclude_defaults=True)]
+            training = Training(data, settings, name, model, seed, log_counts)
+            cells[f"{name}/{run}"] = Cell(
+                kept(name, run, [*values, "log_counts"] if log_counts else values),
+                data.prepare,
+                training,
+            )
     return cells
 
 
@@ -84,7 +97,7 @@ def case_params(document: Mapping[str, Any], study: Study, case: Case) -> Docume
     """The `params.yaml` of a case: the project's, with the case's changes."""
     entry = document["datasets"][study.dataset]
     for change in study.changes(case):
-        entry = _merged(entry, change.model_dump())
+        entry = _merged(entry, change.model_dump(include={"encode", "training"}))
     return {
         **document,
         "dataset": study.dataset,
@@ -227,6 +240,7 @@ class Training:
         data: the case's.
         settings: its `params.yaml`.
         case, model, seed: which one.
+        log_counts: whether it reads naive Bayes's features, too.
     """
 
     data: Data
@@ -234,10 +248,12 @@ class Training:
     case: str
     model: str
     seed: int
+    log_counts: bool = False
 
     def run(self) -> TrainingRun:
         """Describe it; its data must be prepared."""
-        return TrainingRun.for_stage(
+        kind = WithLogCounts if self.log_counts else TrainingRun
+        return kind.for_stage(
             __name__,
             self.model,
             self.seed,

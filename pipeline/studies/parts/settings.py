@@ -11,10 +11,17 @@ from pipeline.studies.parameters import read_study
 
 
 class Change(Section):
-    """What differs from the dataset's entry in `params.yaml`, key by key."""
+    """What differs from the dataset's entry in `params.yaml`, key by key.
+
+    Attributes:
+        encode, training: keys of the entry.
+        log_counts: whether naive Bayes's features are read beside the context vector, which the
+            project's own recipes can't.
+    """
 
     encode: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
+    log_counts: bool = False
 
 
 class Case(Section):
@@ -66,6 +73,10 @@ class Study(Section):
     def changes(self, case: Case) -> list[Change]:
         """What the case changes, in order: a later one has precedence."""
         return [self.base, *(self.parts[part] for part in case.parts)]
+
+    def log_counts(self, case: Case) -> bool:
+        """Whether one of the case's changes asks for them."""
+        return any(change.log_counts for change in self.changes(case))
 
 
 def load_study(path: Path) -> Study:
