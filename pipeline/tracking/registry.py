@@ -144,8 +144,8 @@ def promote(
     found: Sequence[Record],
     *,
     forced: bool = False,
-) -> str:
-    """Register the comparison's champion if it passes the gate; returns what was done and why.
+) -> Verdict:
+    """Register the comparison's champion if it passes the gate.
 
     Args:
         experiment: where the runs are.
@@ -153,27 +153,33 @@ def promote(
         settings: the gate and the bootstrap.
         found: the workspace's records.
         forced: skip the comparison with the current champion, at a user's request.
+
+    Returns:
+        Whether it is the champion now, and what was done and why; nothing is said where there is
+        no such model.
     """
+    nothing = Verdict(False, "")
     by_name = {record.name: record for record in found}
     if "comparison" not in by_name:
-        return ""
+        return nothing
     document = read_json(workspace.comparison)
     chosen = document["champion"]
     record = by_name.get(f"{chosen['model']}-{chosen['seed']}")
     if record is None or record.servable is None:
-        return ""
+        return nothing
     client, name = experiment.client, f"spotlight-{experiment.data.name}"
     run = runs.find(client, experiment.id, record.fingerprint)
     served = runs.identity(record, record.servable)
     model = None if run is None else runs.packed(experiment, run, served)
     if run is None or model is None:
-        return ""
+        return nothing
     aliases = _aliases(client, name)
     found_versions = client.search_model_versions(f"name = '{name}'")
     versions = {str(version.version): version for version in found_versions}
     champion = versions.get(aliases.get(CHAMPION, ""))
     if champion is not None and champion.tags.get(runs.SERVED) == served:
-        return f"Champion: {name} version {champion.version}, {record.name}, as before."
+        before = f"Champion: {name} version {champion.version}, {record.name}, as before."
+        return Verdict(True, before)
 
     card = trust_cards(workspace).get(chosen["model"])
     loss = chosen["validation"]["mean"]  # None where it diverged
@@ -209,7 +215,8 @@ def promote(
     client.set_tag(run.info.run_id, _GATE, f"{outcome}: {verdict.reason}")
     if not verdict.passed:
         stays = "there is none yet" if champion is None else f"version {champion.version} stays"
-        return f"Champion: {stays}. {record.name} was not registered: {verdict.reason}."
+        refused = f"Champion: {stays}. {record.name} was not registered: {verdict.reason}."
+        return Verdict(False, refused)
     about = read_json(record.servable.encoded / "encoding.json")
     described = (record, document, experiment.data, about, card)
     known = (version for version in versions.values() if version.tags.get(runs.SERVED) == served)
@@ -231,7 +238,8 @@ def promote(
     if champion is not None:
         client.set_registered_model_alias(name, PREVIOUS, champion.version)
     client.set_registered_model_alias(name, CHAMPION, version.version)
-    return f"Champion: {name} version {version.version}, {record.name}: {verdict.reason}."
+    said = f"Champion: {name} version {version.version}, {record.name}: {verdict.reason}."
+    return Verdict(True, said)
 
 
 def _aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ class Summary:
         experiment: the dataset's name, which is the experiment's.
         states: run → what was done with it.
         champion: what changed in the registry, in a sentence or two.
+        promoted: whether the comparison's best model is the champion now.
         pages: "charts" and "table" of the runs → address below the UI's; none without a run.
     """
 
@@ -30,6 +31,7 @@ class Summary:
     experiment: str
     states: Mapping[str, State]
     champion: str
+    promoted: bool = False
     pages: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -71,9 +73,10 @@ def sync_runs(
         states = hold(experiment, found, pack=pack)
         trial = dvc_experiment()
         if trial and not promote:
-            champion = f"Champion: unchanged, because {trial} is a DVC experiment."
+            unchanged = f"Champion: unchanged, because {trial} is a DVC experiment."
+            outcome = registry.Verdict(False, unchanged)
         else:
-            champion = registry.promote(experiment, workspace, settings, found, forced=promote)
+            outcome = registry.promote(experiment, workspace, settings, found, forced=promote)
         measure = "accuracy" if data.classes else "mse"
         pages = store.show(
             client,
@@ -89,7 +92,7 @@ def sync_runs(
             ],
             group="model",
         )
-    return Summary(str(place), data.name, states, champion, pages)
+    return Summary(str(place), data.name, states, outcome.reason, outcome.passed, pages)
 
 
 def hold(experiment: Experiment, found: Sequence[Record], *, pack: Pack | None) -> dict[str, State]:

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
+from pipeline.commands import promote
 from pipeline.core.files import read_json, write_json
 from pipeline.core.predictions import Predictions, write_predictions
+from pipeline.errors import TrackingError
 from pipeline.evaluation.champion import validation_loss
 from pipeline.evaluation.significance import Bootstrap
 from pipeline.tracking import registry
 from tests.support import project_results as results
-from tests.support.tracked import SETTINGS, aliases, connected, finish, runs_of
+from tests.support.tracked import SETTINGS, aliases, connected, finish, pack, runs_of
 
 
 def test_a_dvc_experiment_promotes_nothing(workspace, monkeypatch):
@@ -254,3 +256,17 @@ def test_no_test_row_takes_part_in_the_gate(workspace):
         path = workspace.model("bilstm_attention", seed) / "test.parquet"
         write_predictions(path, results.predictions(60, 0.0, seed))
     assert "version 2" in finish(workspace).champion
+
+
+def test_the_command_fails_where_nothing_is_promoted(workspace, monkeypatch, capsys):
+    """A script that goes on to serve the new champion must not serve the old one."""
+    monkeypatch.setattr("pipeline.core.params.load_params", lambda _: SETTINGS)
+    monkeypatch.setattr("pipeline.serving.model.pack", pack)
+    promote.run(workspace)
+    assert "version 1, bilstm_attention-1, as before" in capsys.readouterr().out
+    results.write(workspace.root, SETTINGS, accuracy={"bilstm_attention": 0.3}, code="2")
+    with pytest.raises(TrackingError, match=r"version 1 stays.*below the minimum"):
+        promote.run(workspace)
+    workspace.comparison.unlink()
+    with pytest.raises(TrackingError, match="nothing to promote"):
+        promote.run(workspace)
