@@ -94,3 +94,15 @@ def test_classes_that_may_be_one_and_classes_of_one_row_are_named(tmp_path):
     assert "5 classes, ' good', BAD, Good, bad, odd" in first
     assert "' good', 'Good'; 'BAD', 'bad' differ only in case or spaces" in alike
     assert "'odd' has one row" in rare
+
+
+def test_a_header_that_is_taken_for_a_row_is_named(tmp_path):
+    """The user names the columns of a file whose header has other names."""
+    rows = [f"{text},{number % 2}" for number, text in enumerate(TEXTS)]
+    (tmp_path / "a.csv").write_text("\n".join(["review,stars", *rows]))
+    notes = guess.guess_source(tmp_path / "a.csv", names=["text", "label"]).notes
+    assert "'stars' is in the first line: if that is a header, leave out `columns`." in notes
+    (tmp_path / "b.csv").write_text("\n".join([*rows, "fine,stars"]))
+    notes = guess.guess_source(tmp_path / "b.csv", names=["text", "label"]).notes
+    assert "'stars' has one row" in notes[1]
+    assert len(notes) == 2
