@@ -1,7 +1,6 @@
 """What every file of parameters is made of: bounded values, frozen sections, clear errors."""
 
 import difflib
-import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -143,11 +142,20 @@ def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
                 f"{where}: the key `{key}` is missing.",
                 fix="add it; docs/parameters.md lists every key.",
             ) from None
+        fix = "correct the value; docs/parameters.md says what each key may be."
+        if first["type"] == "string_type" and isinstance(first["input"], int | float):
+            fix = f"if that is a name, put it in quotes, as in '{first['input']}'."
         raise ParamsError(
             f"{where}: `{key}`: {first['msg'].removeprefix('Value error, ')}. "
-            f"Received: {textwrap.shorten(repr(first['input']), 200)}.",
-            fix="correct the value; docs/parameters.md says what each key may be.",
+            f"Received: {_shown(first['input'])}.",
+            fix=fix,
         ) from None
+
+
+def _shown(value: object, most: int = 200) -> str:
+    """A value in one line, the end of a long one left out."""
+    line = repr(value)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _keys(location: tuple[int | str, ...], values: Any, *, missing: bool) -> list[str]:

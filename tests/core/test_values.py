@@ -91,6 +91,8 @@ def refusal(path, value):
         ("datasets.demo.source", {**SERIES, "split": [1]}, "valid dictionary"),
         ("dataset", ["demo"], "valid string. Received: ['demo']"),
         ("dataset", {"a": 1}, "valid string. Received: {'a': 1}"),
+        ("dataset", 5, "put it in quotes, as in '5'"),
+        ("threads", "x" * 300, f"Received: '{'x' * 198}…"),
         ("datasets", [], "valid dictionary"),
         ("models", "bilstm", "valid tuple"),
         ("seeds", [*range(10_000), -1], "greater than or equal to 0"),
