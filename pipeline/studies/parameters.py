@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pipeline import fingerprint
 from pipeline.core import params, schema
 from pipeline.core.files import read_json
 from pipeline.core.schema import Section
@@ -27,6 +28,20 @@ def read_study(section: type[T], path: Path) -> T:
 def name_in_project(path: Path) -> str:
     """`studies/NAME/params.yaml`, as messages show it."""
     return "/".join(path.parts[-3:])
+
+
+def own_files(workspace: Workspace, dataset: str) -> list[str]:
+    """What a study's results depend on besides parameters: a digest of the user's files.
+
+    Args:
+        workspace: the project's files.
+        dataset: whose folder in `data/own`; without a file in it, there is no digest.
+    """
+    folder = workspace.root / "data" / "own" / dataset
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
+    )
+    return [fingerprint.digest(files, [])] if files else []
 
 
 def read_encoded(workspace: Workspace, part: Workspace, dataset: str) -> params.Params:

@@ -114,6 +114,20 @@ def test_a_case_has_what_its_parts_change(workspace):
     assert "adversarial" not in entry["training"]
 
 
+def test_a_changed_file_of_the_users_makes_other_data_and_cells(workspace):
+    """Texts in `data/own` are read by name, and may change in place."""
+    part = workspace.parts_study
+    file = workspace.root / "data" / "own" / "demo" / "texts.csv"
+    file.parent.mkdir(parents=True)
+    found = []
+    for content in ("a", "b"):
+        file.write_text(content)
+        cells = runs.study_cells(workspace, part, {})
+        learned = cells["plain/bilstm_attention-1"].make.data.learned.root
+        found.append({learned, *(cell.kept.parameters for cell in cells.values())})
+    assert not set.intersection(*found)
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

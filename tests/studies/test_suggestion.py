@@ -154,6 +154,29 @@ def test_another_recipe_makes_another_cell(workspace):
     }
 
 
+def test_a_changed_file_of_the_users_makes_other_cells(workspace):
+    """In place, under the name that params.yaml has; where another copy is read, it doesn't."""
+    file = workspace.root / "data" / "own" / "ett" / "ETTh1.csv"
+
+    def changed(paths):
+        found = []
+        for content in (None, "a", "b"):
+            if content:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(content)
+            cells = cases.study_cells(workspace, workspace.suggestion_study, paths)
+            found.append({name: cell.kept.parameters for name, cell in cells.items()})
+        without, *others = found
+        return [{name for name in without if one[name] != without[name]} for one in others], others
+
+    of_ett = {"ett-OT/baselines", "ett-OT/bilstm-1"}
+    differ, (first, second) = changed({})
+    assert differ == [of_ett, of_ett]
+    assert all(first[name] != second[name] for name in of_ett)
+    file.unlink()
+    assert changed({"ett": "elsewhere.csv"})[0] == [set(), set()]
+
+
 def test_what_is_missing_is_named_when_nothing_is_to_be_trained(workspace, capsys):
     """And nothing is written."""
     assert cases.run_study(workspace, workspace.suggestion_study, {}, train=False) == []

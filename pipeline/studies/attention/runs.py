@@ -20,6 +20,7 @@ from pipeline.stages import encode, evaluate, explain, pretrain, reference
 from pipeline.studies.attention.settings import Study, Texts, load_study
 from pipeline.studies.attention.summary import summarize
 from pipeline.studies.cells import cell_named, run_cells
+from pipeline.studies.parameters import own_files
 from pipeline.studies.training import is_trained, train_once
 from pipeline.training.run import TrainingRun
 from pipeline.workspace import Workspace
@@ -73,7 +74,8 @@ def run_study(
     for name, own_params in projects.items():
         progress.say(f"\n{name}")
         own = Workspace(part.scratch / name)
-        runs = _prepared(workspace, own, own_params, study, study.texts[name])
+        files = [] if name in paths else own_files(workspace, name)
+        runs = _prepared(workspace, own, own_params, study, study.texts[name], files=files)
         if jobs > 1:
             stale = [f"{name}/{run}" for run, one in runs.items() if not _is_trained(own, one)]
             run_cells(workspace, part, stale, paths=paths, jobs=jobs, threads=study.threads)
@@ -85,9 +87,15 @@ def run_study(
 
 
 def _prepared(
-    workspace: Workspace, own: Workspace, own_params: Document, study: Study, texts: Texts
+    workspace: Workspace,
+    own: Workspace,
+    own_params: Document,
+    study: Study,
+    texts: Texts,
+    *,
+    files: list[str],
 ) -> dict[str, TrainingRun]:
-    """Prepare one dataset's project; returns its trainings."""
+    """Prepare one dataset's project; returns its trainings. Of `files`, see `own_files`."""
     own.libraries.parent.mkdir(parents=True, exist_ok=True)
     own.libraries.write_bytes(workspace.libraries.read_bytes())
     with own.params.open("w", encoding="utf-8") as file:
@@ -97,7 +105,7 @@ def _prepared(
     _once(
         own,
         "prepared",
-        [settings.dataset, entry, texts.train, texts.test, study.seed, study.threads],
+        [settings.dataset, entry, texts.train, texts.test, study.seed, study.threads, *files],
         lambda: _prepare(workspace, own, settings, study, texts),
     )
     return _runs(own, settings)

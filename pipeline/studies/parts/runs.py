@@ -21,6 +21,7 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.stages import encode, pretrain, reference
 from pipeline.studies.kept import BASELINES, Cell, Kept, Made, Row, kept_path
+from pipeline.studies.parameters import own_files
 from pipeline.studies.parts.log_counts import WithLogCounts
 from pipeline.studies.parts.settings import Case, Study, load_study
 from pipeline.studies.training import train_once
@@ -57,16 +58,18 @@ def study_cells(
             fix="set `dataset` to one of texts.",
         )
     code = fingerprint.configuration(__name__, [], workspace.libraries, [])
+    path = paths.get(study.dataset)
+    files = [] if path else own_files(workspace, study.dataset)
 
-    def kept(case: str, name: str, values: object) -> Kept:
-        parameters = fingerprint.digest([], values)
+    def kept(case: str, name: str, values: list[Any]) -> Kept:
+        parameters = fingerprint.digest([], [*values, *files])
         return Kept(kept_path(part, case, name), parameters=parameters, code=code, anew=anew)
 
     cells: dict[str, Cell] = {}
     for name, case in study.cases.items():
         own_params = case_params(document, study, case)
         settings = params.parse_params(own_params)
-        data = Data(workspace, part, own_params, paths.get(study.dataset))
+        data = Data(workspace, part, own_params, path, files)
         # Not what has its default: with another option, those that are finished stay valid.
         read = settings.entry.model_dump(exclude={"training"}, exclude_defaults=True)
         if not cells:
@@ -125,7 +128,12 @@ class Data:
     """A case's data: three folders, each shared by all cases that have the same one."""
 
     def __init__(
-        self, workspace: Workspace, part: Workspace, own_params: Document, path: str | None
+        self,
+        workspace: Workspace,
+        part: Workspace,
+        own_params: Document,
+        path: str | None,
+        files: list[str],
     ) -> None:
         """Name the folders.
 
@@ -134,6 +142,7 @@ class Data:
             part: the study's.
             own_params: the case's `params.yaml`.
             path: a local copy of the dataset.
+            files: see `own_files`.
         """
         self._workspace = workspace
         self._params = own_params
@@ -141,7 +150,7 @@ class Data:
         entry = params.parse_params(own_params).entry
         learned = entry.encode.model_dump()
         made_by = {
-            "download": [entry.source.model_dump(), path],
+            "download": [entry.source.model_dump(), path, *files],
             "encode": {key: learned[key] for key in learned.keys() - _PRETRAINED},
             "pretrain": [learned, own_params["threads"]],
         }

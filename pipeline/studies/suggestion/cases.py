@@ -36,6 +36,7 @@ from pipeline.evaluation.results import read_baseline_names, scores
 from pipeline.stages import encode, pretrain, reference
 from pipeline.studies.distractor.texts import lengthen
 from pipeline.studies.kept import BASELINES, OF_ROWS, Cell, Kept, Made, Row, kept_path, run_kept
+from pipeline.studies.parameters import own_files
 from pipeline.studies.suggestion.settings import PLACES, Case, Study, load_study
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.inference import predict
@@ -91,9 +92,9 @@ def study_cells(
     cells = {}
     for case in study.cases:
         own = Workspace(part.scratch / case.name)
-        prepare = partial(
-            _prepare, workspace, own, document, study, case, path=paths.get(case.dataset)
-        )
+        path = paths.get(case.dataset)
+        files = [] if path else own_files(workspace, case.dataset)
+        prepare = partial(_prepare, workspace, own, document, study, case, path=path, files=files)
         makers: dict[str, tuple[str | None, Callable[[], Made]]] = {
             BASELINES: (None, partial(_measure_baselines, own, case)),
             **{
@@ -105,7 +106,9 @@ def study_cells(
         for name, (model, make) in makers.items():
             kept = Kept(
                 kept_path(part, case.name, name),
-                parameters=fingerprint.digest([], _parameters(document, study, case, model)),
+                parameters=fingerprint.digest(
+                    [], [*_parameters(document, study, case, model), *files]
+                ),
                 code=code,
                 anew=anew,
             )
@@ -142,6 +145,7 @@ def _prepare(
     case: Case,
     *,
     path: str | None,
+    files: list[str],
 ) -> None:
     """Bring the data in, encode them, and learn their vectors, unless that is done.
 
@@ -152,12 +156,13 @@ def _prepare(
         study: what is trained on what.
         case: of which dataset, and how much of it.
         path: a local copy of the dataset.
+        files: see `own_files`.
     """
     done = own.root / "prepared.json"
     # Trainings read these from the case's own params.yaml, which is written here.
     read = [document["training"], document["architectures"]]
     mark = fingerprint.configuration(
-        __name__, [], workspace.libraries, [*_parameters(document, study, case), path, read]
+        __name__, [], workspace.libraries, [*_parameters(document, study, case), path, read, *files]
     )
     if done.exists() and read_json(done)["fingerprint"] == mark:
         return
