@@ -11,6 +11,7 @@ from pipeline.core.files import read_json
 from pipeline.core.predictions import SPLITS
 from pipeline.core.schema import read_yaml
 from pipeline.studies.kept import BASELINES, Cell, Kept, Row
+from pipeline.studies.parameters import own_files
 from pipeline.tracking import records, store
 from pipeline.tracking.provenance import SOURCE_TYPES, DataVersion
 from pipeline.tracking.records import Kind, Record
@@ -114,7 +115,8 @@ def _hold(
     with store.readable_errors(place), store.alone(workspace.home):
         experiment = store.experiment(client, place, name)
         for number, ((used, count), runs) in enumerate(found.items(), start=1):
-            version = _data(used, document["datasets"][used]["source"], count)
+            files = own_files(workspace, used)
+            version = _data(used, document["datasets"][used]["source"], count, files)
             everything = [*runs, _summary(name, part)] if number == len(found) else runs
             states |= hold(Experiment(client, experiment, version), everything, pack=None)
     return Summary(str(place), name, states, champion="")
@@ -162,11 +164,16 @@ def _metrics(rows: Sequence[Row]) -> Iterator[tuple[str, float]]:
                 yield name, float(row[column])
 
 
-def _data(dataset: str, source: Mapping[str, Any], count: int | None) -> DataVersion:
-    """Of which dataset, and how many of its rows train and validation have if not all."""
+def _data(
+    dataset: str, source: Mapping[str, Any], count: int | None, files: list[str]
+) -> DataVersion:
+    """Of which dataset, and how many of its rows train and validation have if not all.
+
+    Of `files`, see `own_files`.
+    """
     return DataVersion(
         name=dataset,
-        digest=fingerprint.digest([], [source, count])[:36],
+        digest=fingerprint.digest([], [source, count, *files])[:36],
         source_type=SOURCE_TYPES.get(source["kind"], "local"),
         source=json.dumps(source),
         rows={"train and validation": count} if count else {},
