@@ -25,8 +25,13 @@ def real_minus(number: str) -> str:
 
 
 def signed_points(share: float) -> str:
-    """A difference of shares with its sign, in percentage points."""
-    return real_minus(f"{round(100 * share, 1) + 0.0:+.1f}")  # + 0.0: no −0.0
+    """A difference of shares with its sign, in percentage points.
+
+    One that is nearly 0 gets a second digit: an interval's end says on which side of 0 it is.
+    """
+    points = 100 * share
+    digits = 2 if round(points, 2) and abs(points) < 0.05 else 1
+    return real_minus(f"{round(points, digits) + 0.0:+.{digits}f}")  # + 0.0: no −0.0
 
 
 def signed_difference(value: float, *, regression: bool) -> str:

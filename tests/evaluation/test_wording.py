@@ -19,7 +19,10 @@ from pipeline.evaluation.wording import (
         (-0.0213, False, "\N{MINUS SIGN}2.1"),
         (-0.012345, True, "\N{MINUS SIGN}0.01235"),
         (0.0, False, "+0.0"),
-        (-0.0001, False, "+0.0"),
+        (-0.0001, False, "\N{MINUS SIGN}0.01"),
+        (0.00049, False, "+0.05"),
+        (0.0005, False, "+0.1"),
+        (-0.00001, False, "+0.0"),
         (-0.0, True, "+0"),
     ],
 )
