@@ -16,7 +16,7 @@ from pipeline.evaluation.pairwise import (
     WORSE,
 )
 from pipeline.evaluation.results import ModelResult
-from pipeline.evaluation.wording import listed, real_minus, signed_difference
+from pipeline.evaluation.wording import listed, points, real_minus, signed_difference
 
 Document = Mapping[str, Any]
 
@@ -83,7 +83,7 @@ class Unit(NamedTuple):
         sign = -1 if view.difference < 0 else 1
         values = (sign * view.difference, *sorted([sign * view.low, sign * view.high]))
         return self._sized(
-            *(real_minus(f"{v:.4g}" if self.regression else f"{100 * v:.1f}") for v in values)
+            *(real_minus(f"{v:.4g}") if self.regression else points(v) for v in values)
         )
 
     def _sized(self, difference: str, low: str, high: str) -> str:

@@ -10,6 +10,7 @@ from pipeline.core.predictions import Task
 from pipeline.evaluation.pairwise import compared
 from pipeline.evaluation.results import ModelResult, scores
 from pipeline.evaluation.significance import Bootstrap, paired_difference, wilson
+from pipeline.evaluation.wording import points
 
 POSITION_BINS = 5
 DISAGREEMENTS = 10
@@ -167,8 +168,8 @@ def _clear(part: dict[str, float]) -> bool:
 def _size(part: dict[str, float], confidence: float) -> str:
     """The difference without its sign, and its interval."""
     low, high = sorted((abs(part["low"]), abs(part["high"])))
-    ends = f"{100 * low:.1f} to {100 * high:.1f}"
-    return f"{100 * abs(part['difference']):.1f} points ({100 * confidence:g} % interval {ends})"
+    ends = f"{points(low)} to {points(high)}"
+    return f"{points(abs(part['difference']))} points ({100 * confidence:g} % interval {ends})"
 
 
 def disagreements(

@@ -24,14 +24,23 @@ def real_minus(number: str) -> str:
     return number.replace("-", "\N{MINUS SIGN}")
 
 
-def signed_points(share: float) -> str:
-    """A difference of shares with its sign, in percentage points.
+def points(share: float, sign: str = "-") -> str:
+    """A difference of shares in percentage points.
 
     One that is nearly 0 gets a second digit: an interval's end says on which side of 0 it is.
+
+    Args:
+        share: the difference.
+        sign: `+` for a sign in any case, `-` for a minus alone.
     """
-    points = 100 * share
-    digits = 2 if round(points, 2) and abs(points) < 0.05 else 1
-    return real_minus(f"{round(points, digits) + 0.0:+.{digits}f}")  # + 0.0: no −0.0
+    size = 100 * share
+    digits = 2 if round(size, 2) and abs(size) < 0.05 else 1
+    return real_minus(f"{round(size, digits) + 0.0:{sign}.{digits}f}")  # + 0.0: no −0.0
+
+
+def signed_points(share: float) -> str:
+    """A difference of shares with its sign, in percentage points."""
+    return points(share, "+")
 
 
 def signed_difference(value: float, *, regression: bool) -> str:
