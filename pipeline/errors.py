@@ -93,6 +93,6 @@ class ArtifactError(SpotlightError):
 
 
 class TrackingError(SpotlightError):
-    """The MLflow store can't be reached or used."""
+    """The MLflow store can't be reached or used, or nothing in it may be promoted."""
 
     exit_code = 5

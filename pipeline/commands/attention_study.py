@@ -29,5 +29,5 @@ def run(workspace: Workspace, source: list[str], jobs: int, only: str | None) ->
     found = run_study(workspace, part, paths, jobs=jobs, only=only)
     if only is None:
         variants = {one["dataset"]: one["variants"] for one in found}
-        say_tracked(lambda: track_results(workspace, part, variants))
+        say_tracked(lambda: track_results(workspace, part, variants, paths=paths))
         progress.say("\nnext: make docs (writes the table in docs/explanations.md)")

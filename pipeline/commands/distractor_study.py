@@ -30,4 +30,4 @@ def run(workspace: Workspace, **options: Any) -> None:
             from pipeline.studies.distractor import figure
 
         write_bytes(part.results / "accuracy_by_length.png", figure.draw(rows))
-        track_cases(workspace, part, document="docs/results.md")
+        track_cases(workspace, part, source=options["source"], document="docs/results.md")

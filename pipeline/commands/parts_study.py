@@ -74,5 +74,5 @@ def run(
         summary = measure(part, load_params(workspace.params).evaluate, rows)
         write_csv(part.results / "intervals.csv", summary)
         dataset = load_study(part.params).dataset
-        say_tracked(lambda: track_cells(workspace, part, cells, dataset=dataset))
+        say_tracked(lambda: track_cells(workspace, part, cells, paths=paths, dataset=dataset))
         progress.say("\nnext: make docs (writes the table in docs/results.md)")

@@ -29,4 +29,4 @@ def run(workspace: Workspace, **options: Any) -> None:
             from pipeline.studies.suggestion import figure
 
         write_bytes(part.results / "accuracy_by_rows.png", figure.draw(rows))
-        track_cases(workspace, part, document="docs/results.md")
+        track_cases(workspace, part, source=options["source"], document="docs/results.md")

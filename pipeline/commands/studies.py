@@ -128,12 +128,13 @@ def say_tracked(track: Callable[[], object]) -> None:
         progress.say(f"warning: {error}")
 
 
-def track_cases(workspace: Workspace, part: Workspace, *, document: str) -> None:
+def track_cases(workspace: Workspace, part: Workspace, *, source: list[str], document: str) -> None:
     """Record what is finished of a study of cases in MLflow, and say what is next.
 
     Args:
         workspace: the project's files.
         part: the study's.
+        source: DATASET=PATH of local copies.
         document: which holds its table.
 
     Raises:
@@ -143,7 +144,9 @@ def track_cases(workspace: Workspace, part: Workspace, *, document: str) -> None
         from pipeline.studies.suggestion.cases import study_cells
         from pipeline.studies.tracking import track_cells
 
-    say_tracked(lambda: track_cells(workspace, part, study_cells(workspace, part, {})))
+    paths = local_copies(source)
+    cells = study_cells(workspace, part, paths)
+    say_tracked(lambda: track_cells(workspace, part, cells, paths=paths))
     progress.say(f"\nnext: make docs (writes the table in {document})")
 
 

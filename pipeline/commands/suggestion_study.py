@@ -22,4 +22,4 @@ def run(workspace: Workspace, **options: Any) -> None:
     """
     part = workspace.suggestion_study
     if run_cases(workspace, part, **options):
-        track_cases(workspace, part, document="docs/own-data.md")
+        track_cases(workspace, part, source=options["source"], document="docs/own-data.md")

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -143,8 +144,8 @@ def validate(section: type[T], values: Mapping[str, Any], *, where: str) -> T:
                 fix="add it; docs/parameters.md lists every key.",
             ) from None
         fix = "correct the value; docs/parameters.md says what each key may be."
-        if first["type"] == "string_type" and isinstance(first["input"], int | float):
-            fix = f"if that is a name, put it in quotes, as in '{first['input']}'."
+        if first["type"] == "string_type" and isinstance(first["input"], int | float | date):
+            fix = "if that is a name, put it in quotes, as you wrote it."
         raise ParamsError(
             f"{where}: `{key}`: {first['msg'].removeprefix('Value error, ')}. "
             f"Received: {_shown(first['input'])}.",

@@ -81,10 +81,6 @@ def text_source(
         notes.append(
             f"The class {rare[0]!r} has one row: it takes two of each, so add rows or remove it."
         )
-        if look.layout.columns and (first := classes.values[0]) in rare:
-            notes.append(
-                f"{first!r} is in the first line: if that is a header, leave out `columns`."
-            )
     if absent := [name for name in names if name.lower() in ABSENT]:
         notes.append(
             f"The class {absent[0]!r} may stand for a missing label: if so, remove its rows."

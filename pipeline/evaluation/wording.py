@@ -27,7 +27,8 @@ def real_minus(number: str) -> str:
 def points(share: float, sign: str = "-") -> str:
     """A difference of shares in percentage points.
 
-    One that is nearly 0 gets a second digit: an interval's end says on which side of 0 it is.
+    One below 0.05 gets a second digit: from 0.005 on, an interval's end says on which side of 0
+    it is.
 
     Args:
         share: the difference.

@@ -113,8 +113,8 @@ def run_kept(
     """Run what has no result yet; returns the rows of `results.csv`, which grows with each run.
 
     All is trained in `.spotlight/`. A finished cell is kept in `results/cells/` until its
-    parameters change. These are in git, so a study goes on where it was stopped, on another
-    machine too.
+    parameters, or files of the user's, change. These are in git, so a study goes on where it was
+    stopped, on another machine too.
 
     Args:
         workspace: the project's files.

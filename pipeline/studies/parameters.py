@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline import fingerprint
 from pipeline.core import params, schema
 from pipeline.core.files import read_json
 from pipeline.core.schema import Section
+from pipeline.data import readers
 from pipeline.errors import ParamsError
 from pipeline.workspace import Workspace
 
@@ -30,18 +30,24 @@ def name_in_project(path: Path) -> str:
     return "/".join(path.parts[-3:])
 
 
-def own_files(workspace: Workspace, dataset: str) -> list[str]:
-    """What a study's results depend on besides parameters: a digest of the user's files.
+def own_files(
+    workspace: Workspace, source: Mapping[str, Any], path: str | None
+) -> list[dict[str, str]]:
+    """The digests of the user's files by name: a study's results depend on them, too.
 
     Args:
         workspace: the project's files.
-        dataset: whose folder in `data/own`; without a file in it, there is no digest.
+        source: the dataset's in `params.yaml`.
+        path: of a local copy, which is what `params.yaml` names.
+
+    Returns:
+        One mapping. None of what isn't the user's or isn't there, so that cells which git carries
+        count on machines without a copy.
     """
-    folder = workspace.root / "data" / "own" / dataset
-    files = sorted(
-        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
-    )
-    return [fingerprint.digest(files, [])] if files else []
+    if path or source["kind"] == "hub" or "path" not in source:
+        return []
+    place = workspace.home / Path(source["path"]).expanduser()
+    return [readers.file_hashes(place)] if place.exists() else []
 
 
 def read_encoded(workspace: Workspace, part: Workspace, dataset: str) -> params.Params:

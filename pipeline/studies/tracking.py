@@ -25,7 +25,12 @@ _OTHERS = {"metric", "place", "model", "seed"}  # columns that are no parameters
 
 
 def track_cells(
-    workspace: Workspace, part: Workspace, cells: Mapping[str, Cell], *, dataset: str = ""
+    workspace: Workspace,
+    part: Workspace,
+    cells: Mapping[str, Cell],
+    *,
+    paths: Mapping[str, str],
+    dataset: str = "",
 ) -> Summary:
     """Record a study's finished cells in MLflow, each once, and its tables and figures.
 
@@ -33,6 +38,7 @@ def track_cells(
         workspace: the project's files.
         part: the study's.
         cells: all of them.
+        paths: dataset → a local copy.
         dataset: of rows that don't name one.
 
     Raises:
@@ -47,13 +53,15 @@ def track_cells(
         if rows:
             data = (rows[0].get("dataset", dataset), rows[0].get("rows"))
             found.setdefault(data, []).extend(_runs(name, title, cell.kept, rows))
-    return _hold(workspace, part, found)
+    return _hold(workspace, part, found, paths)
 
 
 def track_results(
     workspace: Workspace,
     part: Workspace,
     results: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    *,
+    paths: Mapping[str, str],
 ) -> Summary:
     """Record a study's results in MLflow, each once, and its tables and figures.
 
@@ -62,6 +70,7 @@ def track_results(
         part: the study's.
         results: dataset → run → its values, which may be nested. Numbers are metrics, other
             values parameters.
+        paths: dataset → a local copy.
 
     Raises:
         TrackingError: as `track_cells`.
@@ -85,7 +94,7 @@ def track_results(
                 ended=ended,
             )
             found.setdefault((dataset, None), []).append(record)
-    return _hold(workspace, part, found)
+    return _hold(workspace, part, found, paths)
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str | float]]:
@@ -104,7 +113,10 @@ def _experiment_name(part: Workspace) -> str:
 
 
 def _hold(
-    workspace: Workspace, part: Workspace, found: Mapping[_Data, Sequence[Record]]
+    workspace: Workspace,
+    part: Workspace,
+    found: Mapping[_Data, Sequence[Record]],
+    paths: Mapping[str, str],
 ) -> Summary:
     """Record runs by the data that they saw, and last the study's tables and figures."""
     name = _experiment_name(part)
@@ -115,8 +127,8 @@ def _hold(
     with store.readable_errors(place), store.alone(workspace.home):
         experiment = store.experiment(client, place, name)
         for number, ((used, count), runs) in enumerate(found.items(), start=1):
-            files = own_files(workspace, used)
-            version = _data(used, document["datasets"][used]["source"], count, files)
+            source = document["datasets"][used]["source"]
+            version = _data(used, source, count, own_files(workspace, source, paths.get(used)))
             everything = [*runs, _summary(name, part)] if number == len(found) else runs
             states |= hold(Experiment(client, experiment, version), everything, pack=None)
     return Summary(str(place), name, states, champion="")
@@ -165,7 +177,7 @@ def _metrics(rows: Sequence[Row]) -> Iterator[tuple[str, float]]:
 
 
 def _data(
-    dataset: str, source: Mapping[str, Any], count: int | None, files: list[str]
+    dataset: str, source: Mapping[str, Any], count: int | None, files: list[dict[str, str]]
 ) -> DataVersion:
     """Of which dataset, and how many of its rows train and validation have if not all.
 

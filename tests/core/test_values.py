@@ -91,7 +91,7 @@ def refusal(path, value):
         ("datasets.demo.source", {**SERIES, "split": [1]}, "valid dictionary"),
         ("dataset", ["demo"], "valid string. Received: ['demo']"),
         ("dataset", {"a": 1}, "valid string. Received: {'a': 1}"),
-        ("dataset", 5, "put it in quotes, as in '5'"),
+        ("dataset", 5, "put it in quotes, as you wrote it"),
         ("threads", "x" * 300, f"Received: '{'x' * 198}…"),
         ("datasets", [], "valid dictionary"),
         ("models", "bilstm", "valid tuple"),

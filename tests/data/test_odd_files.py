@@ -101,7 +101,7 @@ def test_a_header_that_is_taken_for_a_row_is_named(tmp_path):
     rows = [f"{text},{number % 2}" for number, text in enumerate(TEXTS)]
     (tmp_path / "a.csv").write_text("\n".join(["review,stars", *rows]))
     notes = guess.guess_source(tmp_path / "a.csv", names=["text", "label"]).notes
-    assert "'stars' is in the first line: if that is a header, leave out `columns`." in notes
+    assert "Its first line may be a header: if so, leave out `columns`." in notes
     (tmp_path / "b.csv").write_text("\n".join([*rows, "fine,stars"]))
     notes = guess.guess_source(tmp_path / "b.csv", names=["text", "label"]).notes
     assert "'stars' has one row" in notes[1]

@@ -7,6 +7,7 @@ from pipeline.evaluation.wording import (
     listed,
     mean_and_sd,
     metric_and_sd,
+    points,
     signed_difference,
     table_rows,
 )
@@ -29,6 +30,15 @@ from pipeline.evaluation.wording import (
 def test_a_difference_has_its_sign(value, regression, shown):
     """Points of accuracy, or four digits; a minus sign, not a hyphen."""
     assert signed_difference(value, regression=regression) == shown
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0.0213, "2.1"), (-0.0004, "\N{MINUS SIGN}0.04"), (0.0001, "0.01"), (0.0, "0.0")],
+)
+def test_an_end_near_zero_says_on_which_side_it_is(share, shown):
+    """Without a plus sign, as where the words say which model leads."""
+    assert points(share) == shown
 
 
 @pytest.mark.parametrize(

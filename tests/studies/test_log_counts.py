@@ -1,5 +1,7 @@
 """Naive Bayes's features beside the context vector, against numbers worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,10 @@ def test_ngrams_vote_with_their_log_count_ratios(workspace):
     found = ratios[: len(by_hand), 0]
     assert found[2:] - found[word] == pytest.approx(by_hand[2:] - by_hand[word], abs=1e-5)
 
+    trained = {weight.path.split("/")[-2] for weight in network.trainable_weights}
+    assert "ratio_weights" in trained
+    assert "ratios" not in trained
+
     weights = np.zeros((vocabulary, 1), np.float32)
     before = _logits(network, train)
     weights[word] = 1
@@ -82,7 +88,7 @@ def _logits(network, rows):
 
 @pytest.mark.slow
 def test_a_case_is_trained_with_them(workspace):
-    """Its weights are learned, its ratios are not; plain cells stay valid."""
+    """Plain cells stay valid, and neither goes on from the other's checkpoint."""
     part = workspace.parts_study
     cells = runs.study_cells(workspace, part, {})
     cell = cells["log_counts/bilstm_attention-1"]
@@ -93,6 +99,8 @@ def test_a_case_is_trained_with_them(workspace):
     part.params.write_text(STUDY.replace("{log_counts: true}", "{}"))
     without = {name: one.kept for name, one in runs.study_cells(workspace, part, {}).items()}
     assert [kept[name] == without[name] for name in kept] == [True, True, False]
+    plain = replace(cell.make, log_counts=False)
+    assert plain.run().fingerprint != cell.make.run().fingerprint
 
 
 def test_what_needs_all_paths_through_the_encoder_is_refused(workspace):

@@ -39,9 +39,9 @@ def test_mlflow_holds_what_a_study_has_kept(cells):
     """Each finished model once; made again by other code, it is another run beside the first."""
     workspace, given = cells
     part = workspace.size_study
-    first = track_cells(workspace, part, given, dataset="demo")
+    first = track_cells(workspace, part, given, paths={}, dataset="demo")
     assert first.states == dict.fromkeys(["few/nb", "few/bilstm-2", "summary"], "created")
-    again = track_cells(workspace, part, given, dataset="demo")
+    again = track_cells(workspace, part, given, paths={}, dataset="demo")
     assert set(again.states.values()) == {"unchanged"}
     runs = study_runs(workspace, "size")
     baseline, trained = runs["few/nb"].data, runs["few/bilstm-2"].data
@@ -65,7 +65,7 @@ def test_mlflow_holds_what_a_study_has_kept(cells):
     given["few/bilstm-2"].kept.path.write_text(
         given["few/bilstm-2"].kept.path.read_text().replace('"c"', '"other"')
     )
-    anew = track_cells(workspace, part, given, dataset="demo")
+    anew = track_cells(workspace, part, given, paths={}, dataset="demo")
     assert [name for name, state in anew.states.items() if state == "created"] == ["few/bilstm-2"]
 
 

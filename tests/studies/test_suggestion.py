@@ -156,7 +156,7 @@ def test_another_recipe_makes_another_cell(workspace):
 
 def test_a_changed_file_of_the_users_makes_other_cells(workspace):
     """In place, under the name that params.yaml has; where another copy is read, it doesn't."""
-    file = workspace.root / "data" / "own" / "ett" / "ETTh1.csv"
+    file = workspace.root / read_yaml(PARAMS)["datasets"]["ett"]["source"]["path"]
 
     def changed(paths):
         found = []

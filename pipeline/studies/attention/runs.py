@@ -74,7 +74,7 @@ def run_study(
     for name, own_params in projects.items():
         progress.say(f"\n{name}")
         own = Workspace(part.scratch / name)
-        files = [] if name in paths else own_files(workspace, name)
+        files = own_files(workspace, document["datasets"][name]["source"], paths.get(name))
         runs = _prepared(workspace, own, own_params, study, study.texts[name], files=files)
         if jobs > 1:
             stale = [f"{name}/{run}" for run, one in runs.items() if not _is_trained(own, one)]
@@ -93,7 +93,7 @@ def _prepared(
     study: Study,
     texts: Texts,
     *,
-    files: list[str],
+    files: list[dict[str, str]],
 ) -> dict[str, TrainingRun]:
     """Prepare one dataset's project; returns its trainings. Of `files`, see `own_files`."""
     own.libraries.parent.mkdir(parents=True, exist_ok=True)

@@ -59,7 +59,7 @@ def study_cells(
         )
     code = fingerprint.configuration(__name__, [], workspace.libraries, [])
     path = paths.get(study.dataset)
-    files = [] if path else own_files(workspace, study.dataset)
+    files = own_files(workspace, entries[study.dataset].source.model_dump(), path)
 
     def kept(case: str, name: str, values: list[Any]) -> Kept:
         parameters = fingerprint.digest([], [*values, *files])
@@ -133,7 +133,7 @@ class Data:
         part: Workspace,
         own_params: Document,
         path: str | None,
-        files: list[str],
+        files: list[dict[str, str]],
     ) -> None:
         """Name the folders.
 
@@ -261,9 +261,11 @@ class Training:
 
     def run(self) -> TrainingRun:
         """Describe it; its data must be prepared."""
-        kind = WithLogCounts if self.log_counts else TrainingRun
+        kind, stage = TrainingRun, __name__
+        if self.log_counts:  # another stage, so that neither goes on from the other's checkpoint
+            kind, stage = WithLogCounts, WithLogCounts.__module__
         return kind.for_stage(
-            __name__,
+            stage,
             self.model,
             self.seed,
             self.settings.recipe(self.model),

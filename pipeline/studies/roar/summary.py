@@ -174,7 +174,7 @@ def _of_method(
 
 
 def _with_interval(value: Estimate, interval: str) -> str:
-    middle, low, high = (real_minus(f"{one:.2f}") for one in value)
+    middle, low, high = (real_minus(f"{one:z.2f}") for one in value)
     return f"{middle} ({interval} {low} to {high})"
 
 

@@ -89,11 +89,14 @@ def study_cells(
     for name in {*paths, *study.texts, *study.series}:
         params.parse_params({**document, "dataset": name})
     code = fingerprint.configuration(__name__, [], workspace.libraries, [])
+    read = {
+        name: own_files(workspace, document["datasets"][name]["source"], paths.get(name))
+        for name in {*study.texts, *study.series}
+    }
     cells = {}
     for case in study.cases:
         own = Workspace(part.scratch / case.name)
-        path = paths.get(case.dataset)
-        files = [] if path else own_files(workspace, case.dataset)
+        path, files = paths.get(case.dataset), read[case.dataset]
         prepare = partial(_prepare, workspace, own, document, study, case, path=path, files=files)
         makers: dict[str, tuple[str | None, Callable[[], Made]]] = {
             BASELINES: (None, partial(_measure_baselines, own, case)),
@@ -145,7 +148,7 @@ def _prepare(
     case: Case,
     *,
     path: str | None,
-    files: list[str],
+    files: list[dict[str, str]],
 ) -> None:
     """Bring the data in, encode them, and learn their vectors, unless that is done.
 
