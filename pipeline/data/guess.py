@@ -13,7 +13,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from pipeline.data import guess_series, guess_text
-from pipeline.data.columns import Column, as_text
+from pipeline.data.columns import as_text
 from pipeline.data.look import Look, listed, listed_kinds, look_at
 from pipeline.data.times import find_formats
 from pipeline.errors import DataError
@@ -75,7 +75,7 @@ def guess_source(path: Path, wishes: Wishes | None = None, *, names: Sequence[st
     kind, source, rows, notes = _guess(look, wishes)
     if look.repeated:
         notes.append(_repeated(look))
-    if names and kind == "files" and _is_header(look.columns[source["label_column"]]):
+    if names and kind == "files" and _may_be_header(look, source["label_column"]):
         notes.append("Its first line may be a header: if so, leave out `columns`.")
     layout = {"columns": list(look.layout.columns), "quoting": look.layout.quoting}
     told = {key: value for key, value in layout.items() if value}
@@ -87,9 +87,10 @@ def guess_source(path: Path, wishes: Wishes | None = None, *, names: Sequence[st
     return Guess(look, {"kind": kind, **told, **source}, rows, tuple(notes))
 
 
-def _is_header(label: Column) -> bool:
-    """Whether the first row's class may be a column's name: no other row has it."""
-    return label.counts[as_text(label.values[0])] == 1
+def _may_be_header(look: Look, label: str) -> bool:
+    """Whether the first row's class may be the column's name: no other row that was seen has it."""
+    column = look.columns[label]
+    return look.places[0] == 0 and column.counts[as_text(column.values[0])] == 1
 
 
 def _guess(look: Look, wishes: Wishes) -> tuple[str, dict[str, Any], int, list[str]]:
