@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.params import Recipe
 from pipeline.core.predictions import TFIDF
-from pipeline.evaluation.headline import Unit, conclude
+from pipeline.evaluation.headline import Unit, View, conclude
 from pipeline.evaluation.pairwise import BETTER, NOT_TOLD_APART, TOO_FEW_SEEDS, WORSE
 from pipeline.evaluation.results import ATTENTION, ModelResult
 from pipeline.models.network import build_network
@@ -176,3 +176,10 @@ def test_attention_is_every_pooling_with_weights(pooling):
     )  # fmt: skip
     network = build_network(recipe, kind="text", task="binary", classes=2, vocabulary_size=4)
     assert (network.explainer is not None) == (pooling in ATTENTION)
+
+
+def test_a_lead_near_zero_says_on_which_side_its_ends_are():
+    """Whichever model's view it is."""
+    view = View("bilstm", NOT_TOLD_APART, 0.003, -0.0002, 0.006)
+    said = "0.3 points of test accuracy (95 % interval \N{MINUS SIGN}0.02 to 0.6)"
+    assert POINTS.lead(view) == POINTS.lead(view.turned("bilstm_max")) == said

@@ -7,7 +7,7 @@ from pipeline.commands.studies import say_tracked
 from pipeline.errors import ArtifactError, TrackingError
 from pipeline.studies.kept import Cell, Kept, Made, kept_path
 from pipeline.studies.tracking import track_cells
-from tests.support.project import study_workspace
+from tests.support.project import change, study_workspace
 from tests.support.tracked import study_runs
 
 BASELINE = {"metric": "accuracy", "model": "nb", "seed": "", "validation": "0.7", "rows": 96}
@@ -67,6 +67,22 @@ def test_mlflow_holds_what_a_study_has_kept(cells):
     )
     anew = track_cells(workspace, part, given, paths={}, dataset="demo")
     assert [name for name, state in anew.states.items() if state == "created"] == ["few/bilstm-2"]
+
+
+def test_mlflow_tells_a_users_file_from_what_it_was(cells):
+    """The same name in params.yaml, and another version of the data."""
+    workspace, given = cells
+    change(workspace.root, {"datasets.demo.source": {"kind": "files", "path": "texts.csv"}})
+    for name in ("few/baselines", "few/bilstm-2"):
+        (workspace.root / "texts.csv").write_text(name)
+        track_cells(workspace, workspace.size_study, {name: given[name]}, paths={}, dataset="demo")
+    runs = study_runs(workspace, "size")
+    digests = {
+        used.dataset.digest
+        for name in ("few/nb", "few/bilstm-2")
+        for used in runs[name].inputs.dataset_inputs
+    }
+    assert len(digests) == 2
 
 
 def test_without_mlflow_there_is_a_warning(capsys):
